@@ -1,0 +1,1 @@
+"""The nouns: entities, feature views, services, spines, references; frozen and pure."""

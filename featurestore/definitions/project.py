@@ -1,0 +1,53 @@
+"""A project's definitions: everything the registry keeps and every other part reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from featurestore.definitions.entities import Entity
+from featurestore.definitions.services import FeatureService
+from featurestore.definitions.views import FeatureView
+from featurestore.errors import unknown_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Entities, feature views and feature services of one dbt project for one target.
+
+    Attributes:
+        name: the dbt project's name; first part of every online key.
+        target: the dbt target the manifest was made for.
+        dialect: sqlglot's name of the target's warehouse.
+        entities, views, services: sorted by name (and version), so that equal projects are equal bytes (SEMANTICS R4).
+    """
+
+    name: str
+    target: str = ""
+    dialect: str = "duckdb"
+    entities: tuple[Entity, ...] = ()
+    views: tuple[FeatureView, ...] = ()
+    services: tuple[FeatureService, ...] = ()
+
+    def view(self, name: str, *, version: str | None = None) -> FeatureView:
+        """Find a view; without a version the latest one. Raises UnknownNameError with near names."""
+        for view in self.views:
+            if view.name == name and (view.is_latest if version is None else view.version == version):
+                return view
+        if version is not None:
+            known = [view.reference for view in self.views if view.name == name]
+            raise unknown_name("feature view", f"{name}@v{version}", known or [view.reference for view in self.views])
+        raise unknown_name("feature view", name, {view.name for view in self.views})
+
+    def service(self, name: str) -> FeatureService:
+        """Find a feature service. Raises UnknownNameError with near names."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise unknown_name("feature service", name, [service.name for service in self.services])
+
+    def entity(self, name: str) -> Entity:
+        """Find an entity. Raises UnknownNameError with near names."""
+        for entity in self.entities:
+            if entity.name == name:
+                return entity
+        raise unknown_name("entity", name, [entity.name for entity in self.entities])

@@ -1,0 +1,115 @@
+"""Value types: one small vocabulary for what every warehouse calls by other names.
+
+``boolean int8..int64 uint8..uint64 int128 float32 float64 decimal(p,s) string bytes date time timestamp
+timestamptz interval uuid json list<T> struct<..> map<..>``; anything else is ``unknown:<text>``.
+A `timestamp` is naive (read as UTC, SEMANTICS P14), a `timestamptz` is an instant; both count microseconds.
+``timestamp_s``, ``timestamp_ms`` and ``timestamp_ns`` are naive times of another unit.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SAME: dict[str, str] = {
+    **dict.fromkeys(("boolean", "bool", "logical"), "boolean"),
+    **dict.fromkeys(("tinyint", "int1", "byteint"), "int8"),
+    **dict.fromkeys(("smallint", "int2", "short"), "int16"),
+    **dict.fromkeys(("integer", "int", "int4", "signed", "serial"), "int32"),
+    **dict.fromkeys(("bigint", "int8", "long", "bigserial", "int64"), "int64"),
+    **dict.fromkeys(("hugeint", "int128"), "int128"),
+    "utinyint": "uint8",
+    "usmallint": "uint16",
+    "uinteger": "uint32",
+    "ubigint": "uint64",
+    **dict.fromkeys(("real", "float4", "float32"), "float32"),
+    **dict.fromkeys(("float", "double", "double precision", "float8", "float64"), "float64"),
+    **dict.fromkeys(("text", "string", "varchar", "character varying", "char", "character", "bpchar"), "string"),
+    **dict.fromkeys(("blob", "bytea", "bytes", "binary", "varbinary"), "bytes"),
+    "date": "date",
+    **dict.fromkeys(("time", "time without time zone"), "time"),
+    **dict.fromkeys(
+        (
+            "timestamp", "timestamp without time zone", "datetime", "timestamp_ntz", "timestampntz", "timestamp_us",
+        ),
+        "timestamp",
+    ),
+    "timestamp_s": "timestamp_s",
+    "timestamp_ms": "timestamp_ms",
+    "timestamp_ns": "timestamp_ns",
+    **dict.fromkeys(("timestamptz", "timestamp with time zone", "timestamp_tz", "timestamp_ltz"), "timestamptz"),
+    "interval": "interval",
+    "uuid": "uuid",
+    **dict.fromkeys(("json", "jsonb", "variant"), "json"),
+}  # fmt: skip
+_DUCKDB_FLOAT_IS_32_BIT = "float"
+_SIZED = re.compile(r"^(?P<name>[a-z_ ]+?)\s*\(\s*(?P<args>[\d,\s]*)\s*\)(?P<rest>.*)$")
+_ZONED = re.compile(r"^(timestamp|time)\s*(\(\s*\d+\s*\))?\s*(with(?:out)? time zone)?$")
+
+FAMILIES: dict[str, str] = {
+    **dict.fromkeys(
+        ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int128", "float32", "float64"),
+        "number",
+    ),
+    **dict.fromkeys(("string", "uuid"), "string"),
+    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamptz", "date"), "time"),
+    "boolean": "boolean",
+    "bytes": "bytes",
+}
+INTEGERS = frozenset(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int128"))
+TIMES = frozenset(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamptz", "date"))
+UNORDERED_PREFIXES = ("list<", "struct<", "map<", "json", "unknown:", "interval", "bytes")
+
+
+def parse_type(text: str, *, dialect: str = "duckdb") -> str:
+    """Translate a warehouse's type name, as a catalog, contract or DESCRIBE spells it, into our vocabulary.
+
+    Args:
+        text: e.g. ``DECIMAL(18,3)``, ``character varying(20)``, ``INTEGER[]``.
+        dialect: sqlglot's name of the warehouse; DuckDB's FLOAT has 32 bits, elsewhere 64.
+
+    Returns:
+        The canonical name, ``unknown:<text>`` where we have none.
+    """
+    folded = " ".join(text.strip().lower().split())
+    if folded.endswith("]"):
+        inner = folded[: folded.rindex("[")]
+        return f"list<{parse_type(inner, dialect=dialect)}>"
+    if folded.startswith("struct"):
+        return f"struct<{folded[6:].strip('()<> ')}>"
+    if folded.startswith("map"):
+        return f"map<{folded[3:].strip('()<> ')}>"
+    if folded.startswith("enum"):
+        return "string"
+    if folded.startswith(("array<", "list<")):
+        return f"list<{parse_type(folded[folded.index('<') + 1 : -1], dialect=dialect)}>"
+    return _parse_scalar(folded, dialect)
+
+
+def _parse_scalar(folded: str, dialect: str) -> str:
+    zoned = _ZONED.match(folded)
+    if zoned is not None:
+        suffix = "tz" if zoned[3] == "with time zone" else ""
+        return f"{zoned[1]}{suffix}" if zoned[1] == "timestamp" else "time"
+    if folded == _DUCKDB_FLOAT_IS_32_BIT and dialect == "duckdb":
+        return "float32"
+    sized = _SIZED.match(folded)
+    name = sized["name"] if sized is not None else folded
+    if name in {"decimal", "numeric", "number", "dec"}:
+        digits = [part.strip() for part in sized["args"].split(",")] if sized is not None else ["18", "3"]
+        return f"decimal({digits[0]},{digits[1] if len(digits) > 1 else '0'})"
+    return _SAME.get(name, f"unknown:{folded}")
+
+
+def family_of(value_type: str) -> str:
+    """Return what a type may be compared with: ``number string time boolean bytes``, else the type itself."""
+    return "number" if value_type.startswith("decimal(") else FAMILIES.get(value_type, value_type)
+
+
+def is_orderable(value_type: str) -> bool:
+    """Say whether a value of this type can break a tie (SEMANTICS P4)."""
+    return not value_type.startswith(UNORDERED_PREFIXES)
+
+
+def is_known(value_type: str) -> bool:
+    """Say whether the type is one of ours."""
+    return not value_type.startswith("unknown:")

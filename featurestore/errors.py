@@ -1,0 +1,146 @@
+"""Every error a user can act on; the command line prints these bare and exits with their code.
+
+    FeatureStoreError
+    ├── UsageError                 2  a call, an option or an input that cannot be meant
+    │   ├── UnknownNameError          a view, feature, entity or service that is not there; names what is near
+    │   ├── NameClashError            two output columns of one name; names both and the remedy
+    │   ├── SpineError                the examples lack a key or a time, or are not one SELECT
+    │   └── DefinitionError           all problems of a project's metadata at once, each with file and key
+    ├── OperationError             1  the work was tried and did not finish
+    │   ├── RegistryConflictError     another apply came first; nothing was lost
+    │   ├── RegistryCorruptError      a document that does not match its own hash or schema
+    │   └── QueryError                the warehouse refused a statement
+    ├── CheckError                 3  a check ran and found problems
+    └── BackendError               4  a warehouse, store or registry cannot be reached
+        ├── WarehouseError
+        ├── OnlineStoreError
+        └── RegistryUnavailableError
+
+Shape of every message: ``where: what (expected, got)`` and on the next line ``  -> what to do``.
+Our own bugs are asserts with tracebacks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class FeatureStoreError(Exception):
+    """Base of all errors that a user can act on.
+
+    Args:
+        what: one sentence: what was got, what was expected.
+        where: file and key, option, or object, put in front.
+        hint: what to do, printed on a line of its own after ``->``.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.what = what
+        self.where = where
+        self.hint = hint
+        super().__init__(format_problem(what, where=where, hint=hint))
+
+
+class UsageError(FeatureStoreError):
+    """A call, an option or an input that cannot be meant."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is not there. Build it with `unknown_name`."""
+
+
+class NameClashError(UsageError):
+    """Two output columns of one name (SEMANTICS P12)."""
+
+
+class SpineError(UsageError):
+    """The examples cannot be used: no key, no time, or not one SELECT."""
+
+
+class DefinitionError(UsageError):
+    """All problems found in a project's metadata, reported at once.
+
+    Args:
+        problems: each as `format_problem` writes it.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class OperationError(FeatureStoreError):
+    """The work was tried and did not finish."""
+
+
+class RegistryConflictError(OperationError):
+    """The registry changed between plan and apply (SEMANTICS R1)."""
+
+
+class RegistryCorruptError(OperationError):
+    """A registry document does not match its own hash or schema."""
+
+
+class QueryError(OperationError):
+    """The warehouse refused a statement."""
+
+
+class CheckError(FeatureStoreError):
+    """A check ran and found problems."""
+
+    exit_code = 3
+
+
+class BackendError(FeatureStoreError):
+    """A warehouse, store or registry cannot be reached."""
+
+    exit_code = 4
+
+
+class WarehouseError(BackendError):
+    """The warehouse cannot be opened."""
+
+
+class OnlineStoreError(BackendError):
+    """The online store cannot be reached or refused a command."""
+
+
+class RegistryUnavailableError(BackendError):
+    """The registry's place cannot be read or written."""
+
+
+def format_problem(what: str, *, where: str | None = None, hint: str | None = None) -> str:
+    """Write one problem as the house style wants it: ``where: what`` and ``  -> hint``."""
+    head = f"{where}: {what}" if where else what
+    return f"{head}\n  -> {hint}" if hint else head
+
+
+def near_names(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return up to three known names that resemble `name`, best first."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    return tuple(by_folded[match] for match in difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Write the hint for an unknown name: near names, else all known ones, else that there are none."""
+    names = sorted(known)
+    near = near_names(name, names)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if not names:
+        return "there are none yet"
+    shown = ", ".join(names[:10])
+    return f"known: {shown}{', ...' if len(names) > 10 else ''}"
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, place: str = "the registry") -> UnknownNameError:
+    """Build the error for a name that is not there: ``no <kind> '<name>' in <place>``."""
+    return UnknownNameError(f"no {kind} '{name}' in {place}", hint=did_you_mean(name, known))

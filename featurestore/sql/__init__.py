@@ -1,0 +1,1 @@
+"""Write SQL; pure: definitions in, text out."""

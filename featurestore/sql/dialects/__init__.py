@@ -1,0 +1,17 @@
+"""What differs between warehouses: one small table per dialect."""
+
+from __future__ import annotations
+
+from featurestore.errors import UsageError, did_you_mean
+from featurestore.sql.dialects.duckdb import DUCKDB
+from featurestore.sql.dialects.postgres import POSTGRES
+from featurestore.sql.dialects.table import Dialect
+
+DIALECTS = {dialect.name: dialect for dialect in (DUCKDB, POSTGRES)}
+
+
+def dialect_named(name: str) -> Dialect:
+    """Find a dialect by sqlglot's name. Raises UsageError that names the known ones."""
+    if name not in DIALECTS:
+        raise UsageError(f"no SQL is written for the dialect '{name}' yet", hint=did_you_mean(name, DIALECTS))
+    return DIALECTS[name]

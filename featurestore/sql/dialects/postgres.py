@@ -1,0 +1,14 @@
+"""Postgres: no ASOF, so the newest time comes from a running maximum over the union of both sides."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from featurestore.sql.dialects.table import Dialect
+
+
+def _instant_to_utc(value: exp.Expression) -> exp.Expression:
+    return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
+
+
+POSTGRES = Dialect(name="postgres", has_asof=False, instant_to_utc=_instant_to_utc)

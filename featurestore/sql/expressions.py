@@ -1,0 +1,158 @@
+"""Small pieces of SQL that every query shape is built from; identifiers are always quoted, through the AST.
+
+Internal names start with ``__`` and cannot meet a user's: the spine and the views refuse that prefix.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from sqlglot import exp, parse_one
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+from featurestore.definitions.durations import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND
+from featurestore.definitions.types import is_orderable
+from featurestore.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from featurestore.definitions.views import Column, FeatureView
+    from featurestore.sql.dialects.table import Dialect
+
+SPINE = "__spine"
+SPINE_ROW = "__spine_row"
+SPINE_TIME = "__spine_time"
+EVENT = "__event"
+FROM_VIEW = "v"
+FROM_SPINE = "s"
+FROM_MATCH = "m"
+_INTERVAL_UNITS = (("DAY", DAY), ("HOUR", HOUR), ("MINUTE", MINUTE), ("SECOND", SECOND))
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    """A quoted column, of `table` if given."""
+    return exp.column(name, table=table, quoted=True)
+
+
+def alias(value: exp.Expression, name: str) -> exp.Expression:
+    """``value AS "name"``."""
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
+
+
+def table(name: str, as_name: str | None = None) -> exp.Table:
+    """A quoted table or CTE of ours, under `as_name` if given."""
+    return _under(exp.table_(exp.to_identifier(name, quoted=True)), as_name)
+
+
+def nested(query: exp.Query, as_name: str) -> exp.Subquery:
+    """A query in parentheses, under a quoted name."""
+    return query.subquery(exp.to_identifier(as_name, quoted=True), copy=False)
+
+
+def is_given(value: exp.Expression) -> exp.Expression:
+    """``value IS NOT NULL``."""
+    return exp.Is(this=value.copy(), expression=exp.Not(this=exp.Null()))
+
+
+def later_of(one: exp.Expression, other: exp.Expression) -> exp.Expression:
+    """The greater of two values that are both given."""
+    return exp.Anonymous(this="GREATEST", expressions=[one.copy(), other.copy()])
+
+
+def relation(text: str, dialect: Dialect, as_name: str | None = None) -> exp.Table:
+    """A table as dbt renders it, e.g. ``"shop"."main"."orders"``; its own quoting is kept."""
+    try:
+        made = parse_one(text, into=exp.Table, dialect=dialect.name)
+    except SqlglotError as error:
+        raise UsageError(f"cannot read the relation name {text!r} as {dialect.name}") from error
+    return _under(made, as_name)
+
+
+def _under(made: exp.Table, as_name: str | None) -> exp.Table:
+    if as_name:
+        made.set("alias", exp.TableAlias(this=exp.to_identifier(as_name, quoted=True)))
+    return made
+
+
+def interval(microseconds: int) -> exp.Interval:
+    """An exact interval in its largest whole unit, up to days (a UTC day has 24 hours)."""
+    for unit, size in _INTERVAL_UNITS:
+        if microseconds % size == 0:
+            return exp.Interval(this=exp.Literal.string(str(microseconds // size)), unit=exp.var(unit))
+    unit, size = ("MILLISECOND", MILLISECOND) if microseconds % MILLISECOND == 0 else ("MICROSECOND", MICROSECOND)
+    return exp.Interval(this=exp.Literal.string(str(microseconds // size)), unit=exp.var(unit))
+
+
+def utc(value: exp.Expression, value_type: str, dialect: Dialect) -> exp.Expression:
+    """A time as a naive timestamp that reads as UTC, so that no session time zone matters (SEMANTICS P14)."""
+    if value_type == "timestamptz":
+        return dialect.instant_to_utc(value)
+    if value_type == "timestamp":
+        return value
+    return exp.cast(value, exp.DataType.Type.TIMESTAMP)
+
+
+def utc_column(of: Column, table_name: str, dialect: Dialect) -> exp.Expression:
+    """A view's time column as naive UTC."""
+    return utc(column(of.name, table_name), of.type, dialect)
+
+
+def usable_from(view: FeatureView, table_name: str, dialect: Dialect) -> exp.Expression:
+    """When a row may first be used: its event time plus the view's delay (SEMANTICS P7)."""
+    event = utc_column(view.event_time, table_name, dialect)
+    return exp.Add(this=event, expression=interval(view.delay_us)) if view.delay_us else event
+
+
+def created_utc(view: FeatureView, table_name: str, dialect: Dialect) -> exp.Expression:
+    """When a row became known, as naive UTC; NULL for a view that does not say."""
+    if view.created_at is None:
+        return exp.cast(exp.null(), exp.DataType.Type.TIMESTAMP)
+    return utc_column(view.created_at, table_name, dialect)
+
+
+def newest_first(view: FeatureView, table_name: str, dialect: Dialect) -> list[exp.Ordered]:
+    """How ties on the event time are resolved: created time, then tie-breakers, NULLs last (SEMANTICS P4)."""
+    order = []
+    if view.created_at is not None:
+        order.append(_descending(utc_column(view.created_at, table_name, dialect)))
+    names = view.tie_breakers or [feature.name for feature in view.features if is_orderable(feature.type)]
+    order.extend(_descending(column(name, table_name)) for name in names)
+    return order or [_descending(utc_column(view.event_time, table_name, dialect))]
+
+
+def _descending(value: exp.Expression) -> exp.Ordered:
+    return exp.Ordered(this=value, desc=True, nulls_first=False)
+
+
+def first_per(keys: Sequence[exp.Expression], order: Sequence[exp.Ordered]) -> exp.Expression:
+    """``ROW_NUMBER() OVER (PARTITION BY keys ORDER BY order) = 1``, for QUALIFY."""
+    numbered = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=list(keys) or None,
+        order=exp.Order(expressions=list(order)),
+    )
+    return exp.EQ(this=numbered, expression=exp.Literal.number(1))
+
+
+def all_of(conditions: Iterable[exp.Expression]) -> exp.Expression | None:
+    """The conditions joined by AND; None when there are none."""
+    listed = list(conditions)
+    if not listed:
+        return None
+    joined: exp.Expression = listed[0]
+    for condition in listed[1:]:
+        joined = exp.And(this=joined, expression=condition)
+    return joined
+
+
+def instant(moment: datetime) -> exp.Expression:
+    """A moment as a naive UTC timestamp literal, to the microsecond."""
+    naive = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return exp.cast(exp.Literal.string(naive.isoformat(sep=" ")), exp.DataType.Type.TIMESTAMP)
+
+
+def print_sql(query: exp.Expression, dialect: Dialect, *, pretty: bool = True) -> str:
+    """Print one statement; a construct that the dialect lacks is an error, never silently dropped."""
+    return query.sql(dialect=dialect.name, pretty=pretty, unsupported_level=ErrorLevel.RAISE)

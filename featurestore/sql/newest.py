@@ -1,0 +1,141 @@
+"""Newest row per key: what a sync moves (SEMANTICS O5, O6).
+
+Shape: ``per key the greatest event time usable by the end -> the whole row there -> keys, times, features``.
+Like the point-in-time join, only keys and times are grouped; wide columns are read for the winners alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from featurestore.sql.dialects import dialect_named
+from featurestore.sql.expressions import (
+    EVENT,
+    FROM_MATCH,
+    FROM_VIEW,
+    alias,
+    all_of,
+    column,
+    created_utc,
+    first_per,
+    instant,
+    is_given,
+    nested,
+    newest_first,
+    print_sql,
+    relation,
+    usable_from,
+    utc_column,
+)
+from featurestore.sql.matching import key_name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from featurestore.definitions.views import FeatureView
+    from featurestore.sql.dialects.table import Dialect
+
+EVENT_US = "__event_time"
+CREATED_US = "__created_time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncWindow:
+    """Which rows a sync looks at; all times UTC.
+
+    Attributes:
+        end: rows usable by then, inclusive on event time (P2, P7, P8 as the view says).
+        start: rows from then on, inclusive; None for all.
+        after_event, after_created: watermarks: rows with an event time beyond the first or a created time beyond
+            the second (O6); both None for a full read. `after_event` alone is inclusive: it has the lookback in it.
+    """
+
+    end: datetime
+    start: datetime | None = None
+    after_event: datetime | None = None
+    after_created: datetime | None = None
+
+
+def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckdb") -> str:
+    """Write the SELECT of each key's newest row in the window.
+
+    Returns:
+        One SELECT. Rows: one per distinct tuple of join keys without NULLs; one row in all for a view without entity.
+        Columns: the join keys, ``__event_time`` and ``__created_time`` (naive UTC timestamps; the second NULL where
+        the view has no created time), then ``view.online_columns``.
+    """
+    target = dialect_named(dialect)
+    source = relation(view.relation, target, FROM_VIEW)
+    keys = [column(key.name, FROM_VIEW) for key in view.join_keys]
+    event = utc_column(view.event_time, FROM_VIEW, target)
+    conditions = _conditions(view, window, target)
+    newest = (
+        exp.select(
+            *[alias(key.copy(), key_name(n)) for n, key in enumerate(keys)],
+            alias(exp.Max(this=event.copy()), EVENT),
+        )
+        .from_(source.copy())
+        .where(*[condition.copy() for condition in conditions])
+    )
+    if keys:
+        newest = newest.group_by(*[key.copy() for key in keys], copy=False)
+    same = [key.copy().eq(column(key_name(n), FROM_MATCH)) for n, key in enumerate(keys)]
+    same.append(event.copy().eq(column(EVENT, FROM_MATCH)))
+    query = (
+        exp.select(
+            *keys,
+            alias(event, EVENT_US),
+            alias(created_utc(view, FROM_VIEW, target), CREATED_US),
+            *[column(online.name, FROM_VIEW) for online in view.online_columns],
+        )
+        .from_(source)
+        .join(nested(newest, FROM_MATCH), on=all_of(same))
+        .where(*conditions)
+        .qualify(first_per([key.copy() for key in keys], newest_first(view, FROM_VIEW, target)), copy=False)
+    )
+    return print_sql(query, target)
+
+
+def watermark_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckdb") -> str:
+    """Write the SELECT of what a sync sees: one row (``rows``, greatest ``__event_time``, ``__created_time``)."""
+    target = dialect_named(dialect)
+    event = utc_column(view.event_time, FROM_VIEW, target)
+    query = (
+        exp.select(
+            alias(exp.Count(this=exp.Star()), "rows"),
+            alias(exp.Max(this=event), EVENT_US),
+            alias(exp.Max(this=created_utc(view, FROM_VIEW, target)), CREATED_US),
+        )
+        .from_(relation(view.relation, target, FROM_VIEW))
+        .where(*_conditions(view, window, target))
+    )
+    return print_sql(query, target)
+
+
+def _conditions(view: FeatureView, window: SyncWindow, dialect: Dialect) -> list[exp.Expression]:
+    """Which rows count: with keys, usable by the end, from the start on, beyond the watermarks."""
+    event = utc_column(view.event_time, FROM_VIEW, dialect)
+    usable = usable_from(view, FROM_VIEW, dialect)
+    until = exp.LT if view.boundary == "exclusive" else exp.LTE
+    end = instant(window.end)
+    conditions: list[exp.Expression] = [is_given(column(key.name, FROM_VIEW)) for key in view.join_keys]
+    conditions.append(until(this=usable, expression=end))
+    if view.as_of == "knowledge":
+        conditions.append(until(this=created_utc(view, FROM_VIEW, dialect), expression=end.copy()))
+    if window.start is not None:
+        conditions.append(exp.GTE(this=event.copy(), expression=instant(window.start)))
+    if window.after_event is not None:
+        beyond: exp.Expression = exp.GTE(this=event.copy(), expression=instant(window.after_event))
+        if window.after_created is not None:
+            beyond = exp.GT(this=event.copy(), expression=instant(window.after_event))
+            loaded = exp.GT(this=created_utc(view, FROM_VIEW, dialect), expression=instant(window.after_created))
+            beyond = exp.Or(this=beyond, expression=loaded)
+        if view.valid_to is not None:
+            # A row that was closed since keeps its event time; its end is what is new.
+            ended = exp.GT(this=utc_column(view.valid_to, FROM_VIEW, dialect), expression=instant(window.after_event))
+            beyond = exp.Or(this=beyond, expression=ended)
+        conditions.append(exp.paren(beyond))
+    return conditions

@@ -1,0 +1,114 @@
+"""The spine as SQL: checked to be one SELECT, its rows numbered, its time made UTC.
+
+Shape: ``select <spine columns>, row number, time as UTC from (<the spine's own SELECT>)``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from featurestore.definitions.types import family_of, is_known
+from featurestore.errors import SpineError
+from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, alias, column, nested, utc
+from featurestore.sql.plan import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from featurestore.definitions.references import ViewUse
+    from featurestore.definitions.spine import Spine
+    from featurestore.sql.dialects.table import Dialect
+
+_CHANGES_DATA = (
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.Create,
+    exp.Drop,
+    exp.Alter,
+    exp.Command,
+    exp.Copy,
+)
+
+
+def parse_spine(text: str, dialect: str) -> exp.Query:
+    """Read a spine's SQL.
+
+    Args:
+        text: one SELECT (or VALUES, UNION, WITH .. SELECT); a trailing semicolon is allowed.
+        dialect: sqlglot's name.
+
+    Raises:
+        SpineError: it cannot be read, is no query, is several statements, or changes data.
+    """
+    try:
+        parsed = [statement for statement in sqlglot.parse(text, read=dialect) if statement is not None]
+    except SqlglotError as error:
+        raise SpineError(
+            f"cannot read the spine's SQL as {dialect}: {str(error).splitlines()[0]}",
+            hint="write one SELECT with a row per example",
+        ) from error
+    if len(parsed) != 1:
+        raise SpineError(f"the spine must be one SELECT, got {len(parsed)} statements")
+    (query,) = parsed
+    if isinstance(query, exp.Values):
+        query = exp.select("*").from_(query)
+    changing = query.find(*_CHANGES_DATA)
+    if changing is not None or not isinstance(query, exp.Query):
+        got = (changing or query).key.upper()
+        raise SpineError(f"the spine must be one SELECT, got {got}", hint="a spine only reads")
+    return query
+
+
+def spine_step(spine: Spine, dialect: Dialect) -> Step:
+    """Number the examples and give each its time in UTC."""
+    _refuse_unusable_columns(spine)
+    time = spine.column(spine.time)
+    query = parse_spine(spine.sql, dialect.name)
+    columns = [column(name, "spine") for name in spine.output_columns]
+    if spine.row_number is None:
+        order = exp.Order(expressions=[exp.Ordered(this=column(time.name, "spine"))])
+        number: exp.Expression = exp.Window(
+            this=exp.RowNumber(), order=order if dialect.row_number_needs_order else None
+        )
+    else:
+        number = column(spine.row_number, "spine")
+    return Step(
+        name=SPINE,
+        comment="P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC",
+        query=exp.select(
+            *columns,
+            alias(number, SPINE_ROW),
+            alias(utc(column(time.name, "spine"), time.type, dialect), SPINE_TIME),
+        ).from_(nested(query, "spine")),
+        is_stored=True,
+    )
+
+
+def check_keys(spine: Spine, uses: Iterable[ViewUse]) -> None:
+    """Refuse a spine without a join key, or with one whose type cannot equal the view's (SEMANTICS P2)."""
+    for use in uses:
+        for key, spine_key in zip(use.view.join_keys, use.spine_keys, strict=True):
+            have = spine.column(spine_key)
+            if not (is_known(have.type) and is_known(key.type)):
+                continue
+            if family_of(have.type) != family_of(key.type):
+                raise SpineError(
+                    f"join key '{have.name}' is {have.type} in the spine but {key.type} in {use.view.reference}",
+                    hint=f"cast it where the spine is made, e.g. cast({have.name} as {key.type})",
+                )
+
+
+def _refuse_unusable_columns(spine: Spine) -> None:
+    seen: dict[str, str] = {}
+    for name in spine.output_columns:
+        if name.startswith("__") or not name:
+            raise SpineError(f"the spine's column name {name!r} is reserved", hint="rename it; '__' is ours")
+        if name.casefold() in seen:
+            raise SpineError(f"the spine has the column '{name}' twice", hint="give each column a name of its own")
+        seen[name.casefold()] = name

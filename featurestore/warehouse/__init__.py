@@ -1,0 +1,1 @@
+"""Run SQL in the warehouse; Arrow in and out: one file per warehouse."""

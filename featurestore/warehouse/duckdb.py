@@ -1,0 +1,203 @@
+"""DuckDB: opened short and read-only, so that dbt and other readers keep working.
+
+A file that another process writes is locked for everybody; opening waits a little and then names the process.
+Works with DuckDB 1.4, 1.5 and 2.0, whose connections allow one open result at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from featurestore.definitions.types import parse_type
+from featurestore.definitions.views import Column
+from featurestore.errors import QueryError, UsageError, WarehouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+LOCK_TIMEOUT_S = 20.0
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_MEMORY = ":memory:"
+
+
+def open_warehouse(
+    settings: Mapping[str, object],
+    *,
+    base_dir: Path,
+    read_only: bool = True,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+) -> DuckDBWarehouse:
+    """Open the database of a dbt-duckdb target.
+
+    Args:
+        settings: the target's block of `profiles.yml`: path, settings, extensions, attach.
+        base_dir: folder that a relative path starts from (the dbt project).
+        read_only: refuse writes to the file; temporary tables work all the same.
+        lock_timeout_s: how long to wait for another process to let go of the file, seconds.
+
+    Raises:
+        WarehouseError: no such file, no DuckDB file, or locked for longer than that.
+        UsageError: the target lives in memory, where nothing that dbt built can be read.
+    """
+    location = str(settings.get("path") or _MEMORY)
+    if location.startswith(_MEMORY):
+        raise UsageError(
+            "the dbt target's DuckDB database is in memory, so nothing that dbt built can be read",
+            where="profiles.yml: path",
+            hint="give the target a file, e.g. path: shop.duckdb",
+        )
+    is_remote = ":" in location and not Path(location).drive
+    path = location if is_remote else str((base_dir / location).resolve())
+    if not is_remote and read_only and not Path(path).exists():
+        raise WarehouseError(f"no DuckDB file at {path}", hint="run `dbt build` first")
+    connection = _connect(path, read_only=read_only, lock_timeout_s=lock_timeout_s)
+    try:
+        _configure(connection, settings, base_dir)
+    except duckdb.Error as error:
+        connection.close()
+        raise WarehouseError(
+            f"the target's settings were refused: {_first_line(error)}", where="profiles.yml"
+        ) from error
+    return DuckDBWarehouse(connection)
+
+
+def _connect(path: str, *, read_only: bool, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + lock_timeout_s
+    pause = _FIRST_PAUSE_S
+    while True:
+        try:
+            return duckdb.connect(path, read_only=read_only)
+        except duckdb.ConnectionException:
+            # This process has the file open already, with the other setting: share it.
+            return duckdb.connect(path, read_only=not read_only)
+        except duckdb.IOException as error:
+            holder = _HOLDER.search(str(error))
+            if holder is None:
+                raise WarehouseError(f"cannot open {path}: {_first_line(error)}") from error
+            if time.monotonic() + pause > deadline:
+                raise WarehouseError(
+                    f"{path} is in use by PID {holder['pid']} ({holder['program']})",
+                    hint="wait until it is done (is `dbt run` going, or a notebook open?) and try again",
+                ) from error
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _configure(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, object], base_dir: Path) -> None:
+    extensions = settings.get("extensions")
+    for extension in extensions if isinstance(extensions, list) else []:
+        if isinstance(extension, str):
+            connection.load_extension(extension)
+    options = settings.get("settings")
+    for name, value in options.items() if isinstance(options, dict) else ():
+        connection.execute(f"SET {_quoted(str(name))} = {_literal(str(value))}")
+    attached = settings.get("attach")
+    for entry in attached if isinstance(attached, list) else []:
+        _attach(connection, entry, base_dir)
+    # What an example sees must not hang on a session's settings (SEMANTICS P4, P14).
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET default_null_order = 'nulls_last'")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, entry: object, base_dir: Path) -> None:
+    if not isinstance(entry, dict) or "path" not in entry:
+        return
+    path = str(entry["path"])
+    location = path if ":" in path else str((base_dir / path).resolve())
+    options = ["READ_ONLY"]
+    if "type" in entry:
+        options.append(f"TYPE {_quoted(str(entry['type']))}")
+    named = f" AS {_quoted(str(entry['alias']))}" if "alias" in entry else ""
+    connection.execute(f"ATTACH {_literal(location)}{named} ({', '.join(options)})")
+
+
+class DuckDBWarehouse:
+    """One DuckDB connection; one result is open at a time.
+
+    Raises QueryError from every method when DuckDB refuses a statement.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
+        """Columns of each relation that exists, in table order, asked for all at once."""
+        wanted = set(relations)
+        rows = self._fetch(
+            "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE NOT internal ORDER BY database_name, schema_name, table_name, column_index"
+        )
+        found: dict[str, list[Column]] = {}
+        for database, schema, table, name, data_type in rows:
+            relation = ".".join(_quoted(str(part)) for part in (database, schema, table))
+            column = Column(name=str(name), type=parse_type(str(data_type), dialect=self.dialect))
+            found.setdefault(relation, []).append(column)
+        return {relation: tuple(columns) for relation, columns in found.items() if relation in wanted}
+
+    def schema(self, sql: str) -> tuple[Column, ...]:
+        """Columns that a SELECT would yield; it is bound, not run."""
+        rows = self._fetch(f"DESCRIBE {sql}")
+        return tuple(Column(name=str(row[0]), type=parse_type(str(row[1]), dialect=self.dialect)) for row in rows)
+
+    def upload(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table readable as `name`, without copying it."""
+        self._connection.register(name, table)
+
+    def execute(self, statement: str) -> None:
+        """Run one statement."""
+        try:
+            self._connection.execute(statement)
+        except duckdb.Error as error:
+            raise _refused(error) from error
+
+    def read(self, sql: str, *, batch_rows: int = 65_536) -> pa.RecordBatchReader:
+        """Run one SELECT and stream its rows; read it to the end before the next statement."""
+        try:
+            return self._connection.sql(sql).arrow(batch_rows)
+        except duckdb.Error as error:
+            raise _refused(error) from error
+
+    def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
+        """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
+        for statement in statements:
+            self.execute(statement)
+        self.execute(f"CREATE TABLE {relation} AS {sql}")
+        (row,) = self._fetch(f"SELECT count(*) FROM {relation}")
+        return int(str(row[0]))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _fetch(self, sql: str) -> list[tuple[object, ...]]:
+        try:
+            rows: list[tuple[object, ...]] = self._connection.execute(sql).fetchall()
+        except duckdb.Error as error:
+            raise _refused(error) from error
+        return rows
+
+
+def _refused(error: duckdb.Error) -> QueryError:
+    return QueryError(f"DuckDB refused a statement: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
