@@ -113,11 +113,15 @@ def created_utc(view: FeatureView, table_name: str, dialect: Dialect) -> exp.Exp
 
 
 def newest_first(view: FeatureView, table_name: str, dialect: Dialect) -> list[exp.Ordered]:
-    """How ties on the event time are resolved: created time, then tie-breakers, NULLs last (SEMANTICS P4)."""
+    """How ties on the event time are resolved: created time, declared tie-breakers, then the features in order.
+
+    All descending, NULLs last, so that the answer never hangs on the order of rows (SEMANTICS P4).
+    """
     order = []
     if view.created_at is not None:
         order.append(_descending(utc_column(view.created_at, table_name, dialect)))
-    names = view.tie_breakers or [feature.name for feature in view.features if is_orderable(feature.type)]
+    orderable = [feature.name for feature in view.features if is_orderable(feature.type)]
+    names = dict.fromkeys((*view.tie_breakers, *orderable))
     order.extend(_descending(column(name, table_name)) for name in names)
     return order or [_descending(utc_column(view.event_time, table_name, dialect))]
 

@@ -64,8 +64,8 @@ def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckd
 
     Returns:
         One SELECT. Rows: one per distinct tuple of join keys without NULLs; one row in all for a view without entity.
-        Columns: the join keys, ``__event_time`` and ``__created_time`` (naive UTC timestamps; the second NULL where
-        the view has no created time), then ``view.online_columns``.
+        Columns, by their own names and types: the join keys, the event time, the created time if the view has one,
+        then ``view.online_columns``.
     """
     target = dialect_named(dialect)
     source = relation(view.relation, target, FROM_VIEW)
@@ -85,18 +85,19 @@ def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckd
     same = [key.copy().eq(column(key_name(n), FROM_MATCH)) for n, key in enumerate(keys)]
     same.append(event.copy().eq(column(EVENT, FROM_MATCH)))
     query = (
-        exp.select(
-            *keys,
-            alias(event, EVENT_US),
-            alias(created_utc(view, FROM_VIEW, target), CREATED_US),
-            *[column(online.name, FROM_VIEW) for online in view.online_columns],
-        )
+        exp.select(*[column(name, FROM_VIEW) for name in _row_columns(view)])
         .from_(source)
         .join(nested(newest, FROM_MATCH), on=all_of(same))
         .where(*conditions)
         .qualify(first_per([key.copy() for key in keys], newest_first(view, FROM_VIEW, target)), copy=False)
     )
     return print_sql(query, target)
+
+
+def _row_columns(view: FeatureView) -> list[str]:
+    """Names of what an online row is made of, each once."""
+    times = [view.event_time] if view.created_at is None else [view.event_time, view.created_at]
+    return list(dict.fromkeys(made.name for made in (*view.join_keys, *times, *view.online_columns)))
 
 
 def watermark_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckdb") -> str:

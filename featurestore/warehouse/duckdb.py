@@ -26,6 +26,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _MEMORY = ":memory:"
+_FILE_READERS = {".parquet": "read_parquet", ".csv": "read_csv_auto", ".tsv": "read_csv_auto"}
 
 
 def open_warehouse(
@@ -152,6 +153,11 @@ class DuckDBWarehouse:
     def upload(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable as `name`, without copying it."""
         self._connection.register(name, table)
+
+    def scan(self, path: Path) -> str | None:
+        """The SELECT that reads a file, by its ending."""
+        reader = _FILE_READERS.get(path.suffix.lower())
+        return None if reader is None else f"SELECT * FROM {reader}({_literal(str(path))})"
 
     def execute(self, statement: str) -> None:
         """Run one statement."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -34,6 +35,10 @@ class Warehouse(Protocol):
 
     def upload(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable in SQL as the temporary relation `name`."""
+        ...
+
+    def scan(self, path: Path) -> str | None:
+        """The SELECT that reads a CSV or Parquet file; None if this warehouse cannot, so that it is uploaded."""
         ...
 
     def execute(self, statement: str) -> None:

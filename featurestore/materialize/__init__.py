@@ -1,0 +1,1 @@
+"""Move the newest rows from the warehouse to the online store."""

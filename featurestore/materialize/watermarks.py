@@ -1,0 +1,53 @@
+"""Watermarks: how far a view was synced, as seen in the data, kept in the store beside the rows it speaks of.
+
+A store that is emptied loses its watermarks with its rows, so the next sync is a full one (SEMANTICS O6, O8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from featurestore.definitions.views import FeatureView
+    from featurestore.online.protocol import OnlineStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far a view was synced.
+
+    Attributes:
+        event_time: greatest event time seen, UTC.
+        created_time: greatest created time seen, UTC; None for a view without one.
+        fingerprint: layout of the rows that were written; another one asks for a full sync.
+        synced_at: when the sync ended, UTC; for people, never used as a bound.
+    """
+
+    event_time: datetime
+    created_time: datetime | None = None
+    fingerprint: int
+    synced_at: datetime
+
+
+def read_watermark(store: OnlineStore, view: FeatureView) -> Watermark | None:
+    """Read a view's watermark; None before its first sync, or if it cannot be read."""
+    note = store.read_note(_note(view))
+    if note is None:
+        return None
+    try:
+        return msgspec.json.decode(note, type=Watermark)
+    except msgspec.DecodeError:
+        return None
+
+
+def write_watermark(store: OnlineStore, view: FeatureView, watermark: Watermark) -> None:
+    """Move a view's watermark; only after the last write was acknowledged."""
+    store.write_note(_note(view), msgspec.json.encode(watermark))
+
+
+def _note(view: FeatureView) -> str:
+    return f"watermark:{view.reference}"

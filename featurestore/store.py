@@ -1,0 +1,301 @@
+"""The facade that a notebook and the command line use: one dbt project, from its models to online features.
+
+Methods delegate; each names the module that does the work.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurestore.errors import UsageError
+from featurestore.workspace import Places, Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from featurestore.definitions.project import Project
+    from featurestore.definitions.views import AsOf, Column, FeatureView
+    from featurestore.materialize.run import SyncFailure
+    from featurestore.materialize.sync import SyncResult
+    from featurestore.registry.document import Document, ManifestFacts
+    from featurestore.registry.plan import Plan
+    from featurestore.registry.versions import Applied
+    from featurestore.serving.client import OnlineClient
+    from featurestore.serving.response import OnlineResponse
+    from featurestore.training.dataset import HistoricalFeatures
+    from featurestore.training.request import Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What an apply would do.
+
+    Attributes:
+        changes: registry against manifest.
+        project: the definitions as the manifest has them now.
+        source: which manifest that is.
+        current: number of the newest version, None while there is none; `apply` fails if it moved.
+        warnings: doubts about the metadata; none of them stops an apply.
+    """
+
+    changes: Plan
+    project: Project
+    source: ManifestFacts
+    current: int | None
+    warnings: tuple[str, ...]
+
+
+class FeatureStore:
+    """A dbt project as a feature store.
+
+    Args:
+        project_dir: the folder with `dbt_project.yml`.
+        target: the dbt target; else DBT_TARGET, else the profile's default.
+        profile: the dbt profile; else the project's.
+        profiles_dir: the folder with `profiles.yml`; else where dbt looks.
+        registry: URI that wins over FEATURESTORE_REGISTRY and `featurestore.yml`.
+        online_store: URI that wins over FEATURESTORE_ONLINE_STORE and `featurestore.yml`.
+
+    Raises:
+        UsageError: no dbt project, profile or target there.
+    """
+
+    def __init__(
+        self,
+        project_dir: str | Path = ".",
+        *,
+        target: str | None = None,
+        profile: str | None = None,
+        profiles_dir: str | Path | None = None,
+        registry: str | None = None,
+        online_store: str | None = None,
+    ) -> None:
+        places = Places(
+            project_dir=Path(project_dir),
+            profiles_dir=None if profiles_dir is None else Path(profiles_dir),
+            profile=profile,
+            target=target,
+            registry=registry,
+            online_store=online_store,
+        )
+        self.workspace: Workspace = open_workspace(places, os.environ)
+
+    @property
+    def document(self) -> Document:
+        """The newest registry version. Raises UsageError while nothing was applied."""
+        return self.workspace.latest()
+
+    @property
+    def project(self) -> Project:
+        """The definitions of the newest registry version."""
+        return self.document.content
+
+    def plan(self) -> Planned:
+        """Compare the dbt manifest with the registry (`registry.diff`).
+
+        Raises:
+            DefinitionError: all problems of the metadata at once.
+            UsageError: no manifest, or one of another target.
+        """
+        from featurestore.registry.diff import diff
+
+        manifest = self.workspace.manifest()
+        reading = self.workspace.read_definitions(manifest)
+        head = self.workspace.registry().latest(project=reading.project.name)
+        return Planned(
+            changes=diff(None if head is None else head.content, reading.project),
+            project=reading.project,
+            source=self.workspace.manifest_facts(manifest),
+            current=None if head is None else head.version,
+            warnings=reading.warnings,
+        )
+
+    def apply(self, planned: Planned | None = None) -> Applied:
+        """Make the manifest's definitions the newest registry version (`registry.versions`).
+
+        Args:
+            planned: what was looked at; None plans now.
+
+        Raises:
+            RegistryConflictError: the registry changed since; nothing was written (SEMANTICS R1).
+        """
+        planned = planned or self.plan()
+        return self.workspace.registry().apply(planned.project, planned.source, expected=planned.current)
+
+    def get_historical_features(  # noqa: PLR0913  one call for a notebook, in the spellings people know
+        self,
+        entity_df: object = None,
+        features: Sequence[str] | None = None,
+        *,
+        feature_service: str | None = None,
+        time: str | None = None,
+        full_feature_names: bool = False,
+        as_of: AsOf | None = None,
+        event_timestamps: bool = False,
+        at: datetime | str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        spine_columns: tuple[Column, ...] | None = None,
+    ) -> HistoricalFeatures:
+        """Prepare a point-in-time correct training set (`training.request`); nothing runs yet.
+
+        Args:
+            entity_df: the examples: a pandas, polars or Arrow frame, a CSV, TSV, Parquet or SQL file, a table's name,
+                ``ref('model')``, or a SELECT. None with `at`, or with `start` and `end`.
+            features: references ``view:feature`` or ``view``, in output order.
+            feature_service: a service's name, in place of `features`.
+            time: the examples' time column; else ``event_timestamp``, else the only timestamp.
+            full_feature_names: name columns ``view__feature``.
+            as_of: ``knowledge`` uses only rows that had been loaded by then, in every view (SEMANTICS P8).
+            event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found`` (P6).
+            at: one snapshot per entity at this time (P16).
+            start: with `end`, every row of one view in this range, both ends inclusive (P16).
+            end: see `start`.
+            spine_columns: what columns the examples have; then nothing is asked of the warehouse until it runs.
+
+        Returns:
+            A training set with ``.sql``, ``.to_df()``, ``.to_arrow()``, ``.to_polars()``, ``.to_parquet(path)``,
+            ``.to_table(name)``. Rows: one per example. Columns: the examples', then the features.
+
+        Raises:
+            UsageError: unknown names, clashes, or examples without a key or a time.
+            WarehouseError: the warehouse cannot be opened.
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.training.request import Question
+
+        return self.ask(
+            Question(
+                features=features,
+                feature_service=feature_service,
+                spine=entity_df,
+                time=time,
+                spine_columns=spine_columns,
+                full_feature_names=full_feature_names,
+                as_of=as_of,
+                event_timestamps=event_timestamps,
+                at=parse_moment(at),
+                start=parse_moment(start),
+                end=parse_moment(end),
+            )
+        )
+
+    def ask(self, question: Question) -> HistoricalFeatures:
+        """Answer a `training.request.Question`; `get_historical_features` in one argument."""
+        from featurestore.training.request import Surroundings, ask
+
+        document = self.document
+        around = Surroundings(
+            project=document.content,
+            registry_version=document.version,
+            model=self.workspace.model,
+            open_warehouse=self.workspace.open_warehouse,
+            records_dir=self.workspace.state_dir / "training_sets",
+        )
+        return ask(question, around)
+
+    def materialize(
+        self,
+        views: Sequence[str] | None = None,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        full: bool = False,
+        on_rows: Callable[[str, int], None] | None = None,
+    ) -> tuple[SyncResult | SyncFailure, ...]:
+        """Copy the newest rows to the online store (`materialize.sync`).
+
+        Args:
+            views: which, by reference; None for all that are online.
+            start: only rows from this event time on; the watermark does not move.
+            end: only rows up to this event time, inclusive; the future is clamped to now.
+            full: read everything, not only what is new since the last sync.
+            on_rows: told each view and how many rows were read so far.
+
+        Returns:
+            One result or failure per view, in order; a view that fails does not stop the others.
+
+        Raises:
+            UsageError: an unknown view, one that is not online, or bounds that make no sense.
+            WarehouseError, OnlineStoreError: one of them cannot be reached.
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.materialize.run import sync_views
+        from featurestore.materialize.window import SyncRequest
+
+        project = self.project
+        chosen = online_views(project, views)
+        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full)
+        with (
+            closing(self.workspace.open_warehouse()) as warehouse,
+            closing(self.workspace.open_online_store()) as store,
+        ):
+            return sync_views(chosen, request, project=project.name, warehouse=warehouse, store=store, on_rows=on_rows)
+
+    def online_client(self) -> OnlineClient:
+        """Open the lookup client on this project's registry and online store (`serving.client`)."""
+        from featurestore.serving.client import connect
+
+        return connect(self.project, self.workspace.open_online_store())
+
+    def get_online_features(
+        self,
+        features: Sequence[str] | None = None,
+        entity_rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]] = (),
+        *,
+        feature_service: str | None = None,
+        full_feature_names: bool = False,
+    ) -> OnlineResponse:
+        """Look up the newest feature values (`serving.client`).
+
+        Args:
+            features: references ``view:feature`` or ``view``, in output order.
+            entity_rows: a list of rows, or a mapping of columns; order and duplicates are kept.
+            feature_service: a service's name, in place of `features`.
+            full_feature_names: name features ``view__feature``.
+
+        Returns:
+            Values, statuses and event times; ``.to_dict()``, ``.to_df()``, ``.to_arrow()``.
+
+        Raises:
+            UsageError: unknown names, or a missing or unknown join key.
+            OnlineStoreError: the store cannot be reached.
+        """
+        with closing(self.online_client()) as client:
+            return client.get_online_features(
+                features, entity_rows, feature_service=feature_service, full_feature_names=full_feature_names
+            )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        name, target = escape(self.workspace.dbt.name), escape(self.workspace.profile.target)
+        return f"<b>FeatureStore</b> of dbt project <code>{name}</code>, target <code>{target}</code>"
+
+
+def online_views(project: Project, names: Sequence[str] | None) -> tuple[FeatureView, ...]:
+    """The views to sync: the named ones, else all that are online.
+
+    Raises:
+        UsageError: a name that is not there, or a view that is not online; or nothing to sync at all.
+    """
+    from featurestore.definitions.references import parse_reference
+
+    if names is None:
+        found = tuple(view for view in project.views if view.online)
+        if not found:
+            raise UsageError("no feature view is online", hint="remove `online: false` from one, and apply")
+        return found
+    chosen = []
+    for name in names:
+        reference = parse_reference(name)
+        view = project.view(reference.view, version=reference.version)
+        if not view.online:
+            raise UsageError(f"feature view {view.reference} is not online", hint="remove `online: false`, and apply")
+        chosen.append(view)
+    return tuple(dict.fromkeys(chosen))

@@ -1,0 +1,191 @@
+"""A training set: its SQL to read, its rows in whatever form, written together with a record of how it was made.
+
+Nothing runs until rows are asked for; every run opens the warehouse anew and closes it after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurestore.training.examples import UPLOADED, Examples, numbered
+from featurestore.training.record import Record, utc_now, write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from featurestore.definitions.references import Selection
+    from featurestore.sql.plan import Plan
+    from featurestore.warehouse.protocol import Warehouse
+
+
+class SqlText(str):
+    """The SQL of a training set: a string, and a function of the dialect.
+
+    ``job.sql`` is the text, ``job.sql(dialect="postgres")`` the same query in another dialect.
+    """
+
+    __slots__ = ("_write",)
+    _write: Callable[[str], str]
+
+    @classmethod
+    def of(cls, write: Callable[[str], str], dialect: str) -> SqlText:
+        """Make the text in `dialect`, able to write itself in others."""
+        made = cls(write(dialect))
+        made._write = write
+        return made
+
+    def __call__(self, dialect: str) -> str:
+        """The same query in another dialect (sqlglot's name)."""
+        return self._write(dialect)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a training set was asked to hold; kept in its record.
+
+    Attributes:
+        references: feature references, as asked.
+        feature_service: the service they came from, None if they were named one by one.
+        registry_version: of the definitions.
+        dialect: of the warehouse it runs in.
+    """
+
+    references: tuple[str, ...]
+    feature_service: str | None
+    registry_version: int
+    dialect: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoricalFeatures:
+    """A point-in-time correct training set, not run yet.
+
+    Rows: one per example, duplicates kept; a frame's in its order. Columns: the examples', then one per feature
+    (SEMANTICS P1). Every method that gives rows raises WarehouseError or QueryError when the warehouse does not.
+    """
+
+    request: Request
+    selection: Selection
+    write_plan: Callable[[str], Plan]
+    examples: Examples | None
+    open_warehouse: Callable[[bool], Warehouse]
+    records_dir: Path
+
+    @property
+    def sql(self) -> SqlText:
+        """One legible SELECT that yields this training set; call it with a dialect for another warehouse's."""
+        return SqlText.of(lambda dialect: self.write_plan(dialect).select(), self.request.dialect)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the result's columns, in order."""
+        return tuple(projection.alias_or_name for projection in self.write_plan(self.request.dialect).result.selects)
+
+    def to_arrow(self) -> pa.Table:
+        """Run it; returns an Arrow table with the warehouse's types (SEMANTICS P13)."""
+        with self._run() as reader:
+            table = reader.read_all()
+        if self.examples is None or self.examples.table is None:
+            return table
+        given = self.examples.table
+        for name in table.column_names[given.num_columns :]:
+            given = given.append_column(table.schema.field(name), table.column(name))
+        return given
+
+    def to_df(self) -> pd.DataFrame:
+        """Run it; returns a pandas frame.
+
+        A pandas spine keeps its index and its columns; integers with NULLs stay integers (SEMANTICS P1, P13).
+        """
+        import pandas as pd
+
+        from featurestore.training.pandas_types import nullable_type
+
+        table = self.to_arrow()
+        given = self.examples.frame if self.examples is not None else None
+        if not isinstance(given, pd.DataFrame):
+            return table.to_pandas(types_mapper=nullable_type)
+        features = table.select(table.column_names[given.shape[1] :]).to_pandas(types_mapper=nullable_type)
+        features.index = given.index
+        return pd.concat([given, features], axis=1)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Run it; returns a polars frame."""
+        import polars as pl
+
+        made = pl.from_arrow(self.to_arrow())
+        assert isinstance(made, pl.DataFrame)
+        return made
+
+    def to_parquet(self, path: str | Path) -> Record:
+        """Run it into one Parquet file, whole or not at all, with its record beside it (``<path>.json``).
+
+        Raises:
+            OperationError: the file cannot be written.
+        """
+        from featurestore.training.parquet import write_parquet
+
+        with self._run() as reader:
+            target, rows = write_parquet(reader, path)
+        record = self._record(rows, str(target.name))
+        write_record(record, target.with_name(f"{target.name}.json"))
+        return record
+
+    def to_table(self, relation: str) -> Record:
+        """Run it inside the warehouse into the new table `relation`; its record goes to the project's state folder.
+
+        Raises:
+            QueryError: the table exists already, or cannot be written.
+        """
+        statements, select = self.write_plan(self.request.dialect).statements()
+        with closing(self.open_warehouse(False)) as warehouse:
+            self._upload(warehouse)
+            rows = warehouse.write_table(relation, statements, select)
+        record = self._record(rows, relation)
+        write_record(record, self.records_dir / f"{relation.replace(chr(34), '')}.json")
+        return record
+
+    def _repr_html_(self) -> str:
+        names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.columns)
+        return (
+            f"<div><b>Training set</b>, {len(self.columns)} columns; not run yet: "
+            f"<code>.to_df()</code>, <code>.to_arrow()</code>, <code>.to_parquet(path)</code>"
+            f"<ul>{names}</ul><details><summary>SQL</summary><pre>{html.escape(self.sql)}</pre></details></div>"
+        )
+
+    @contextmanager
+    def _run(self) -> Iterator[pa.RecordBatchReader]:
+        """Run the statements; the warehouse stays open until the rows have been read."""
+        statements, select = self.write_plan(self.request.dialect).statements()
+        with closing(self.open_warehouse(True)) as warehouse:
+            self._upload(warehouse)
+            for statement in statements:
+                warehouse.execute(statement)
+            yield warehouse.read(select)
+
+    def _upload(self, warehouse: Warehouse) -> None:
+        if self.examples is not None and self.examples.table is not None:
+            warehouse.upload(UPLOADED, numbered(self.examples.table))
+
+    def _record(self, rows: int, written_to: str) -> Record:
+        return Record(
+            features=self.request.references,
+            feature_service=self.request.feature_service,
+            registry_version=self.request.registry_version,
+            sql_sha256=hashlib.sha256(self.sql.encode()).hexdigest(),
+            rows=rows,
+            columns=self.columns,
+            dialect=self.request.dialect,
+            spine=self.examples.label if self.examples is not None else None,
+            written_to=written_to,
+            written_at=utc_now(),
+        )

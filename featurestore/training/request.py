@@ -1,0 +1,189 @@
+"""From what a user asks to a training set that can be read or run.
+
+With examples, the point-in-time join; without, every row in a range or a snapshot at a time (SEMANTICS P16).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.references import select
+from featurestore.definitions.spine import DEFAULT_TIME
+from featurestore.errors import UsageError
+from featurestore.sql.plan import Plan, Retrieval
+from featurestore.sql.point_in_time import training_plan
+from featurestore.sql.spineless import range_plan, snapshot_spine
+from featurestore.training.dataset import HistoricalFeatures, Request
+from featurestore.training.examples import Model, find_examples, spine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from featurestore.definitions.project import Project
+    from featurestore.definitions.references import Selection
+    from featurestore.definitions.spine import Spine
+    from featurestore.definitions.views import AsOf, Column
+    from featurestore.warehouse.protocol import Warehouse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a user asks; exactly one of `spine`, `at`, and `start` with `end` says for which examples.
+
+    Attributes:
+        features: references; None when a service names them.
+        feature_service: name of a feature service; None when features are named.
+        spine: examples in any form `training.examples` takes.
+        time: the examples' time column; None chooses it.
+        spine_columns: what columns the examples have, so that nothing needs to be asked; None asks.
+        full_feature_names: ``view__feature`` instead of ``feature``.
+        as_of: overrides every view's own rule of knowledge.
+        event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found``.
+        at: one snapshot per entity at this time, UTC.
+        start, end: every row of one view with an event time in this range, both ends inclusive, UTC.
+    """
+
+    features: Sequence[str] | None = None
+    feature_service: str | None = None
+    spine: object = None
+    time: str | None = None
+    spine_columns: tuple[Column, ...] | None = None
+    full_feature_names: bool = False
+    as_of: AsOf | None = None
+    event_timestamps: bool = False
+    at: datetime | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a question is answered with.
+
+    Attributes:
+        project, registry_version: the definitions.
+        model: finds a dbt model by name, None if there is none.
+        open_warehouse: opens the target's warehouse, read-only if True.
+        records_dir: where records of tables written in the warehouse go.
+    """
+
+    project: Project
+    registry_version: int
+    model: Callable[[str], Model | None]
+    open_warehouse: Callable[[bool], Warehouse]
+    records_dir: Path
+
+
+def references_of(question: Question, project: Project) -> tuple[str, ...]:
+    """The references a question asks for, from its list or its service.
+
+    Raises:
+        UsageError: both or neither are given.
+        UnknownNameError: no such service.
+    """
+    if (question.features is None) == (question.feature_service is None):
+        raise UsageError("name either features or a feature service, not both", hint='e.g. features=["view:feature"]')
+    if question.feature_service is not None:
+        return project.service(question.feature_service).features
+    assert question.features is not None
+    if isinstance(question.features, str):
+        raise UsageError(f"features must be a list, got the text {question.features!r}", hint="put it in [...]")
+    return tuple(question.features)
+
+
+def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
+    """Prepare a training set; asks the warehouse for the columns of the examples, runs nothing.
+
+    Raises:
+        UsageError: the question asks for nothing, for too much, or for what is not there.
+        SpineError: the examples cannot be used.
+        WarehouseError: the warehouse cannot be opened.
+    """
+    references = references_of(question, around.project)
+    request = Request(
+        references=references,
+        feature_service=question.feature_service,
+        registry_version=around.registry_version,
+        dialect=around.project.dialect,
+    )
+    if question.spine is None:
+        selection = select(
+            around.project, references, full_feature_names=question.full_feature_names, taken=(DEFAULT_TIME,)
+        )
+        return _job(request, selection, _without_spine(question, selection), around)
+    return _with_examples(question, references, request, around)
+
+
+def _with_examples(
+    question: Question, references: tuple[str, ...], request: Request, around: Surroundings
+) -> HistoricalFeatures:
+    if question.at is not None or question.start is not None or question.end is not None:
+        raise UsageError("a spine has its own times", hint="leave out at, start and end, or the spine")
+    opened: list[Warehouse] = []
+
+    def warehouse() -> Warehouse:
+        if not opened:
+            opened.append(around.open_warehouse(True))
+        return opened[0]
+
+    try:
+        examples = find_examples(question.spine, model=around.model, warehouse=warehouse)
+        if question.spine_columns is not None:
+            examples = replace(examples, columns=question.spine_columns)
+        spine = spine_of(examples, time=question.time, dialect=request.dialect, warehouse=warehouse)
+    finally:
+        for connection in opened:
+            connection.close()
+    selection = select(
+        around.project, references, full_feature_names=question.full_feature_names, taken=spine.output_columns
+    )
+    is_frame = examples.table is not None
+    options = Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps, ordered=is_frame)
+    write_plan = partial(_spine_plan, spine, selection, options)
+    write_plan(around.project.dialect)  # a question that cannot be answered is refused now, not when it runs
+    return HistoricalFeatures(
+        request=request,
+        selection=selection,
+        write_plan=write_plan,
+        examples=examples,
+        open_warehouse=around.open_warehouse,
+        records_dir=around.records_dir,
+    )
+
+
+def _without_spine(question: Question, selection: Selection) -> Callable[[str], Plan]:
+    if question.at is not None and question.start is None and question.end is None:
+        at = question.at
+        options = Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps)
+        return lambda dialect: training_plan(
+            snapshot_spine(selection, at, dialect=dialect), selection, dialect=dialect, options=options
+        )
+    if question.at is None and question.start is not None and question.end is not None:
+        start, end = question.start, question.end
+        return lambda dialect: range_plan(selection, start, end, dialect=dialect)
+    raise UsageError(
+        "for which examples? expected a spine, or at=T, or start= and end=",
+        hint="give entity_df a frame, a file, a table, ref('model') or a SELECT",
+    )
+
+
+def _job(
+    request: Request, selection: Selection, write_plan: Callable[[str], Plan], around: Surroundings
+) -> HistoricalFeatures:
+    write_plan(request.dialect)
+    return HistoricalFeatures(
+        request=request,
+        selection=selection,
+        write_plan=write_plan,
+        examples=None,
+        open_warehouse=around.open_warehouse,
+        records_dir=around.records_dir,
+    )
+
+
+def _spine_plan(spine: Spine, selection: Selection, options: Retrieval, dialect: str) -> Plan:
+    return training_plan(spine, selection, dialect=dialect, options=options)

@@ -1,0 +1,173 @@
+"""A dbt project as this machine sees it: where its files, registry, warehouse and online store are.
+
+Everything opens on demand; nothing here computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurestore.errors import DefinitionError, WarehouseError
+from featurestore.manifest.artifacts import load_catalog, load_manifest
+from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
+from featurestore.manifest.dialects import dialect_of
+from featurestore.manifest.profiles import Profile, load_profile
+from featurestore.manifest.settings import Settings, load_settings
+from featurestore.online.open import open_online_store
+from featurestore.plugins import WAREHOUSES, load_backend
+from featurestore.registry.document import Document, ManifestFacts
+from featurestore.registry.read import open_registry, read_latest_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from featurestore.definitions.views import Column
+    from featurestore.manifest.artifacts import Manifest
+    from featurestore.manifest.read import Reading
+    from featurestore.online.protocol import OnlineStore
+    from featurestore.registry.versions import Registry
+    from featurestore.training.examples import Model
+    from featurestore.warehouse.protocol import Warehouse
+
+STATE_DIR = ".featurestore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What the caller says about where things are; None asks dbt's and our own settings.
+
+    Attributes:
+        project_dir: the dbt project's folder.
+        profiles_dir, profile, target: as dbt's options of these names.
+        registry, online_store: URIs that win over environment and `featurestore.yml`.
+    """
+
+    project_dir: Path = Path()
+    profiles_dir: Path | None = None
+    profile: str | None = None
+    target: str | None = None
+    registry: str | None = None
+    online_store: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """One dbt project for one target.
+
+    Attributes:
+        dbt: the project's name and folders.
+        profile: how to reach the target's warehouse.
+        settings: registry, online store, entities.
+    """
+
+    dbt: DbtProject
+    profile: Profile
+    settings: Settings
+
+    @property
+    def dialect(self) -> str:
+        """Sqlglot's name of the target's warehouse."""
+        return dialect_of(self.profile.type)
+
+    @property
+    def state_dir(self) -> Path:
+        """Where this machine keeps what is not committed."""
+        return self.dbt.project_dir / STATE_DIR
+
+    def registry(self) -> Registry:
+        """Open the registry; nothing is read yet."""
+        return open_registry(self.settings.registry, self.dbt.project_dir)
+
+    def latest(self) -> Document:
+        """Read the newest definitions. Raises UsageError while nothing was applied."""
+        return read_latest_document(self.settings.registry, self.dbt.project_dir)
+
+    def open_warehouse(self, read_only: bool = True) -> Warehouse:
+        """Connect to the target's warehouse. Raises WarehouseError."""
+        opened: Warehouse = load_backend(WAREHOUSES, self.profile.type)(
+            self.profile.values, base_dir=self.dbt.project_dir, read_only=read_only
+        )
+        return opened
+
+    def open_online_store(self) -> OnlineStore:
+        """Open the online store; it connects on first use."""
+        return open_online_store(self.settings.online_store, project=self.dbt.name, base_dir=self.dbt.project_dir)
+
+    def manifest(self) -> Manifest:
+        """Read dbt's manifest. Raises UsageError if there is none, or it cannot be read."""
+        return load_manifest(self.dbt.target_dir)
+
+    def manifest_facts(self, manifest: Manifest) -> ManifestFacts:
+        """What the registry keeps about the manifest a version came from."""
+        known = {key: str(value or "") for key, value in manifest.metadata.items()}
+        return ManifestFacts(
+            schema_version=known.get("dbt_schema_version", "").rpartition("/")[2].removesuffix(".json"),
+            dbt_version=known.get("dbt_version", ""),
+            generated_at=known.get("generated_at", ""),
+            invocation_id=known.get("invocation_id", ""),
+            target=self.profile.target,
+            adapter_type=known.get("adapter_type", ""),
+        )
+
+    def read_definitions(self, manifest: Manifest) -> Reading:
+        """Compile the definitions: the manifest's metadata, with the warehouse's column types.
+
+        Where the warehouse cannot be opened, types come from the catalog and the contracts alone, if these suffice.
+
+        Raises:
+            DefinitionError: all problems at once.
+            WarehouseError: it is needed for types and cannot be opened.
+        """
+        from featurestore.manifest.read import declared_relations, read_project
+
+        catalog = load_catalog(self.dbt.target_dir, dialect=self.dialect)
+        try:
+            columns = self._columns(declared_relations(manifest))
+        except WarehouseError:
+            try:
+                return read_project(manifest, self.settings, target=self.profile.target, columns=catalog)
+            except DefinitionError:
+                pass
+            raise
+        return read_project(manifest, self.settings, target=self.profile.target, columns={**catalog, **columns})
+
+    def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
+        if not relations:
+            return {}
+        warehouse = self.open_warehouse()
+        try:
+            return warehouse.columns(relations)
+        finally:
+            warehouse.close()
+
+    def model(self, name: str) -> Model | None:
+        """Find a dbt model, seed, snapshot or source table by name; None without a manifest or such a node."""
+        from featurestore.manifest.nodes import find_node
+        from featurestore.training.examples import Model
+
+        if not (self.dbt.target_dir / "manifest.json").is_file():
+            return None
+        node = find_node(self.manifest(), name, dialect=self.dialect)
+        return None if node is None else Model(relation=node.relation, columns=node.columns)
+
+
+def open_workspace(places: Places, environ: Mapping[str, str]) -> Workspace:
+    """Find a dbt project's files and settings.
+
+    Raises:
+        UsageError: no dbt project, profile or target there; names what is near.
+    """
+    from dataclasses import replace
+
+    dbt = load_dbt_project(places.project_dir, environ=environ)
+    profile = load_profile(
+        dbt, profiles_dir=places.profiles_dir, profile=places.profile, target=places.target, environ=environ
+    )
+    settings = load_settings(dbt.project_dir, target=profile.target, environ=environ)
+    if places.registry is not None:
+        settings = replace(settings, registry=places.registry)
+    if places.online_store is not None:
+        settings = replace(settings, online_store=places.online_store)
+    return Workspace(dbt=dbt, profile=profile, settings=settings)
