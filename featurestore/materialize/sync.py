@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from featurestore.materialize.watermarks import Watermark, read_watermark, write_watermark
@@ -121,7 +121,9 @@ def _copy(
     store: OnlineStore,
     on_rows: Callable[[int], None] | None,
 ) -> tuple[int, int]:
-    encoder = RowEncoder(view, project=project)
+    # A row that is too old already stays for one more ttl, so that a reader can say so (SEMANTICS P17).
+    keep_until = utc_now() + timedelta(microseconds=view.ttl_us or 0)
+    encoder = RowEncoder(view, project=project, keep_until_ms=int(keep_until.timestamp() * 1000))
     read = written = 0
     sql = newest_query(view, window.rows, dialect=warehouse.dialect)
     for batch in warehouse.read(sql, batch_rows=BATCH_ROWS):

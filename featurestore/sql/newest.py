@@ -68,10 +68,16 @@ def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckd
         then ``view.online_columns``.
     """
     target = dialect_named(dialect)
-    source = relation(view.relation, target, FROM_VIEW)
+    query = _newest_valid(view, window, target) if view.valid_to is not None else _newest(view, window, target)
+    return print_sql(query, target)
+
+
+def _newest(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Select:
+    """The greatest event time per key, then the whole row there."""
+    source = relation(view.relation, dialect, FROM_VIEW)
     keys = [column(key.name, FROM_VIEW) for key in view.join_keys]
-    event = utc_column(view.event_time, FROM_VIEW, target)
-    conditions = _conditions(view, window, target)
+    event = utc_column(view.event_time, FROM_VIEW, dialect)
+    conditions = _conditions(view, window, dialect)
     newest = (
         exp.select(
             *[alias(key.copy(), key_name(n)) for n, key in enumerate(keys)],
@@ -84,14 +90,32 @@ def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckd
         newest = newest.group_by(*[key.copy() for key in keys], copy=False)
     same = [key.copy().eq(column(key_name(n), FROM_MATCH)) for n, key in enumerate(keys)]
     same.append(event.copy().eq(column(EVENT, FROM_MATCH)))
-    query = (
+    return (
         exp.select(*[column(name, FROM_VIEW) for name in _row_columns(view)])
         .from_(source)
         .join(nested(newest, FROM_MATCH), on=all_of(same))
         .where(*conditions)
-        .qualify(first_per([key.copy() for key in keys], newest_first(view, FROM_VIEW, target)), copy=False)
+        .qualify(first_per(keys, newest_first(view, FROM_VIEW, dialect)), copy=False)
     )
-    return print_sql(query, target)
+
+
+def _newest_valid(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Select:
+    """The newest row valid at the end; where none is, the newest closed one, so that its end gets known (P9)."""
+    assert view.valid_to is not None
+    ended_by = utc_column(view.valid_to, FROM_VIEW, dialect)
+    is_valid = exp.or_(ended_by.is_(exp.null()), exp.GT(this=ended_by.copy(), expression=instant(window.end)))
+    order = [
+        exp.Ordered(this=exp.case().when(is_valid, "0").else_("1")),
+        exp.Ordered(this=utc_column(view.event_time, FROM_VIEW, dialect), desc=True, nulls_first=False),
+        *newest_first(view, FROM_VIEW, dialect),
+        exp.Ordered(this=ended_by.copy(), desc=True, nulls_first=True),
+    ]
+    return (
+        exp.select(*[column(name, FROM_VIEW) for name in _row_columns(view)])
+        .from_(relation(view.relation, dialect, FROM_VIEW))
+        .where(*_conditions(view, window, dialect))
+        .qualify(first_per([column(key.name, FROM_VIEW) for key in view.join_keys], order), copy=False)
+    )
 
 
 def _row_columns(view: FeatureView) -> list[str]:

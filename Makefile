@@ -1,0 +1,65 @@
+# Everything runs in environments that the targets make themselves; only Python 3.10+ and make are needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-oldest lint fmt golden fuzz bench lock clean
+
+help: ## Show this help.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.venv-lint/.installed: constraints-lint.txt
+	$(PYTHON) -m venv .venv-lint
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-lint/bin/python -m pip install --quiet --requirement constraints-lint.txt
+	@touch $@
+
+.venv-oldest/.installed: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-oldest.txt .venv-oldest/bin/python -m pip install --quiet \
+		--editable . hatchling hypothesis pytest pytest-xdist
+	@touch $@
+
+demo: $(VENV)/.installed ## Build the example shop with dbt, train, sync and look features up.
+	$(BIN)/featurestore demo
+
+test: $(VENV)/.installed ## Run all tests; servers start from wheels.
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-oldest: .venv-oldest/.installed ## Run the SQL tests on the oldest supported DuckDB and sqlglot.
+	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
+
+lint: $(VENV)/.installed .venv-lint/.installed ## Check style, types, layers, SQL and spelling.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/typos
+	.venv-lint/bin/mypy --python-executable $(BIN)/python
+	.venv-lint/bin/sqlfluff lint dbt_project/models dbt_project/snapshots --disable-progress-bar
+
+fmt: $(VENV)/.installed ## Format the code.
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+golden: $(VENV)/.installed ## Rewrite the golden SQL; the diff is the review.
+	$(BIN)/python -m pytest tests/golden --update -q
+
+fuzz: $(VENV)/.installed ## Compare a million random cases with the oracle.
+	$(BIN)/python -m tests.pit.million --cases 1000000 --jobs 2
+
+bench: $(VENV)/.installed ## Measure ours and the peer's; one JSON line per measurement.
+	$(BIN)/python -m benchmarks
+
+lock: ## Resolve the constraints files anew (needs uv).
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-annotate --no-header -q -U -o constraints.txt
+	printf 'mypy>=1.15\nsqlfluff>=3.3\ntypes-pyyaml\n' | \
+		uv pip compile - --universal --python-version 3.10 --no-annotate --no-header -q -U -o constraints-lint.txt
+
+clean: ## Remove environments and everything built.
+	rm -rf .venv .venv-lint .venv-oldest dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

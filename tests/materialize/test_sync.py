@@ -1,0 +1,230 @@
+"""A sync moves each key's newest row, only what is new the next time, and survives being killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from featurestore.definitions.durations import DAY, HOUR
+from featurestore.definitions.views import Column
+from featurestore.errors import OnlineStoreError, UsageError
+from featurestore.materialize.run import SyncFailure, sync_views
+from featurestore.materialize.sync import sync_view
+from featurestore.materialize.window import SyncRequest
+from featurestore.online.open import open_online_store
+from featurestore.serving.client import connect
+from tests.shop_in_memory import ORDERS, PROJECT, change_shop, make_shop, shop_warehouse
+
+JUNE_9 = datetime(2026, 6, 9, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    make_shop(tmp_path)
+    return tmp_path
+
+
+def sync(folder, view=ORDERS, uri="sqlite:online.sqlite", **request):
+    with (
+        closing(shop_warehouse(folder)) as warehouse,
+        closing(open_online_store(uri, project="shop", base_dir=folder)) as store,
+    ):
+        return sync_view(view, SyncRequest(**request), project="shop", warehouse=warehouse, store=store)
+
+
+def look_up(folder, *customers, view=ORDERS, now=JUNE_9, feature="order_count"):
+    store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=folder)
+    with closing(connect(replace(PROJECT, views=(view,), services=()), store)) as client:
+        found = client.get_online_features([f"orders:{feature}"], {"customer_id": list(customers)}, now=now)
+        return found.to_dict()[feature]
+
+
+def counts(result):
+    return (result.mode, result.rows_read, result.rows_written, result.rows_skipped)
+
+
+def test_the_first_sync_moves_the_newest_row_of_every_key(shop):
+    """O5."""
+    assert counts(sync(shop)) == ("full", 3, 3, 0)
+    assert look_up(shop, 1, 2, 3, 9) == [2, 1, None, None]
+
+
+def test_the_next_sync_moves_nothing_when_nothing_is_new(shop):
+    """O6."""
+    sync(shop)
+    assert counts(sync(shop)) == ("incremental", 0, 0, 0)
+
+
+def test_a_new_row_is_all_that_the_next_sync_moves(shop):
+    """O6: beyond the watermark of event time."""
+    sync(shop)
+    change_shop(shop, "insert into orders values (2, '2026-06-07', '2026-06-07', 9, 1, null)")
+    assert counts(sync(shop)) == ("incremental", 1, 1, 0)
+    assert look_up(shop, 1, 2) == [2, 9]
+
+
+def test_a_row_that_was_loaded_late_is_moved(shop):
+    """O6: its event is older than the watermark, its created time is not."""
+    sync(shop)
+    change_shop(shop, "insert into orders values (2, '2026-06-04', '2026-06-08', 7, 1, null)")
+    assert counts(sync(shop)) == ("incremental", 1, 1, 0)
+    assert look_up(shop, 2) == [7]
+
+
+def test_a_late_row_that_is_older_than_what_is_served_changes_nothing(shop):
+    """O1: read, but skipped."""
+    sync(shop)
+    change_shop(shop, "insert into orders values (1, '2026-06-02', '2026-06-08', 7, 1, null)")
+    assert counts(sync(shop)) == ("incremental", 1, 0, 1)
+    assert look_up(shop, 1) == [2]
+
+
+def test_a_correction_of_the_same_event_lands(shop):
+    """O1: the same event time, loaded later."""
+    sync(shop)
+    change_shop(shop, "insert into orders values (1, '2026-06-05 10:00', '2026-06-08', 5, 1, null)")
+    assert counts(sync(shop)) == ("incremental", 1, 1, 0)
+    assert look_up(shop, 1) == [5]
+
+
+@pytest.mark.parametrize(
+    ("lookback_us", "event", "served"),
+    [
+        (None, "2026-06-04 10:00", 8),  # the default looks a day back from 2026-06-05 10:00
+        (None, "2026-06-04 09:59", 1),
+        (2 * DAY, "2026-06-04 09:59", 8),
+        (HOUR, "2026-06-04 10:00", 1),
+    ],
+)
+def test_without_a_created_time_a_sync_looks_back(shop, lookback_us, event, served):
+    """O6."""
+    view = replace(ORDERS, created_at=None, lookback_us=lookback_us)
+    sync(shop, view)
+    change_shop(shop, f"insert into orders values (2, '{event}', null, 8, 1, null)")
+    sync(shop, view)
+    assert look_up(shop, 2, view=view) == [served]
+
+
+def test_a_range_moves_its_rows_and_no_watermark(shop):
+    """O5: both ends inclusive."""
+    first = datetime(2026, 6, 1, 10, tzinfo=timezone.utc)
+    last = datetime(2026, 6, 2, 10, tzinfo=timezone.utc)
+    assert counts(sync(shop, start=first, end=last)) == ("range", 2, 2, 0)
+    assert look_up(shop, 1, 2, 3) == [1, 1, None]
+    assert sync(shop).mode == "full"
+
+
+def test_an_end_keeps_later_rows_out(shop):
+    sync(shop, end=datetime(2026, 6, 4, tzinfo=timezone.utc))
+    assert look_up(shop, 1) == [1]
+    assert counts(sync(shop)) == ("incremental", 1, 1, 0)
+    assert look_up(shop, 1) == [2]
+
+
+def test_an_end_in_the_future_is_now(shop):
+    """O5: a row of tomorrow is not served today."""
+    change_shop(shop, "insert into orders values (1, now()::timestamp + interval 1 day, null, 99, 1, null)")
+    sync(shop, end=datetime.now(timezone.utc) + timedelta(days=7))
+    assert look_up(shop, 1) == [2]
+
+
+def test_a_full_sync_reads_everything_again(shop):
+    sync(shop)
+    assert counts(sync(shop, full=True)) == ("full", 3, 3, 0)
+
+
+def test_a_start_after_the_end_is_refused(shop):
+    with pytest.raises(UsageError, match="is after end"):
+        sync(shop, start=JUNE_9, end=JUNE_9 - timedelta(days=1))
+
+
+def test_a_changed_layout_asks_for_a_full_sync(shop):
+    """O9: the rows of before are read by name until then."""
+    sync(shop)
+    fewer = replace(ORDERS, features=ORDERS.features[:1])
+    assert look_up(shop, 1, view=fewer) == [2]
+    assert sync(shop, fewer).mode == "full"
+
+
+def test_rows_without_a_key_stay_behind(shop):
+    change_shop(shop, "insert into orders values (null, '2026-06-07', null, 9, 1, null)")
+    assert counts(sync(shop)) == ("full", 3, 3, 0)
+
+
+def test_a_row_under_a_delay_waits_for_its_time(shop):
+    """P7: the row of June 5 10:00 is usable from June 6 10:00 on; the watermark does not pass it."""
+    view = replace(ORDERS, delay_us=DAY)
+    sync(shop, view, end=datetime(2026, 6, 6, 9, tzinfo=timezone.utc))
+    assert look_up(shop, 1, view=view) == [1]
+    sync(shop, view, end=datetime(2026, 6, 6, 10, tzinfo=timezone.utc))
+    assert look_up(shop, 1, view=view) == [2]
+
+
+def test_a_closed_validity_reaches_the_store(shop):
+    """P9: a snapshot's row that is closed without a successor is no longer served."""
+    change_shop(shop, "alter table orders add column valid_to timestamp")
+    view = replace(ORDERS, valid_to=Column(name="valid_to", type="timestamp"), ttl_us=None)
+    sync(shop, view)
+    assert look_up(shop, 2, view=view) == [1]
+    change_shop(shop, "update orders set valid_to = '2026-06-08' where customer_id = 2")
+    sync(shop, view)
+    assert look_up(shop, 2, view=view) == [None]
+    assert look_up(shop, 2, view=view, now=datetime(2026, 6, 7, tzinfo=timezone.utc)) == [1]
+
+
+def test_a_model_that_was_never_built_fails_alone(shop):
+    missing = replace(ORDERS, name="missing", relation='"shop"."main"."missing"')
+    with (
+        closing(shop_warehouse(shop)) as warehouse,
+        closing(open_online_store("memory:", project="shop", base_dir=shop)) as store,
+    ):
+        first, second = sync_views([missing, ORDERS], SyncRequest(), project="shop", warehouse=warehouse, store=store)
+    assert isinstance(first, SyncFailure)
+    assert "missing" in str(first.error)
+    assert counts(second) == ("full", 3, 3, 0)
+
+
+def test_a_store_that_is_down_is_told_at_once(shop):
+    started = time.monotonic()
+    with pytest.raises(OnlineStoreError):
+        sync(shop, uri="redis://127.0.0.1:1/0")
+    assert time.monotonic() - started < 5
+
+
+SYNC_SLOWLY = """
+import sys, pathlib
+from tests.materialize.test_sync import sync
+print("start", flush=True)
+sync(pathlib.Path(sys.argv[1]), full=True)
+"""
+
+
+def test_a_killed_sync_is_finished_by_the_next(shop):
+    """O7: killed at several points, the store serves only whole rows; the watermark has not moved."""
+    change_shop(
+        shop,
+        "insert into orders select 10 + range, '2026-06-07', '2026-06-07', range, range, ['x'] from range(200000)",
+    )
+    for pause in (0.05, 0.15, 0.3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SYNC_SLOWLY, str(shop)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
+        process.stdout.readline()
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    result = sync(shop, full=True)
+    assert (result.rows_read, result.rows_written) == (200_003, 200_003)
+    served = look_up(shop, *range(10, 20_010))
+    assert served == list(range(20_000))

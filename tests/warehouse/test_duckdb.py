@@ -1,0 +1,136 @@
+"""DuckDB is opened short and read-only, and says who holds a locked file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from featurestore.definitions.views import Column
+from featurestore.errors import QueryError, UsageError, WarehouseError
+from featurestore.warehouse.duckdb import open_warehouse
+from tests.shop_in_memory import make_shop, shop_warehouse
+
+HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def shop(tmp_path):
+    make_shop(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def holder(shop):
+    """Another process that has the file open for writing."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(shop / "shop.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_locked_file_names_the_process_that_holds_it(shop, holder):
+    with pytest.raises(WarehouseError, match=rf"in use by PID {holder.pid}") as caught:
+        open_warehouse({"path": "shop.duckdb"}, base_dir=shop, lock_timeout_s=0.2)
+    assert caught.value.exit_code == 4
+
+
+def test_a_lock_that_goes_away_is_waited_for(shop, holder):
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+    open_warehouse({"path": "shop.duckdb"}, base_dir=shop, lock_timeout_s=20).close()
+
+
+def test_readers_do_not_hold_each_other_up(shop):
+    one, other = shop_warehouse(shop), shop_warehouse(shop)
+    assert one.schema("select 1 as x") == other.schema("select 1 as x")
+    one.close()
+    other.close()
+
+
+def test_a_file_that_this_process_writes_can_still_be_read(shop):
+    with duckdb.connect(str(shop / "shop.duckdb")):
+        warehouse = shop_warehouse(shop)
+        assert warehouse.read("select count(*) as n from orders").read_all().to_pylist() == [{"n": 4}]
+        warehouse.close()
+
+
+def test_no_file_says_to_build(tmp_path):
+    with pytest.raises(WarehouseError, match="no DuckDB file at"):
+        open_warehouse({"path": "nowhere.duckdb"}, base_dir=tmp_path)
+
+
+def test_a_database_in_memory_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="in memory"):
+        open_warehouse({}, base_dir=tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "x.duckdb").write_text("not a database, however long this text may be" * 100, encoding="utf-8")
+    with pytest.raises(WarehouseError, match="cannot open"):
+        open_warehouse({"path": "x.duckdb"}, base_dir=tmp_path)
+
+
+def test_columns_of_many_relations_come_at_once(shop):
+    warehouse = shop_warehouse(shop)
+    found = warehouse.columns(['"shop"."main"."labels"', '"shop"."main"."missing"'])
+    warehouse.close()
+    assert found == {
+        '"shop"."main"."labels"': (
+            Column(name="customer_id", type="int32"),
+            Column(name="label_at", type="timestamp"),
+            Column(name="bought", type="boolean"),
+        )
+    }
+
+
+def test_the_session_reads_times_as_utc_whatever_the_profile_sets(shop):
+    """P14, P4: settings of the profile are honoured, but not these two."""
+    settings = {"TimeZone": "America/New_York", "default_null_order": "nulls_first", "threads": "1"}
+    warehouse = open_warehouse({"path": "shop.duckdb", "settings": settings}, base_dir=shop)
+    sql = "select current_setting('TimeZone') as zone, current_setting('threads')::int as threads"
+    assert warehouse.read(sql).read_all().to_pylist() == [{"zone": "UTC", "threads": 1}]
+    nulls = warehouse.read("select x from (values (1), (null)) t(x) order by x desc").read_all()
+    assert nulls.column("x").to_pylist() == [1, None]
+    warehouse.close()
+
+
+def test_attached_databases_can_be_read(shop, tmp_path):
+    with duckdb.connect(str(tmp_path / "other.duckdb")) as other:
+        other.execute("create table t as select 5 as x")
+    settings = {"path": "shop.duckdb", "attach": [{"path": "other.duckdb", "alias": "o"}]}
+    warehouse = open_warehouse(settings, base_dir=shop)
+    assert warehouse.read("select x from o.t").read_all().to_pylist() == [{"x": 5}]
+    warehouse.close()
+
+
+def test_reading_writes_nothing_to_the_file(shop):
+    warehouse = shop_warehouse(shop)
+    warehouse.upload("mine", pa.table({"x": [1]}))
+    warehouse.execute("create temporary table kept as select * from mine")
+    assert warehouse.read("select x from kept").read_all().num_rows == 1
+    with pytest.raises(QueryError, match="read-only"):
+        warehouse.execute("create table t as select 1 as x")
+    warehouse.close()
+
+
+def test_a_stream_is_read_in_batches(shop):
+    warehouse = shop_warehouse(shop)
+    batches = list(warehouse.read("select range as n from range(100000)", batch_rows=10_000))
+    assert sum(batch.num_rows for batch in batches) == 100_000
+    assert max(batch.num_rows for batch in batches) <= 10_000
+    warehouse.close()
