@@ -1,0 +1,1 @@
+"""Keep definitions as immutable numbered versions."""

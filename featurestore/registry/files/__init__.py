@@ -1,0 +1,1 @@
+"""Where registry documents lie: one file per kind of place."""

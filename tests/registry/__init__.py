@@ -1,0 +1,1 @@
+"""The registry: R1-R4, damaged documents, plans."""
