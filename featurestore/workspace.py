@@ -5,16 +5,18 @@ Everything opens on demand; nothing here computes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.errors import DefinitionError, WarehouseError
-from featurestore.manifest.artifacts import load_catalog, load_manifest
+from featurestore.errors import DefinitionError, WarehouseError, format_problem
+from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
 from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
 from featurestore.manifest.dialects import dialect_of
 from featurestore.manifest.profiles import Profile, load_profile
 from featurestore.manifest.settings import Settings, load_settings
+from featurestore.manifest.targets import check_target
 from featurestore.online.open import open_online_store
 from featurestore.plugins import WAREHOUSES, load_backend
 from featurestore.registry.document import Document, ManifestFacts
@@ -96,8 +98,18 @@ class Workspace:
         return open_online_store(self.settings.online_store, project=self.dbt.name, base_dir=self.dbt.project_dir)
 
     def manifest(self) -> Manifest:
-        """Read dbt's manifest. Raises UsageError if there is none, or it cannot be read."""
-        return load_manifest(self.dbt.target_dir)
+        """Read dbt's manifest. Raises UsageError if there is none, or one of another target."""
+        manifest = load_manifest(self.dbt.target_dir)
+        check_target(manifest, self.profile)
+        return manifest
+
+    def warn_of_newer_sources(self, manifest: Manifest) -> tuple[str, ...]:
+        """Say which files changed after dbt wrote the manifest, in one warning; none when it is up to date."""
+        newer = newer_sources(manifest, self.dbt.project_dir, self.dbt.target_dir)
+        if not newer:
+            return ()
+        named = f"{', '.join(newer[:3])}{', ...' if len(newer) > 3 else ''}"
+        return (format_problem(f"changed after dbt wrote the manifest: {named}", hint="run dbt parse or dbt build"),)
 
     def manifest_facts(self, manifest: Manifest) -> ManifestFacts:
         """What the registry keeps about the manifest a version came from."""
@@ -123,15 +135,16 @@ class Workspace:
         from featurestore.manifest.read import declared_relations, read_project
 
         catalog = load_catalog(self.dbt.target_dir, dialect=self.dialect)
+        read = partial(read_project, manifest, self.settings, target=self.profile.target, catalog=catalog)
         try:
             columns = self._columns(declared_relations(manifest))
         except WarehouseError:
             try:
-                return read_project(manifest, self.settings, target=self.profile.target, columns=catalog)
+                return read(columns={})
             except DefinitionError:
                 pass
             raise
-        return read_project(manifest, self.settings, target=self.profile.target, columns={**catalog, **columns})
+        return read(columns=columns)
 
     def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
         if not relations:
@@ -144,12 +157,12 @@ class Workspace:
 
     def model(self, name: str) -> Model | None:
         """Find a dbt model, seed, snapshot or source table by name; None without a manifest or such a node."""
-        from featurestore.manifest.nodes import find_node
+        from featurestore.manifest.tables import find_table
         from featurestore.training.examples import Model
 
         if not (self.dbt.target_dir / "manifest.json").is_file():
             return None
-        node = find_node(self.manifest(), name, dialect=self.dialect)
+        node = find_table(self.manifest(), name, dialect=self.dialect)
         return None if node is None else Model(relation=node.relation, columns=node.columns)
 
 
@@ -159,8 +172,6 @@ def open_workspace(places: Places, environ: Mapping[str, str]) -> Workspace:
     Raises:
         UsageError: no dbt project, profile or target there; names what is near.
     """
-    from dataclasses import replace
-
     dbt = load_dbt_project(places.project_dir, environ=environ)
     profile = load_profile(
         dbt, profiles_dir=places.profiles_dir, profile=places.profile, target=places.target, environ=environ

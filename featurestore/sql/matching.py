@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import ViewUse
     from featurestore.definitions.views import AsOf, FeatureView
     from featurestore.sql.dialects.table import Dialect
+    from featurestore.sql.plan import Retrieval
 
 USABLE = "__usable_from"
 _SIDE = "__side"
@@ -50,10 +51,19 @@ def key_name(position: int) -> str:
     return f"__key_{position}"
 
 
-def match_query(use: ViewUse, dialect: Dialect, *, prune: bool) -> exp.Select:
-    """Write the matching of one use of a view, in the dialect's best lowering."""
-    rows = _usable_rows(use.view, dialect, prune=prune)
-    return _asof(use, rows) if dialect.has_asof else _running_maximum(use, rows)
+def match_query(use: ViewUse, dialect: Dialect, options: Retrieval) -> exp.Select:
+    """Write the matching of one use of a view, in the asked lowering, else the dialect's best.
+
+    Raises:
+        UsageError: ASOF is asked of a dialect that has none.
+    """
+    rows = _usable_rows(use.view, dialect, prune=options.prune)
+    strategy = options.strategy or ("asof" if dialect.has_asof else "running_maximum")
+    if strategy == "running_maximum":
+        return _running_maximum(use, rows)
+    if not dialect.has_asof:
+        raise UsageError(f"{dialect.name} has no ASOF join", hint="leave the strategy out")
+    return _asof(use, rows)
 
 
 def _usable_rows(view: FeatureView, dialect: Dialect, *, prune: bool) -> exp.Select:

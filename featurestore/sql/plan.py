@@ -7,7 +7,7 @@ of the memory that all views' sorts need together. Both say the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
@@ -16,6 +16,9 @@ from featurestore.sql.expressions import print_sql
 if TYPE_CHECKING:
     from featurestore.definitions.views import AsOf
     from featurestore.sql.dialects.table import Dialect
+
+
+Strategy = Literal["asof", "running_maximum"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +30,14 @@ class Retrieval:
         event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found`` at the end, per use (P6).
         prune: read only rows in the spine's time range; never changes a result (P15).
         ordered: return examples in their input order (P1); needs a spine that numbers its rows.
+        strategy: how the newest time is found; None takes the dialect's best.
     """
 
     as_of: AsOf | None = None
     event_timestamps: bool = False
     prune: bool = True
     ordered: bool = False
+    strategy: Strategy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

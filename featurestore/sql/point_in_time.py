@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from featurestore.definitions.durations import format_duration
-from featurestore.errors import NameClashError
+from featurestore.errors import NameClashError, UsageError
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.expressions import FROM_SPINE, SPINE, SPINE_ROW, alias, column, is_given, table
 from featurestore.sql.matching import match_query, with_as_of
@@ -52,12 +52,13 @@ def training_plan(
     Raises:
         SpineError: no key or time column, or a key whose type cannot equal the view's.
         NameClashError: an added column meets another.
-        UsageError: no SQL is written for `dialect`.
+        UsageError: no SQL is written for `dialect`, or a feature's name is reserved.
 
     Source: README, "Point in time, precisely"; SEMANTICS P1-P15.
     """
     target = dialect_named(dialect)
     check_keys(spine, selection.uses)
+    _refuse_internal_names(selection)
     steps = [spine_step(spine, target)]
     result = exp.select(*[column(name, FROM_SPINE) for name in spine.output_columns]).from_(table(SPINE, FROM_SPINE))
     names = _step_names(selection)
@@ -74,6 +75,15 @@ def training_plan(
     if options.ordered:
         result = result.order_by(column(SPINE_ROW, FROM_SPINE), copy=False)
     return Plan(dialect=target, steps=tuple(steps), result=result)
+
+
+def _refuse_internal_names(selection: Selection) -> None:
+    for output in selection.outputs:
+        if output.feature.name.startswith("__"):
+            raise UsageError(
+                f"the feature name '{output.feature.name}' of {output.use.view.reference} is reserved",
+                hint="rename the column; '__' is ours",
+            )
 
 
 def _step_names(selection: Selection) -> list[str]:
@@ -93,7 +103,7 @@ def _view_steps(use: ViewUse, features: list[str], name: str, dialect: Dialect, 
         return [Step(name=name, comment=_interval_comment(use), query=query, is_stored=True)]
     match = f"{name}__time"
     return [
-        Step(name=match, comment=_match_comment(use), query=match_query(use, dialect, prune=options.prune)),
+        Step(name=match, comment=_match_comment(use), query=match_query(use, dialect, options)),
         Step(
             name=name,
             comment="P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers",
