@@ -130,6 +130,11 @@ def _descending(value: exp.Expression) -> exp.Ordered:
     return exp.Ordered(this=value, desc=True, nulls_first=False)
 
 
+def ascending(value: exp.Expression) -> exp.Ordered:
+    """Smallest first, said explicitly, since a session may have another default."""
+    return exp.Ordered(this=value, desc=False)
+
+
 def first_per(keys: Sequence[exp.Expression], order: Sequence[exp.Ordered]) -> exp.Expression:
     """``ROW_NUMBER() OVER (PARTITION BY keys ORDER BY order) = 1``, for QUALIFY."""
     numbered = exp.Window(
@@ -159,4 +164,4 @@ def instant(moment: datetime) -> exp.Expression:
 
 def print_sql(query: exp.Expression, dialect: Dialect, *, pretty: bool = True) -> str:
     """Print one statement; a construct that the dialect lacks is an error, never silently dropped."""
-    return query.sql(dialect=dialect.name, pretty=pretty, unsupported_level=ErrorLevel.RAISE)
+    return query.sql(dialect=dialect.printer(), pretty=pretty, unsupported_level=ErrorLevel.RAISE)

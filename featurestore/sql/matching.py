@@ -23,6 +23,7 @@ from featurestore.sql.expressions import (
     SPINE_TIME,
     alias,
     all_of,
+    ascending,
     column,
     created_utc,
     interval,
@@ -81,7 +82,7 @@ def _usable_rows(view: FeatureView, dialect: Dialect, *, prune: bool) -> exp.Sel
         best = exp.Window(
             this=exp.Max(this=event),
             partition_by=[column(key.name, FROM_VIEW) for key in view.join_keys] or None,
-            order=exp.Order(expressions=[exp.Ordered(this=usable)]),
+            order=exp.Order(expressions=[ascending(usable)]),
         )
     if prune:
         conditions.extend(_in_spine_range(view, event, usable))
@@ -145,7 +146,7 @@ def _running_maximum(use: ViewUse, rows: exp.Select) -> exp.Select:
     so_far = exp.Window(
         this=exp.Max(this=column(EVENT, "t")),
         partition_by=[column(name, "t") for name in names] or None,
-        order=exp.Order(expressions=[exp.Ordered(this=column(SPINE_TIME, "t")), exp.Ordered(this=column(_SIDE, "t"))]),
+        order=exp.Order(expressions=[ascending(column(SPINE_TIME, "t")), ascending(column(_SIDE, "t"))]),
         spec=exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
     )
     timeline = exp.select(

@@ -18,6 +18,7 @@ from featurestore.sql.expressions import (
     FROM_VIEW,
     alias,
     all_of,
+    ascending,
     column,
     created_utc,
     first_per,
@@ -105,7 +106,7 @@ def _newest_valid(view: FeatureView, window: SyncWindow, dialect: Dialect) -> ex
     ended_by = utc_column(view.valid_to, FROM_VIEW, dialect)
     is_valid = exp.or_(ended_by.is_(exp.null()), exp.GT(this=ended_by.copy(), expression=instant(window.end)))
     order = [
-        exp.Ordered(this=exp.case().when(is_valid, "0").else_("1")),
+        ascending(exp.case().when(is_valid, "0").else_("1")),
         exp.Ordered(this=utc_column(view.event_time, FROM_VIEW, dialect), desc=True, nulls_first=False),
         *newest_first(view, FROM_VIEW, dialect),
         exp.Ordered(this=ended_by.copy(), desc=True, nulls_first=True),

@@ -80,7 +80,7 @@ class Plan:
             create = exp.Create(
                 this=exp.table_(exp.to_identifier(step.name, quoted=True)),
                 kind="TABLE",
-                expression=_with(step.query, tuple(waiting)),
+                expression=_commented(_with(step.query, tuple(waiting)), step.comment),
                 properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
             )
             made.append(print_sql(create, self.dialect))
@@ -88,11 +88,15 @@ class Plan:
         return tuple(made), print_sql(_with(self.result, tuple(waiting)), self.dialect)
 
 
+def _commented(query: exp.Select, comment: str) -> exp.Select:
+    query.add_comments([f" {comment} "])
+    return query
+
+
 def _with(query: exp.Select, steps: tuple[Step, ...]) -> exp.Select:
     made = query.copy()
     for step in steps:
-        body = step.query.copy()
-        body.add_comments([f" {step.comment} "])
+        body = _commented(step.query.copy(), step.comment)
         name = exp.to_identifier(step.name, quoted=True)
         # A step that is read twice must be computed once: row numbers are given out in it.
         made = made.with_(name, as_=body, materialized=step.is_stored or None, copy=False)

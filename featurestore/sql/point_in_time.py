@@ -87,12 +87,21 @@ def _refuse_internal_names(selection: Selection) -> None:
 
 
 def _step_names(selection: Selection) -> list[str]:
-    """One internal name per use; a second use of the same name gets a number."""
+    """One internal name per use, so that it and its matching step meet no other name."""
+    taken = {SPINE}
     names: list[str] = []
     for use in selection.uses:
-        name = f"__{use.name}"
-        names.append(name if name not in names else f"{name}_{len(names)}")
+        name, number = f"__{use.name}", 1
+        while {name.casefold(), _match_name(name).casefold()} & taken:
+            number += 1
+            name = f"__{use.name}_{number}"
+        taken |= {name.casefold(), _match_name(name).casefold()}
+        names.append(name)
     return names
+
+
+def _match_name(name: str) -> str:
+    return f"{name}__time"
 
 
 def _view_steps(use: ViewUse, features: list[str], name: str, dialect: Dialect, options: Retrieval) -> list[Step]:
@@ -101,7 +110,7 @@ def _view_steps(use: ViewUse, features: list[str], name: str, dialect: Dialect, 
     if view.valid_to is not None:
         query = valid_row(use, features, dialect)
         return [Step(name=name, comment=_interval_comment(use), query=query, is_stored=True)]
-    match = f"{name}__time"
+    match = _match_name(name)
     return [
         Step(name=match, comment=_match_comment(use), query=match_query(use, dialect, options)),
         Step(

@@ -13,7 +13,7 @@ from sqlglot.errors import SqlglotError
 
 from featurestore.definitions.types import family_of, is_known
 from featurestore.errors import SpineError
-from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, alias, column, nested, utc
+from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, alias, ascending, column, nested, utc
 from featurestore.sql.plan import Step
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def spine_step(spine: Spine, dialect: Dialect) -> Step:
     query = parse_spine(spine.sql, dialect.name)
     columns = [column(name, "spine") for name in spine.output_columns]
     if spine.row_number is None:
-        order = exp.Order(expressions=[exp.Ordered(this=column(time.name, "spine"))])
+        order = exp.Order(expressions=[ascending(column(time.name, "spine"))])
         number: exp.Expression = exp.Window(
             this=exp.RowNumber(), order=order if dialect.row_number_needs_order else None
         )
@@ -97,7 +97,8 @@ def check_keys(spine: Spine, uses: Iterable[ViewUse]) -> None:
             have = spine.column(spine_key)
             if not (is_known(have.type) and is_known(key.type)):
                 continue
-            if family_of(have.type) != family_of(key.type):
+            are_times = family_of(key.type) == "time"
+            if family_of(have.type) != family_of(key.type) or (are_times and have.type != key.type):
                 raise SpineError(
                     f"join key '{have.name}' is {have.type} in the spine but {key.type} in {use.view.reference}",
                     hint=f"cast it where the spine is made, e.g. cast({have.name} as {key.type})",

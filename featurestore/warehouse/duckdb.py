@@ -106,6 +106,7 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, obj
     # What an example sees must not hang on a session's settings (SEMANTICS P4, P14).
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET default_null_order = 'nulls_last'")
+    connection.execute("SET default_order = 'asc'")
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, entry: object, base_dir: Path) -> None:

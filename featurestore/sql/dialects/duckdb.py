@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.dialects import DuckDB
 
 from featurestore.sql.dialects.table import Dialect
 
@@ -11,4 +12,11 @@ def _instant_to_utc(value: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
-DUCKDB = Dialect(name="duckdb", has_asof=True, instant_to_utc=_instant_to_utc)
+def _printer() -> DuckDB:
+    printer = DuckDB()
+    # A session may set another place for NULLs, so it is always written out.
+    printer.NULL_ORDERING = "nulls_are_large"
+    return printer
+
+
+DUCKDB = Dialect(name="duckdb", printer=_printer, has_asof=True, instant_to_utc=_instant_to_utc)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import sqlglot
     from sqlglot import exp
 
 
@@ -20,12 +21,14 @@ class Dialect:
 
     Attributes:
         name: sqlglot's name.
+        printer: makes sqlglot's dialect to print with.
         has_asof: whether ``ASOF JOIN .. ON`` exists.
         instant_to_utc: turns a timestamp with zone into a naive one that reads as UTC.
         row_number_needs_order: whether ``ROW_NUMBER() OVER ()`` is refused.
     """
 
     name: str
+    printer: Callable[[], sqlglot.Dialect]
     has_asof: bool
     instant_to_utc: Callable[[exp.Expression], exp.Expression]
     row_number_needs_order: bool = False
