@@ -1,0 +1,1 @@
+"""Read dbt's files into definitions; every error names the YAML file and key."""
