@@ -1,0 +1,1 @@
+"""The online stores, their keys and their rows (SEMANTICS O1-O9)."""

@@ -1,0 +1,63 @@
+"""Small rows for store tests: a header and cells that are all the same number, so that a mixed row shows."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import msgspec
+
+from featurestore.online.codec import HEADER_CELLS, RowDecoder, header
+from featurestore.online.open import open_online_store
+from featurestore.online.protocol import NO_CREATED_TIME, RowBatch
+
+CELLS = 12
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+
+def value(number, event_us, created_us=NO_CREATED_TIME):
+    return header(HEADER_CELLS + CELLS, event_us, created_us, 7) + msgspec.msgpack.encode([number] * CELLS)[1:]
+
+
+def batch(*rows, expires_ms=None):
+    """Rows are (key, number, event time, created time)."""
+    return RowBatch(
+        keys=[key for key, *_ in rows],
+        values=[value(number, event, created) for _, number, event, created in rows],
+        event_us=[event for _, _, event, _ in rows],
+        created_us=[created for *_, created in rows],
+        expires_ms=expires_ms,
+    )
+
+
+def number_in(stored):
+    """What the row holds; fails if its cells differ."""
+    if stored is None:
+        return None
+    cells = RowDecoder().cells(stored)[HEADER_CELLS:]
+    assert len(cells) == CELLS
+    assert len(set(cells)) == 1, cells
+    return cells[0]
+
+
+def key(number):
+    return b"fs:shop:orders@0:{%d}" % number
+
+
+def write_shuffled(uri, seed, keys, versions, rows_per_batch=50, barrier=None):
+    """Write versions 0.. of every key in a random order: what one of several careless writers does."""
+    store = open_online_store(uri, project="shop", base_dir=Path())
+    events = [(key(each), version, version, NO_CREATED_TIME) for each in range(keys) for version in range(versions)]
+    random.Random(seed).shuffle(events)
+    if barrier is not None:
+        barrier.wait(60)
+    for start in range(0, len(events), rows_per_batch):
+        store.write(batch(*events[start : start + rows_per_batch]))
+    store.close()
+
+
+if __name__ == "__main__":  # a writer to be killed
+    import sys
+
+    while True:
+        write_shuffled(sys.argv[1], seed=random.random(), keys=300, versions=20)

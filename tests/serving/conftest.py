@@ -1,0 +1,71 @@
+"""A small shop whose feature views are filled by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from featurestore.definitions.project import Project
+from featurestore.definitions.services import FeatureService
+from featurestore.definitions.views import Column, Feature, FeatureView
+from featurestore.online.encode import RowEncoder
+from featurestore.online.layouts import ensure_generation, write_layout
+from featurestore.online.open import open_online_store
+from featurestore.serving import connect
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+US = timedelta(microseconds=1)
+FAR_FUTURE_MS = 2**52
+
+
+def view(
+    name="orders", keys=(("customer_id", "int64"),), features=(("orders_7d", "int64"), ("spend", "float64")), **more
+):
+    ttl = more.pop("ttl", None)
+    return FeatureView(
+        name=name,
+        relation=name,
+        join_keys=tuple(Column(name=key, type=kind) for key, kind in keys),
+        event_time=Column(name="at", type="timestamptz"),
+        ttl_us=None if ttl is None else ttl // US,
+        features=tuple(Feature(name=feature, type=kind) for feature, kind in features),
+        **more,
+    )
+
+
+def project(*views, services=()):
+    return Project(
+        name="shop",
+        views=views,
+        services=tuple(FeatureService(name=name, features=features) for name, features in services),
+    )
+
+
+def sync(store, feature_view, *rows):
+    """Write rows given as dicts, kept whatever the store's own clock says; `at` is the event time, else noon."""
+    ensure_generation(store)
+    write_layout(store, feature_view)
+    arrow = pa.RecordBatch.from_pylist([{"at": NOON, **row} for row in rows])
+    store.write(RowEncoder(feature_view, project="shop", keep_until_ms=FAR_FUTURE_MS).encode(arrow).rows)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ask(store):
+    """Look up at noon: ask(views, features, entity rows) -> response."""
+
+    def look_up(views, features, entity_rows, **options):
+        client = connect(project(*views), store)
+        return client.get_online_features(features, entity_rows, **{"now": NOON, **options})
+
+    return look_up

@@ -1,0 +1,72 @@
+"""Opening the client: the newest registry version and the store, from arguments, the environment, or the defaults."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from featurestore.errors import UsageError
+from featurestore.online.open import open_online_store
+from featurestore.registry.document import ManifestFacts
+from featurestore.registry.read import open_registry
+from featurestore.serving import open_client
+from tests.serving.conftest import project, sync, view
+
+ORDERS = view()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch):
+    monkeypatch.delenv("FEATURESTORE_REGISTRY", raising=False)
+    monkeypatch.delenv("FEATURESTORE_ONLINE_STORE", raising=False)
+
+
+def filled(folder, registry=".featurestore/registry/", online_store="sqlite:.featurestore/online.sqlite"):
+    """Apply the shop's definitions and sync one customer."""
+    open_registry(registry, folder).apply(project(ORDERS), ManifestFacts(), expected=None)
+    store = open_online_store(online_store, project="shop", base_dir=folder)
+    sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
+    store.close()
+
+
+def orders_of_customer_1(client):
+    with client:
+        return client.get_online_features(["orders:orders_7d"], [{"customer_id": 1}]).to_dict()["orders_7d"]
+
+
+def test_without_settings_the_defaults_of_the_project_are_opened(tmp_path):
+    filled(tmp_path)
+    assert orders_of_customer_1(open_client(tmp_path)) == [3]
+
+
+def test_arguments_win_over_the_environment_and_that_over_the_defaults(tmp_path, monkeypatch):
+    filled(tmp_path, "elsewhere/registry", "sqlite:elsewhere/online.sqlite")
+    monkeypatch.setenv("FEATURESTORE_REGISTRY", "elsewhere/registry")
+    monkeypatch.setenv("FEATURESTORE_ONLINE_STORE", "sqlite:elsewhere/online.sqlite")
+    assert orders_of_customer_1(open_client(tmp_path)) == [3]
+    monkeypatch.setenv("FEATURESTORE_REGISTRY", "nowhere")
+    monkeypatch.setenv("FEATURESTORE_ONLINE_STORE", "memory:wrong")
+    settings = {"registry": "elsewhere/registry", "online_store": "sqlite:elsewhere/online.sqlite"}
+    assert orders_of_customer_1(open_client(tmp_path, **settings)) == [3]
+
+
+def test_before_the_first_apply_the_way_out_is_said(tmp_path):
+    with pytest.raises(UsageError, match="-> run `featurestore apply`"):
+        open_client(tmp_path)
+
+
+def test_a_client_in_a_new_process_loads_nothing_heavy(tmp_path):
+    filled(tmp_path)
+    code = f"""
+import sys
+from featurestore.serving import open_client
+print(open_client({str(tmp_path)!r}).get_online_features(["orders:orders_7d"], [{{"customer_id": 1}}]).rows())
+heavy = ("duckdb", "sqlglot", "pyarrow", "pandas", "numpy", "redis", "dbt", "click", "yaml", "jinja2")
+print([name for name in heavy if name in sys.modules])
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout == "[{'customer_id': 1, 'orders_7d': 3}]\n[]\n"
