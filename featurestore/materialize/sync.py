@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from featurestore.materialize.ahead import one_ahead
 from featurestore.materialize.watermarks import Watermark, read_watermark, write_watermark
 from featurestore.materialize.window import Mode, SyncRequest, Window, choose_window, utc_now
 from featurestore.online.encode import RowEncoder
@@ -89,9 +90,9 @@ def sync_view(
     # Asked before the rows are read: a row that arrives in between is read again next time, never missed.
     seen = _seen(view, window, warehouse)
     read = written = 0
+    ensure_generation(store)
+    write_layout(store, view)
     if seen.rows:
-        ensure_generation(store)
-        write_layout(store, view)
         read, written = _copy(view, window, project=project, warehouse=warehouse, store=store, on_rows=on_rows)
         if window.mode != "range":
             write_watermark(store, view, _moved(view, seen, previous if window.mode == "incremental" else None))
@@ -126,9 +127,10 @@ def _copy(
     encoder = RowEncoder(view, project=project, keep_until_ms=int(keep_until.timestamp() * 1000))
     read = written = 0
     sql = newest_query(view, window.rows, dialect=warehouse.dialect)
-    for batch in warehouse.read(sql, batch_rows=BATCH_ROWS):
-        read += batch.num_rows
-        written += store.write(encoder.encode(batch).rows)
+    encoded = (encoder.encode(batch) for batch in warehouse.read(sql, batch_rows=BATCH_ROWS))
+    for batch in one_ahead(encoded):
+        read += len(batch.rows) + batch.skipped
+        written += store.write(batch.rows)
         if on_rows is not None:
             on_rows(read)
     return read, written

@@ -112,7 +112,7 @@ def _view_steps(use: ViewUse, features: list[str], name: str, dialect: Dialect, 
         return [Step(name=name, comment=_interval_comment(use), query=query, is_stored=True)]
     match = _match_name(name)
     return [
-        Step(name=match, comment=_match_comment(use), query=match_query(use, dialect, options)),
+        Step(name=match, comment=_match_comment(use, options), query=match_query(use, dialect, options)),
         Step(
             name=name,
             comment="P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers",
@@ -122,7 +122,7 @@ def _view_steps(use: ViewUse, features: list[str], name: str, dialect: Dialect, 
     ]
 
 
-def _match_comment(use: ViewUse) -> str:
+def _match_comment(use: ViewUse, options: Retrieval) -> str:
     view = use.view
     before = "before" if view.boundary == "exclusive" else "at or before"
     parts = [f"P2: {use.name}: the newest event time {before} each example"]
@@ -132,6 +132,8 @@ def _match_comment(use: ViewUse) -> str:
         parts.append(f"P7: usable {format_duration(view.delay_us)} after its event")
     if view.as_of == "knowledge":
         parts.append("P8: of the rows loaded by then")
+    if options.prune:
+        parts.append("P15: rows that no example can see are not read")
     return "; ".join(parts)
 
 
