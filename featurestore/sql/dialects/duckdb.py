@@ -1,4 +1,7 @@
-"""DuckDB: native ASOF; ``AT TIME ZONE`` on an instant gives the naive time there."""
+"""DuckDB: native ASOF; ``AT TIME ZONE`` on an instant gives the naive time there.
+
+A session may set another order and another place for NULLs, so every ordering is written out in full.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,21 @@ from sqlglot.dialects import DuckDB
 from featurestore.sql.dialects.table import Dialect
 
 
+class ExplicitDuckDB(DuckDB):
+    """sqlglot's DuckDB, but for orderings that say ASC or DESC and where NULLs go."""
+
+    class Generator(DuckDB.Generator):
+        """Prints it."""
+
+        def ordered_sql(self, expression: exp.Ordered) -> str:
+            """``x DESC NULLS LAST``, whatever the defaults are."""
+            direction = "DESC" if expression.args.get("desc") else "ASC"
+            nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
+            return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
+
+
 def _instant_to_utc(value: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
-def _printer() -> DuckDB:
-    printer = DuckDB()
-    # A session may set another place for NULLs, so it is always written out.
-    printer.NULL_ORDERING = "nulls_are_large"
-    return printer
-
-
-DUCKDB = Dialect(name="duckdb", printer=_printer, has_asof=True, instant_to_utc=_instant_to_utc)
+DUCKDB = Dialect(name="duckdb", printer=ExplicitDuckDB, has_asof=True, instant_to_utc=_instant_to_utc)
