@@ -6,7 +6,7 @@ A session may set another order and another place for NULLs, so every ordering i
 from __future__ import annotations
 
 from sqlglot import exp
-from sqlglot.dialects import DuckDB
+from sqlglot.dialects.duckdb import DuckDB
 
 from featurestore.sql.dialects.table import Dialect
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlglot import exp
-from sqlglot.dialects import Postgres
+from sqlglot.dialects.postgres import Postgres
 
 from featurestore.sql.dialects.table import Dialect
 
