@@ -1,0 +1,1 @@
+"""The dbt package and the example project, run by real dbt."""
