@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.generators.duckdb import DuckDBGenerator
 
 from featurestore.sql.dialects.table import Dialect
 
 
+class ExplicitGenerator(DuckDBGenerator):
+    """sqlglot's printer for DuckDB, but for orderings."""
+
+    def ordered_sql(self, expression: exp.Ordered) -> str:
+        """``x DESC NULLS LAST``, whatever the defaults are."""
+        direction = "DESC" if expression.args.get("desc") else "ASC"
+        nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
+        return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
+
+
 class ExplicitDuckDB(DuckDB):
-    """sqlglot's DuckDB, but for orderings that say ASC or DESC and where NULLs go."""
+    """sqlglot's DuckDB with that printer."""
 
-    class Generator(DuckDB.Generator):
-        """Prints it."""
-
-        def ordered_sql(self, expression: exp.Ordered) -> str:
-            """``x DESC NULLS LAST``, whatever the defaults are."""
-            direction = "DESC" if expression.args.get("desc") else "ASC"
-            nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
-            return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
+    Generator = ExplicitGenerator
 
 
 def _instant_to_utc(value: exp.Expression) -> exp.Expression:
