@@ -65,27 +65,31 @@
 
     {#- Names: as the table has them. -#}
     {%- set match_column = adapter.dispatch('match_column', 'featurestore') -%}
-    {%- set event_time = match_column(event_time, types.keys()) -%}
-    {%- set created_at = match_column(spec.get('created_at'), types.keys()) -%}
-    {%- set valid_to = match_column(valid_to, types.keys()) -%}
+    {%- set columns = types.keys() | list -%}
+    {%- set event_time = match_column(event_time, columns) -%}
+    {%- set created_at = match_column(spec.get('created_at'), columns) -%}
+    {%- set valid_to = match_column(valid_to, columns) -%}
     {%- set entities = spec.entities if spec.get('entities') is not none
         else adapter.dispatch('own_entities', 'featurestore')(node).keys() | list -%}
+    {%- if spec.get('entities') is none and not entities -%}
+        {{ exceptions.raise_compiler_error("feature view '" ~ name ~ "' names no entities\n  -> write entities: [...] in its YAML, or entities: [] if it has none") }}
+    {%- endif -%}
     {%- set join_keys = [] -%}
     {%- for key in adapter.dispatch('entity_join_keys', 'featurestore')(entities) -%}
-        {%- do join_keys.append(match_column(key, types.keys())) -%}
+        {%- do join_keys.append(match_column(key, columns)) -%}
     {%- endfor -%}
     {%- set tie_breakers = [] -%}
     {%- for column in spec.get('tie_breakers') or [] -%}
-        {%- do tie_breakers.append(match_column(column, types.keys())) -%}
+        {%- do tie_breakers.append(match_column(column, columns)) -%}
     {%- endfor -%}
 
     {%- set reserved = join_keys + [event_time, valid_to, created_at] -%}
     {%- for column in snapshot_columns -%}
-        {%- do reserved.append(match_column(column, types.keys())) -%}
+        {%- do reserved.append(match_column(column, columns)) -%}
     {%- endfor -%}
     {%- set features = [] -%}
     {%- for column in spec.get('features') or types.keys() -%}
-        {%- set column = match_column(column, types.keys()) -%}
+        {%- set column = match_column(column, columns) -%}
         {%- if (spec.get('features') or column not in reserved) and column not in features -%}
             {%- do features.append(column) -%}
         {%- endif -%}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from featurestore.warehouse.protocol import Warehouse
 
 BATCH_ROWS = 16_384
+WAREHOUSE_MEMORY_BYTES = 160 * 2**20
+"""What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ def sync_view(
         OnlineStoreError: the store cannot be reached; the watermark has not moved.
     """
     started = time.monotonic()
+    warehouse.limit_memory(WAREHOUSE_MEMORY_BYTES)
     previous = read_watermark(store, view)
     window = choose_window(view, request, previous, utc_now())
     # Asked before the rows are read: a row that arrives in between is read again next time, never missed.

@@ -49,6 +49,10 @@ class Warehouse(Protocol):
         """Run one SELECT and stream its rows."""
         ...
 
+    def limit_memory(self, size_bytes: int) -> None:
+        """Keep the engine's memory under this, if it runs in this process and the user has set no limit."""
+        ...
+
     def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
         ...

@@ -1,0 +1,1 @@
+"""One answer, two ways: a training set by the dbt macro and by the Python compiler."""

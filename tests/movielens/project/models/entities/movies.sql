@@ -1,0 +1,6 @@
+-- One row per movie.
+select distinct
+    movie_id,
+    title,
+    genres
+from {{ ref("stg_ratings") }}
