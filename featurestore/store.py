@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from featurestore.errors import UsageError
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from featurestore.checks import ViewCheck
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import AsOf, Column, FeatureView
+    from featurestore.manifest.read import Reading
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
     from featurestore.registry.document import Document, ManifestFacts
@@ -95,6 +98,15 @@ class FeatureStore:
         """The definitions of the newest registry version."""
         return self.document.content
 
+    def definitions(self) -> Reading:
+        """Read the definitions as the dbt manifest has them now (`manifest.read`); the registry is not asked.
+
+        Raises:
+            DefinitionError: all problems of the metadata at once.
+            UsageError: no manifest, or one of another target.
+        """
+        return self.workspace.read_definitions(self.workspace.manifest())
+
     def plan(self) -> Planned:
         """Compare the dbt manifest with the registry (`registry.diff`).
 
@@ -114,6 +126,24 @@ class FeatureStore:
             current=None if head is None else head.version,
             warnings=reading.warnings,
         )
+
+    def check_data(self, project: Project | None = None) -> Iterator[ViewCheck]:
+        """Look for rows that can never be used, or only by chance, in every feature view (`checks`).
+
+        Args:
+            project: whose views; None takes the newest registry version's.
+
+        Yields:
+            One result per view, when its query is done.
+
+        Raises:
+            WarehouseError: the warehouse cannot be opened.
+        """
+        from featurestore.checks import check_views
+
+        views = (project or self.project).views
+        with closing(self.workspace.open_warehouse()) as warehouse:
+            yield from check_views(views, warehouse)
 
     def apply(self, planned: Planned | None = None) -> Applied:
         """Make the manifest's definitions the newest registry version (`registry.versions`).
@@ -207,6 +237,7 @@ class FeatureStore:
         end: datetime | str | None = None,
         full: bool = False,
         on_rows: Callable[[str, int], None] | None = None,
+        on_done: Callable[[SyncResult | SyncFailure], None] | None = None,
     ) -> tuple[SyncResult | SyncFailure, ...]:
         """Copy the newest rows to the online store (`materialize.sync`).
 
@@ -216,6 +247,7 @@ class FeatureStore:
             end: only rows up to this event time, inclusive; the future is clamped to now.
             full: read everything, not only what is new since the last sync.
             on_rows: told each view and how many rows were read so far.
+            on_done: told each result or failure when it is there.
 
         Returns:
             One result or failure per view, in order; a view that fails does not stop the others.
@@ -235,7 +267,13 @@ class FeatureStore:
             closing(self.workspace.open_warehouse()) as warehouse,
             closing(self.workspace.open_online_store()) as store,
         ):
-            return sync_views(chosen, request, project=project.name, warehouse=warehouse, store=store, on_rows=on_rows)
+            sync = partial(sync_views, project=project.name, warehouse=warehouse, store=store, on_rows=on_rows)
+            results: list[SyncResult | SyncFailure] = []
+            for view in chosen:
+                results += sync((view,), request)
+                if on_done is not None:
+                    on_done(results[-1])
+        return tuple(results)
 
     def online_client(self) -> OnlineClient:
         """Open the lookup client on this project's registry and online store (`serving.client`)."""

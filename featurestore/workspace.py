@@ -5,6 +5,7 @@ Everything opens on demand; nothing here computes.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -103,14 +104,6 @@ class Workspace:
         check_target(manifest, self.profile)
         return manifest
 
-    def warn_of_newer_sources(self, manifest: Manifest) -> tuple[str, ...]:
-        """Say which files changed after dbt wrote the manifest, in one warning; none when it is up to date."""
-        newer = newer_sources(manifest, self.dbt.project_dir, self.dbt.target_dir)
-        if not newer:
-            return ()
-        named = f"{', '.join(newer[:3])}{', ...' if len(newer) > 3 else ''}"
-        return (format_problem(f"changed after dbt wrote the manifest: {named}", hint="run dbt parse or dbt build"),)
-
     def manifest_facts(self, manifest: Manifest) -> ManifestFacts:
         """What the registry keeps about the manifest a version came from."""
         known = {key: str(value or "") for key, value in manifest.metadata.items()}
@@ -139,12 +132,19 @@ class Workspace:
         try:
             columns = self._columns(declared_relations(manifest))
         except WarehouseError:
-            try:
-                return read(columns={})
-            except DefinitionError:
-                pass
+            with suppress(DefinitionError):
+                return self._with_staleness(read(columns={}), manifest)
             raise
-        return read(columns=columns)
+        return self._with_staleness(read(columns=columns), manifest)
+
+    def _with_staleness(self, reading: Reading, manifest: Manifest) -> Reading:
+        """Add a warning that names the files that changed after dbt wrote the manifest."""
+        newer = newer_sources(manifest, self.dbt.project_dir, self.dbt.target_dir)
+        if not newer:
+            return reading
+        named = f"{', '.join(newer[:3])}{', ...' if len(newer) > 3 else ''}"
+        warning = format_problem(f"changed after dbt wrote the manifest: {named}", hint="run dbt parse or dbt build")
+        return replace(reading, warnings=(warning, *reading.warnings))
 
     def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
         if not relations:

@@ -1,7 +1,8 @@
 """Check the data of a view: one query that counts the rows which can never be used, or only by chance.
 
-Shape: ``one row: rows, null_keys, null_event_time, future, duplicates``. A NULL key matches nothing and a NULL event time is at no
-moment (SEMANTICS P2); of rows with equal keys and times any one may win (P4); a row in the future is seen by nobody yet.
+Shape: ``one row: rows, null_keys, null_event_time, future, duplicates``. A NULL key matches nothing and a NULL event
+time is at no moment (SEMANTICS P2); of rows with equal keys and times, one hides the others (P4); a row in the future
+is seen by nobody yet.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from featurestore.sql.expressions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from featurestore.definitions.views import FeatureView
@@ -40,8 +42,8 @@ def check_query(view: FeatureView, now: datetime, *, dialect: str) -> str:
         dialect: sqlglot's name of the warehouse.
 
     Returns:
-        One SELECT with one row of counts: ``rows``, ``null_keys`` (any key is NULL), ``null_event_time``, ``future`` (event
-        time after `now`), ``duplicates`` (rows beyond the first with equal keys, event time and created time).
+        One SELECT with one row of counts: ``rows``, ``null_keys`` (any key is NULL), ``null_event_time``, ``future``
+        (event time after `now`), ``duplicates`` (rows beyond the first with equal keys, event time and created time).
     """
     table = dialect_named(dialect)
     identity = identity_columns(view)
@@ -58,7 +60,7 @@ def check_query(view: FeatureView, now: datetime, *, dialect: str) -> str:
     duplicates = exp.select(_or_zero(repeated)).from_(nested(same, "s")).subquery()
     query = exp.select(
         alias(exp.Count(this=exp.Star()), "rows"),
-        alias(_count_where(exp.or_(*is_keyless) if is_keyless else exp.false()), "null_keys"),
+        alias(_count_where(_any_of(is_keyless)), "null_keys"),
         alias(_count_where(has_no_time), "null_event_time"),
         alias(_count_where(is_future), "future"),
         alias(exp.cast(duplicates, exp.DataType.Type.BIGINT), "duplicates"),
@@ -74,6 +76,13 @@ def identity_columns(view: FeatureView) -> tuple[str, ...]:
 
 def _keys(view: FeatureView) -> tuple[str, ...]:
     return tuple(key.name for key in view.join_keys)
+
+
+def _any_of(conditions: Sequence[exp.Expression]) -> exp.Expression:
+    joined: exp.Expression = conditions[0] if conditions else exp.false()
+    for condition in conditions[1:]:
+        joined = exp.Or(this=joined, expression=condition)
+    return joined
 
 
 def _count_where(condition: exp.Expression) -> exp.Expression:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 
 from featurestore.definitions.types import family_of, is_known
 from featurestore.errors import SpineError
@@ -50,7 +50,7 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
         parsed = [statement for statement in sqlglot.parse(text, read=dialect) if statement is not None]
     except SqlglotError as error:
         raise SpineError(
-            f"cannot read the spine's SQL as {dialect}: {str(error).splitlines()[0]}",
+            f"cannot read the spine's SQL as {dialect}{_spot(error)}",
             hint="write one SELECT with a row per example",
         ) from error
     if len(parsed) != 1:
@@ -63,6 +63,15 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
         got = (changing or query).key.upper()
         raise SpineError(f"the spine must be one SELECT, got {got}", hint="a spine only reads")
     return query
+
+
+def _spot(error: SqlglotError) -> str:
+    """Say where a parser stopped; sqlglot's own words show its tokens."""
+    if not isinstance(error, ParseError) or not error.errors:
+        return f": {str(error).splitlines()[0]}"
+    first = error.errors[0]
+    near = f", near '{first['highlight']}'" if first.get("highlight") else ""
+    return f": it stops making sense in line {first['line']}, column {first['col']}{near}"
 
 
 def spine_step(spine: Spine, dialect: Dialect) -> Step:

@@ -71,6 +71,7 @@ class HistoricalFeatures:
 
     Rows: one per example, duplicates kept; a frame's in its order. Columns: the examples', then one per feature
     (SEMANTICS P1). Every method that gives rows raises WarehouseError or QueryError when the warehouse does not.
+    `time` is the examples' time column, as asked or as chosen; None without examples.
     """
 
     request: Request
@@ -79,6 +80,7 @@ class HistoricalFeatures:
     examples: Examples | None
     open_warehouse: Callable[[bool], Warehouse]
     records_dir: Path
+    time: str | None = None
 
     @property
     def sql(self) -> SqlText:

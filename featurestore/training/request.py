@@ -152,6 +152,7 @@ def _with_examples(
         examples=examples,
         open_warehouse=around.open_warehouse,
         records_dir=around.records_dir,
+        time=spine.time,
     )
 
 

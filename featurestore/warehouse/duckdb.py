@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +20,9 @@ from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+Result = TypeVar("Result")
 
 LOCK_TIMEOUT_S = 20.0
 _FIRST_PAUSE_S = 0.05
@@ -67,7 +70,11 @@ def open_warehouse(
         raise WarehouseError(
             f"the target's settings were refused: {_first_line(error)}", where="profiles.yml"
         ) from error
-    return DuckDBWarehouse(connection)
+    own_settings = settings.get("settings")
+    return DuckDBWarehouse(
+        connection,
+        has_own_limit=isinstance(own_settings, dict) and bool({"memory_limit", "max_memory"} & set(own_settings)),
+    )
 
 
 def _connect(path: str, *, read_only: bool, lock_timeout_s: float) -> duckdb.DuckDBPyConnection:
@@ -129,8 +136,10 @@ class DuckDBWarehouse:
 
     dialect = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, has_own_limit: bool = False) -> None:
         self._connection = connection
+        self._has_own_limit = has_own_limit
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duckdb")
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order, asked for all at once."""
@@ -162,17 +171,17 @@ class DuckDBWarehouse:
 
     def execute(self, statement: str) -> None:
         """Run one statement."""
-        try:
-            self._connection.execute(statement)
-        except duckdb.Error as error:
-            raise _refused(error) from error
+        self._run(lambda: self._connection.execute(statement))
 
     def read(self, sql: str, *, batch_rows: int = 65_536) -> pa.RecordBatchReader:
         """Run one SELECT and stream its rows; read it to the end before the next statement."""
-        try:
-            return self._connection.sql(sql).arrow(batch_rows)
-        except duckdb.Error as error:
-            raise _refused(error) from error
+        reader = self._run(lambda: self._connection.sql(sql).arrow(batch_rows))
+        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader))
+
+    def limit_memory(self, size_bytes: int) -> None:
+        """Keep DuckDB's buffers under this; what does not fit is spilled to disk."""
+        if not self._has_own_limit:
+            self.execute(f"SET memory_limit = '{size_bytes} bytes'")
 
     def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
@@ -184,18 +193,33 @@ class DuckDBWarehouse:
 
     def close(self) -> None:
         """Close the connection."""
+        self._worker.shutdown()
         self._connection.close()
 
     def _fetch(self, sql: str) -> list[tuple[object, ...]]:
+        return self._run(lambda: self._connection.execute(sql).fetchall())
+
+    def _batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Pull batches; a query runs while they are pulled, so this is where it may fail."""
+        while (batch := self._run(lambda: next(reader, None))) is not None:
+            yield batch
+
+    def _run(self, work: Callable[[], Result]) -> Result:
+        """Work in a thread of its own: Ctrl-C does not reach a thread that is inside DuckDB."""
+        future = self._worker.submit(work)
         try:
-            rows: list[tuple[object, ...]] = self._connection.execute(sql).fetchall()
-        except duckdb.Error as error:
+            return future.result()
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            raise
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise _refused(error) from error
-        return rows
 
 
-def _refused(error: duckdb.Error) -> QueryError:
-    return QueryError(f"DuckDB refused a statement: {_first_line(error)}")
+def _refused(error: Exception) -> QueryError:
+    is_missing = isinstance(error, duckdb.CatalogException) and "does not exist" in str(error)
+    hint = "run dbt build, if this is a table of dbt's" if is_missing else None
+    return QueryError(f"DuckDB refused a statement: {_first_line(error)}", hint=hint)
 
 
 def _first_line(error: Exception) -> str:

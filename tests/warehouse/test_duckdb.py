@@ -134,3 +134,12 @@ def test_a_stream_is_read_in_batches(shop):
     assert sum(batch.num_rows for batch in batches) == 100_000
     assert max(batch.num_rows for batch in batches) <= 10_000
     warehouse.close()
+
+
+def test_a_limit_on_memory_holds_unless_the_profile_has_its_own(shop):
+    sql = "select current_setting('memory_limit') as size"
+    for own, expected in (({}, "160.0 MiB"), ({"memory_limit": "1GiB"}, "1.0 GiB")):
+        warehouse = open_warehouse({"path": "shop.duckdb", "settings": own}, base_dir=shop)
+        warehouse.limit_memory(160 * 2**20)
+        assert warehouse.read(sql).read_all().to_pylist() == [{"size": expected}]
+        warehouse.close()

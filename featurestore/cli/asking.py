@@ -1,0 +1,156 @@
+"""The options that `training-sql` and `training-set` share: which features, for which examples."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import click
+
+from featurestore.cli.lists import split_list
+from featurestore.cli.options import keep, kept
+from featurestore.cli.output import say
+from featurestore.definitions.spine import DEFAULT_TIME
+from featurestore.errors import SpineError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.definitions.views import Column
+    from featurestore.store import FeatureStore
+    from featurestore.training.dataset import HistoricalFeatures
+
+Options = ParamSpec("Options")
+_STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the options say, as typed; see their help.
+
+    Attributes:
+        given: by the option's name.
+    """
+
+    given: dict[str, Any]
+
+    def ask(self, store: FeatureStore) -> HistoricalFeatures:
+        """Prepare the training set, and say on stderr which time column was chosen if it is not the usual one.
+
+        Raises:
+            UsageError: features or examples are not said, or said twice; and what `FeatureStore.ask` raises.
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.training.request import Question
+
+        given = self.given
+        job = store.ask(
+            Question(
+                features=self._features(),
+                feature_service=given["service"],
+                spine=self._spine(),
+                time=given["time"],
+                spine_columns=self._spine_columns(store.workspace.dialect),
+                full_feature_names=given["full_feature_names"],
+                as_of=given["as_of"],
+                event_timestamps=given["event_timestamps"],
+                at=parse_moment(given["at"]),
+                start=parse_moment(given["start"]),
+                end=parse_moment(given["end"]),
+            )
+        )
+        if given["time"] is None and job.time not in {None, DEFAULT_TIME}:
+            say(f"The examples' time is their column '{job.time}', the only timestamp; --time names another one.")
+        return job
+
+    def _features(self) -> tuple[str, ...] | None:
+        features, service = self.given["features"], self.given["service"]
+        if bool(features) == bool(service):
+            got = "both" if features else "neither"
+            hint = "e.g. --features view:feature,view:other or --service NAME"
+            raise UsageError(f"expected either --features or --service, got {got}", hint=hint)
+        return split_list(features, where="--features") if features else None
+
+    def _spine(self) -> str | None:
+        spine, at = self.given["spine"], self.given["at"]
+        has_range = self.given["start"] is not None and self.given["end"] is not None
+        if spine is None and at is None and not has_range:
+            raise UsageError(
+                "for which examples? expected --spine, or --at, or both --start and --end",
+                hint="e.g. --spine labels.csv, --spine my_model, --spine 'select ... from labels'",
+            )
+        if spine == _STDIN:
+            spine = sys.stdin.read()
+        if isinstance(spine, str) and not spine.strip():
+            raise SpineError("expected a SELECT, a file, a table or a dbt model, got nothing", where="--spine")
+        return None if spine is None else str(spine)
+
+    def _spine_columns(self, dialect: str) -> tuple[Column, ...] | None:
+        from featurestore.definitions.types import is_known, parse_type
+        from featurestore.definitions.views import Column
+
+        if self.given["spine_columns"] is None:
+            return None
+        columns = []
+        for item in split_list([self.given["spine_columns"]], where="--spine-columns"):
+            name, separator, written = (part.strip() for part in item.partition(":"))
+            found = parse_type(written, dialect=dialect)
+            if not (name and separator and is_known(found)):
+                hint = 'e.g. --spine-columns "customer_id:bigint,label_at:timestamp"'
+                raise UsageError(f"expected name:type, got {item!r}", where="--spine-columns", hint=hint)
+            columns.append(Column(name=name, type=found))
+        return tuple(columns)
+
+
+def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    return click.option(flag, expose_value=False, callback=keep(_name(flag)), **settings)
+
+
+def _name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--features": {
+        "multiple": True,
+        "metavar": "REF,...",
+        "help": "Features, e.g. `orders:amount_7d,profile` or `place[place_id=from_id] as origin:rain`.",
+    },
+    "--service": {"metavar": "NAME", "help": "A feature service, in place of --features."},
+    "--spine": {
+        "metavar": "SQL|FILE|TABLE|MODEL|-",
+        "help": "The examples: a SELECT, a CSV, Parquet or SQL file, a table, a dbt model; - reads SQL from stdin.",
+    },
+    "--spine-columns": {
+        "metavar": "NAME:TYPE,...",
+        "help": "What columns the examples have; then no warehouse is asked.",
+    },
+    "--time": {
+        "metavar": "COLUMN",
+        "help": "The examples' time column; else event_timestamp, else their only timestamp.",
+    },
+    "--full-feature-names": {"is_flag": True, "help": "Name the columns view__feature."},
+    "--as-of": {
+        "type": click.Choice(["event", "knowledge"]),
+        "help": "knowledge: use only rows that had been loaded by then.",
+    },
+    "--event-timestamps": {"is_flag": True, "help": "Add <view>__event_timestamp and <view>__found."},
+    "--at": {"metavar": "TIME", "help": "No examples: the state of every entity at this time."},
+    "--start": {"metavar": "TIME", "help": "No examples: every row of one view from this event time on."},
+    "--end": {"metavar": "TIME", "help": "With --start: up to this event time, inclusive."},
+}
+
+
+def training_options(command: Callable[Concatenate[Asked, Options], None]) -> Callable[Options, None]:
+    """Give a command the options of a training set; it gets them as its first argument."""
+
+    @functools.wraps(command)
+    def with_asked(*args: Options.args, **kwargs: Options.kwargs) -> None:
+        command(Asked(given={_name(flag): kept(_name(flag)) for flag in _OPTIONS}), *args, **kwargs)
+
+    decorated: Callable[Options, None] = with_asked
+    for flag, settings in reversed(_OPTIONS.items()):
+        decorated = _option(flag, **settings)(decorated)
+    return decorated

@@ -1,0 +1,160 @@
+"""Accidents: a locked file, a full disk, Ctrl-C. Each is told plainly, and nothing is lost."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.tiny import labels, orders
+
+HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+MANY = 300_000
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def holder(applied):
+    """Another process that has the DuckDB file open for writing."""
+    command = [sys.executable, "-c", HOLD, str(applied.folder / "shop.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def let_go(holder):
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+
+
+def test_a_file_that_another_process_writes_is_waited_for(applied, holder):
+    with applied.start("materialize") as process:
+        time.sleep(1)
+        let_go(holder)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith("Done. OK=1 ERROR=0\n")
+
+
+@pytest.mark.slow
+def test_a_file_that_stays_locked_names_the_process(applied, holder):
+    ran = applied.run("materialize")
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err.startswith(f"Error: {applied.folder / 'shop.duckdb'} is in use by PID {holder.pid} (")
+    assert ran.err.endswith(")\n  -> wait until it is done (is `dbt run` going, or a notebook open?) and try again\n")
+    let_go(holder)
+    holder.wait(timeout=PATIENCE_S)
+    assert applied.run("materialize").code == 0
+
+
+def files_of_at_most(size_bytes):
+    """No file of the process may grow larger: what a full disk is like."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
+
+
+def test_a_full_disk_during_apply_leaves_the_version_before(applied):
+    applied.write_manifest(orders({"ttl": "7 days"}), labels())
+    ran = applied.run_apart("apply", preexec_fn=files_of_at_most(500))
+    place = applied.folder / ".featurestore" / "registry" / "v0000000002.json"
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == (
+        f"Error: {place}: cannot write the registry: File too large\n"
+        "  -> the file may not grow this large here (ulimit -f); every version before is intact\n"
+    )
+    assert applied.versions() == ["v0000000001.json"]
+    assert applied.run("list").code == 0
+    assert applied.run("apply").lines[-1].startswith("Applied version 2")
+
+
+def test_a_full_disk_leaves_no_half_training_set(applied):
+    arguments = (
+        "training-set",
+        "--spine",
+        "labels",
+        "--time",
+        "label_at",
+        "--service",
+        "churn",
+        "--output",
+        "t.parquet",
+    )
+    assert applied.run(*arguments).code == 0
+    before = (applied.folder / "t.parquet").read_bytes()
+    ran = applied.run_apart(*arguments, preexec_fn=files_of_at_most(100))
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("Error: cannot write t.parquet: ")
+    assert (applied.folder / "t.parquet").read_bytes() == before
+    assert not list(applied.folder.glob(".*partial"))
+
+
+@pytest.fixture
+def big(tiny):
+    """Applied, with so many customers that a sync takes a moment; no ttl, so that answers do not grow old."""
+    tiny.write_manifest(orders({"ttl": None}), labels())
+    tiny.sql(
+        f"insert into orders select 100 + i, timestamp '2026-06-01', timestamp '2026-06-01', i, 1.00, null "
+        f"from range({MANY}) t(i)"
+    )
+    assert tiny.run("apply").code == 0
+    return tiny
+
+
+def rows_online(folder):
+    """How many rows the online store holds, from another connection."""
+    path = folder / ".featurestore" / "online.sqlite"
+    if not path.exists():
+        return 0
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        (count,) = connection.execute("select count(*) from kv").fetchone()
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()
+    return count
+
+
+def wait_for_rows(process, folder):
+    deadline = time.monotonic() + PATIENCE_S
+    while rows_online(folder) == 0 and process.poll() is None:
+        assert time.monotonic() < deadline, "nothing was written"
+        time.sleep(0.01)
+
+
+def test_ctrl_c_during_a_sync_leaves_whole_rows_and_the_next_sync_finishes_o7(big):
+    with big.start("materialize") as process:
+        wait_for_rows(process, big.folder)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (130, "")
+    assert err == "\ninterrupted; every row that was written is whole; run it again, and it goes on\n"
+    assert 0 < rows_online(big.folder) < MANY
+    again = big.run("materialize")
+    assert again.code == 0
+    assert again.lines[0].split()[1:3] == ["full", f"{MANY + 3:,}"]
+    last = big.run("get-online", "--features", "orders:order_count", "--entity", f"customer_id={MANY + 99}", "--json")
+    assert last.json["results"][1]["values"] == [MANY - 1]
+
+
+@pytest.mark.parametrize("place", [("--output", "t.parquet"), ("--into", "t"), ()], ids=["file", "table", "shown"])
+def test_ctrl_c_reaches_a_long_query_and_leaves_nothing_half_written(applied, place):
+    spine = "select customer_id, label_at from labels, range(1000000000) a(i), range(100) b(j) where (i * j) % 7 = 8"
+    with applied.start("training-set", "--spine", spine, "--service", "churn", *place) as process:
+        assert process.stderr.readline().startswith("The examples' time is")
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out, err) == (130, "", "\ninterrupted; run it again\n")
+    assert sorted(path.name for path in applied.folder.iterdir() if "parquet" in path.name) == []
+    assert applied.run("training-set", "--spine", "labels", "--service", "churn").code == 0

@@ -1,0 +1,160 @@
+"""materialize and get-online: a line per view, a table of values, Feast's response as JSON."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.tiny import labels, orders
+from tests.manifest.manifests import columns, model
+
+PRODUCT_TYPES = {"store_id": "bigint", "code": "varchar", "seen_at": "timestamp", "price": "double"}
+
+
+@pytest.fixture
+def fresh(tiny):
+    """Applied, without a ttl, so that the answers do not grow old."""
+    tiny.write_manifest(orders({"ttl": None}), labels())
+    assert tiny.run("apply").code == 0
+    return tiny
+
+
+@pytest.fixture
+def two_views(tiny):
+    """Two views, one of them with a composite key; and one that is not online."""
+    tiny.sql(
+        "create table prices as "
+        "select 7::bigint store_id, 'a,b' code, timestamp '2026-06-01' seen_at, 1.5::double price"
+    )
+    meta = {"entities": ["store_id", "code"], "event_time": "seen_at"}
+    prices = model("prices", meta={"feature_view": meta}, columns=columns(PRODUCT_TYPES))
+    offline = model("offline", meta={"feature_view": {**meta, "online": False}}, columns=columns(PRODUCT_TYPES))
+    tiny.write_manifest(orders({"ttl": None}), labels(), prices, offline)
+    assert tiny.run("apply").code == 0
+    return tiny
+
+
+def without_seconds(line):
+    return re.sub(r"\d+\.\d\ds", "0.00s", line)
+
+
+def test_a_first_sync_is_full_and_the_next_reads_what_is_new_o6(fresh):
+    ran = fresh.run("materialize")
+    assert (ran.code, ran.err) == (0, "")
+    assert [without_seconds(line) for line in ran.lines] == [
+        "orders  full  3 read  3 written  0 skipped  0.00s  -> 2026-06-05T10:00:00Z",
+        "Done. OK=1 ERROR=0",
+    ]
+    again = fresh.run("materialize").lines
+    assert without_seconds(again[0]) == "orders  incremental  0 read  0 written  0 skipped  0.00s  nothing new"
+
+
+def test_a_range_a_full_sync_and_a_named_view(two_views):
+    ran = two_views.run("materialize", "orders", "--start", "2026-06-02", "--end", "2026-06-03")
+    assert without_seconds(ran.lines[0]) == (
+        "orders  range  1 read  1 written  0 skipped  0.00s  -> 2026-06-02T10:00:00Z"
+    )
+    full = two_views.run("materialize", "--full")
+    assert [line.split()[:2] for line in full.lines] == [["orders", "full"], ["prices", "full"], ["Done.", "OK=2"]]
+
+
+def test_materialize_as_json(fresh):
+    (view,) = fresh.run("materialize", "--json").json["views"]
+    seconds = view.pop("seconds")
+    assert seconds > 0
+    assert view == {
+        "view": "orders",
+        "mode": "full",
+        "rows_read": 3,
+        "rows_written": 3,
+        "rows_skipped": 0,
+        "watermark": "2026-06-05T10:00:00Z",
+    }
+
+
+def test_a_view_that_fails_does_not_stop_the_others(two_views):
+    two_views.sql("drop table orders")
+    ran = two_views.run("materialize")
+    assert ran.code == 1
+    assert ran.lines[0] == "orders  ERROR"
+    assert ran.lines[1].startswith("prices  full  1 read  1 written")
+    assert ran.lines[2] == "Done. OK=1 ERROR=1"
+    assert ran.err.startswith("Error: orders: DuckDB refused a statement: ")
+    assert ran.err.splitlines()[-1] == "Error: 1 of 2 feature views not synced: orders"
+    as_json = two_views.run("materialize", "--json")
+    assert (as_json.code, as_json.json["views"][0]["error"]["type"]) == (1, "QueryError")
+
+
+def test_a_row_that_cannot_be_computed_fails_its_view_only(two_views):
+    two_views.sql("drop table orders")
+    two_views.sql(
+        "create view orders as select customer_id, label_at as placed_at, label_at as loaded_at, "
+        "cast('x' || customer_id as bigint) as order_count, 1.0::decimal(10,2) as amount, [''] as tags from labels"
+    )
+    ran = two_views.run("materialize")
+    assert (ran.code, ran.lines[0], ran.lines[2]) == (1, "orders  ERROR", "Done. OK=1 ERROR=1")
+    assert "Could not convert string 'x1' to INT64" in ran.err
+
+
+ONE_AND_NINE = ("--entity", "customer_id=1", "--entity", "customer_id=9")
+
+
+def test_get_online_prints_value_time_age_and_status(fresh):
+    fresh.run("materialize")
+    ran = fresh.run("get-online", "--features", "orders:order_count,orders:amount", *ONE_AND_NINE)
+    assert (ran.code, ran.err) == (0, "")
+    assert [re.sub(r"\d+d \d+h|\d+d", "AGE", line).split() for line in ran.lines] == [
+        ["ENTITY", "FEATURE", "VALUE", "EVENT", "TIME", "AGE", "STATUS"],
+        ["customer_id=1", "order_count", "2", "2026-06-05T10:00:00Z", "AGE", "PRESENT"],
+        ["customer_id=1", "amount", "30.00", "2026-06-05T10:00:00Z", "AGE", "PRESENT"],
+        ["customer_id=9", "order_count", "-", "-", "-", "NOT_FOUND"],
+        ["customer_id=9", "amount", "-", "-", "-", "NOT_FOUND"],
+    ]
+
+
+def test_get_online_as_json_is_the_response_of_feast(fresh):
+    fresh.run("materialize")
+    ran = fresh.run("get-online", "--features", "orders:order_count", *ONE_AND_NINE, "--json")
+    assert ran.json == {
+        "metadata": {"feature_names": ["customer_id", "order_count"]},
+        "results": [
+            {
+                "values": [1, 9],
+                "statuses": ["PRESENT", "PRESENT"],
+                "event_timestamps": ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"],
+            },
+            {
+                "values": [2, None],
+                "statuses": ["PRESENT", "NOT_FOUND"],
+                "event_timestamps": ["2026-06-05T10:00:00Z", "1970-01-01T00:00:00Z"],
+            },
+        ],
+    }
+
+
+def test_a_service_and_full_names(applied):
+    applied.run("materialize")
+    ran = applied.run("get-online", "--service", "churn", "--entity", "customer_id=3", "--full-feature-names", "--json")
+    assert ran.json["metadata"]["feature_names"] == ["customer_id", "orders__order_count", "orders__amount"]
+    assert ran.json["results"][1]["statuses"] == ["OUTSIDE_MAX_AGE"]
+
+
+def test_a_composite_key_and_entities_from_a_file_or_stdin(two_views):
+    two_views.run("materialize")
+    (two_views.folder / "e.jsonl").write_text('{"store_id": 7, "code": "a,b"}\n\n{"store_id": 8, "code": "a,b"}\n')
+    given = ("get-online", "--features", "prices:price", "--json")
+    from_file = two_views.run(*given, "--entities", "e.jsonl").json
+    assert [result["values"] for result in from_file["results"]] == [[7, 8], ["a,b", "a,b"], [1.5, None]]
+    from_stdin = two_views.run(*given, "--entities", "-", stdin=(two_views.folder / "e.jsonl").read_text()).json
+    assert from_stdin == from_file
+    typed = two_views.run(*given, "--entity", "store_id=7, code=a").json
+    assert [result["values"] for result in typed["results"]] == [[7], ["a"], [None]]
+
+
+def test_a_view_without_entity_needs_none_p10(tiny):
+    tiny.write_manifest(orders({"entities": [], "ttl": None, "features": ["amount"]}), labels())
+    assert tiny.run("apply").code == 0
+    assert tiny.run("materialize").code == 0
+    ran = tiny.run("get-online", "--features", "orders:amount")
+    assert (ran.code, ran.lines[1].split()[:3]) == (0, ["-", "amount", "30.00"])

@@ -1,0 +1,1 @@
+"""Commands that make a project, look at one, or run dbt in it."""
