@@ -21,12 +21,14 @@ class Spine:
         time: the column that says when each example was observed.
         row_number: a column that already numbers the rows, 0.. in input order (uploaded frames have one);
             it is dropped from the result. None when the query numbers them itself.
+        dialect: that `sql` is written in (sqlglot's name); None is that of the query it becomes part of.
     """
 
     sql: str
     columns: tuple[Column, ...]
     time: str
     row_number: str | None = None
+    dialect: str | None = None
 
     @property
     def output_columns(self) -> tuple[str, ...]:

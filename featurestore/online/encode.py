@@ -13,10 +13,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from featurestore.definitions.types import INTEGERS
 from featurestore.errors import UsageError, did_you_mean
 from featurestore.online.cells import column_cells, time_cells
 from featurestore.online.codec import HEADER_CELLS, MAX_CELLS, header, instant
-from featurestore.online.keys import entity_key, key_prefix, key_text, key_text_of
+from featurestore.online.keys import entity_key, integer_key, key_prefix, key_text, key_text_of
 from featurestore.online.protocol import NO_CREATED_TIME, RowBatch
 
 if TYPE_CHECKING:
@@ -119,6 +120,11 @@ class RowEncoder:
         return [NO_CREATED_TIME if us is None else us for us in time_cells(self._column(batch, column), column)]
 
     def _keys(self, batch: pa.RecordBatch) -> list[bytes]:
+        if len(self._view.join_keys) == 1 and self._view.join_keys[0].type in INTEGERS:
+            (column,) = self._view.join_keys
+            values = column_cells(self._column(batch, column), column)
+            if all(type(value) is int for value in values):
+                return [integer_key(self._prefix, value) for value in values if isinstance(value, int)]
         parts = [_key_texts(self._column(batch, column), column) for column in self._view.join_keys]
         entities: Iterable[tuple[str, ...]] = zip(*parts, strict=True) if parts else repeat((), batch.num_rows)
         return [entity_key(self._prefix, texts) for texts in entities]

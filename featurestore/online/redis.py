@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     _Call = tuple[int, list[bytes | int]]
     """How many rows, then their keys, values and expiries if there are any."""
 
+NOTE_TIMEOUT_S = 1.0
 ROWS_PER_CALL = 150
 """Rows per script call: the server answers nobody else meanwhile (below half a millisecond)."""
 CALLS_PER_ROUND_TRIP = 20
@@ -68,12 +69,13 @@ def open_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:
 
 
 class RedisStore:
-    """See `online.protocol.OnlineStore`. One server; lookups and writes have their own connections and timeouts."""
+    """See `online.protocol.OnlineStore`. Lookups, notes and writes have connections and timeouts of their own."""
 
     def __init__(self, address: RedisAddress, *, project: str) -> None:
         self._address = address
         self._note_prefix = f"fs:{escape_name(project)}:_note:"
         self._lookup_client: redis.Redis | None = None
+        self._note_client: redis.Redis | None = None
         self._write_client: redis.Redis | None = None
 
     def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -106,7 +108,7 @@ class RedisStore:
     def read_note(self, name: str) -> bytes | None:
         """Read a note."""
         with self._explained():
-            return cast("bytes | None", self._lookups.get(self._note_prefix + name))
+            return cast("bytes | None", self._notes.get(self._note_prefix + name))
 
     def write_note(self, name: str, value: bytes) -> None:
         """Write a note."""
@@ -116,21 +118,29 @@ class RedisStore:
     def eviction_policy(self) -> str:
         """Say what the server forgets when its memory is full, e.g. ``noeviction``; empty if it does not tell."""
         with self._explained():
-            found = cast("dict[str, object]", self._lookups.info("memory"))
+            found = cast("dict[str, object]", self._notes.info("memory"))
         return str(found.get("maxmemory_policy") or "")
 
     def close(self) -> None:
         """Close all connections."""
-        for client in (self._lookup_client, self._write_client):
+        for client in (self._lookup_client, self._note_client, self._write_client):
             if client is not None:
                 client.close()
-        self._lookup_client = self._write_client = None
+        self._lookup_client = self._note_client = self._write_client = None
 
     @property
     def _lookups(self) -> redis.Redis:
         if self._lookup_client is None:
             self._lookup_client = _client(self._address, read_timeout_s=self._address.read_timeout_s)
         return self._lookup_client
+
+    @property
+    def _notes(self) -> redis.Redis:
+        """Notes are read by syncs and at start: a server that is busy for a moment must not fail them."""
+        if self._note_client is None:
+            patient_s = max(self._address.read_timeout_s, NOTE_TIMEOUT_S)
+            self._note_client = _client(self._address, read_timeout_s=patient_s)
+        return self._note_client
 
     @property
     def _writes(self) -> redis.Redis:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self  # only for type checkers
 
     from featurestore.definitions.project import Project
     from featurestore.online.protocol import OnlineStore

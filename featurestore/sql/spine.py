@@ -78,7 +78,7 @@ def spine_step(spine: Spine, dialect: Dialect) -> Step:
     """Number the examples and give each its time in UTC."""
     _refuse_unusable_columns(spine)
     time = spine.column(spine.time)
-    query = parse_spine(spine.sql, dialect.name)
+    query = parse_spine(spine.sql, spine.dialect or dialect.name)
     columns = [column(name, "spine") for name in spine.output_columns]
     if spine.row_number is None:
         order = exp.Order(expressions=[ascending(column(time.name, "spine"))])

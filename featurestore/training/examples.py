@@ -104,7 +104,9 @@ def spine_of(examples: Examples, *, time: str | None, dialect: str, warehouse: C
     query = parse_spine(examples.sql, dialect).sql(dialect=dialect)
     if examples.table is not None:
         columns = tuple(Column(name=field.name, type=_type_of(str(field.type))) for field in examples.table.schema)
-        return Spine(sql=query, columns=columns, time=time_column(columns, time), row_number=ROW_NUMBER)
+        return Spine(
+            sql=query, columns=columns, time=time_column(columns, time), row_number=ROW_NUMBER, dialect=dialect
+        )
     columns = examples.columns
     if not columns:
         try:
@@ -113,7 +115,7 @@ def spine_of(examples: Examples, *, time: str | None, dialect: str, warehouse: C
             raise SpineError(
                 error.what, where=examples.label, hint="check the spine: its table, file or SQL"
             ) from error
-    return Spine(sql=query, columns=columns, time=time_column(columns, time))
+    return Spine(sql=query, columns=columns, time=time_column(columns, time), dialect=dialect)
 
 
 def numbered(table: pa.Table) -> pa.Table:

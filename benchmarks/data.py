@@ -1,0 +1,180 @@
+"""The benchmark data: made from row numbers by integer mixing alone, so that every DuckDB makes the same rows.
+
+Shape: ``driver_0 .. driver_4`` (driver_id, event_ts, created_ts, 8 features), ``spine`` (spine_id, driver_id,
+event_timestamp), in one DuckDB file and as Parquet, in random order.
+The traps: 5 % of the rows repeat another's key and event time with another created time; of the examples 1 % have an
+unknown key, 1 % lie exactly at an event time, 1 % exactly at an event time plus the ttl, 0.5 % are duplicates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+DATA_DIR = Path(os.environ.get("FEATURESTORE_BENCH_DATA", Path(__file__).parent / ".data"))
+SPAN_S = 90 * 86_400
+START = "2026-01-01"
+DAYS_OF_TTL = (7, 1, 3, 7, 2)
+FEATURES = {
+    "trips": "BIGINT",
+    "rating": "INTEGER",
+    "distance": "DOUBLE",
+    "fare": "DOUBLE",
+    "share": "FLOAT",
+    "city": "VARCHAR",
+    "vehicle": "VARCHAR",
+    "is_active": "BOOLEAN",
+}
+"""Features of each view, in order; rating, fare, vehicle and is_active hold NULLs."""
+
+_MIX = (
+    # Two rounds of a multiplicative generator modulo 2^31 - 1; every product stays below 2^63.
+    "CREATE OR REPLACE TEMP MACRO scramble(x) AS xor(x, x >> 15) * 48271 % 2147483647",
+    (
+        "CREATE OR REPLACE TEMP MACRO mix(n, salt) AS"
+        " scramble(scramble((n * 1103515245 + salt * 362437 + 12345) % 2147483647))"
+    ),
+    (
+        f"CREATE OR REPLACE TEMP MACRO instant(n, salt) AS TIMESTAMP '{START}'"
+        f" + to_microseconds(mix(n, salt) % {SPAN_S} * 1000000 + mix(n, salt + 1) % 1000000)"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much data: distinct keys, rows per view, examples, views, columns of each view."""
+
+    name: str
+    entities: int
+    rows: int
+    examples: int
+    views: int = 5
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return DATA_DIR / f"bench_{self.name.lower()}.duckdb"
+
+    def parquet(self, table: str) -> Path:
+        """One table as Parquet."""
+        return DATA_DIR / f"bench_{self.name.lower()}" / f"{table}.parquet"
+
+
+SIZES = {
+    size.name: size
+    for size in (
+        Size(name="S", entities=1_000, rows=100_000, examples=10_000),
+        Size(name="M", entities=10_000, rows=1_000_000, examples=100_000),
+        Size(name="L", entities=100_000, rows=10_000_000, examples=1_000_000, views=1),
+        Size(name="MD", entities=500, rows=1_000_000, examples=100_000, views=3),
+        Size(name="K100", entities=100_000, rows=100_000, examples=1_000, views=3),
+    )
+}
+"""S, M, L; MD is dense (2,000 rows per key); K100 has as many keys as rows, for syncs."""
+
+
+def view_sql(size: Size, number: int) -> str:
+    """The SELECT that makes the rows of one view."""
+    salt = 100 * (number + 1)
+    originals = size.rows * 95 // 100
+    # A repeat takes key and event time of an original, each original at most once.
+    key = f"{salt}"
+    driver = "n % {entities} + 1" if size.name == "K100" else f"mix(origin, {key}) % {{entities}} + 1"
+    return f"""
+        SELECT
+            ({driver.format(entities=size.entities)})::BIGINT AS driver_id,
+            instant(origin, {salt + 1}) AS event_ts,
+            instant(origin, {salt + 1})
+                + to_seconds(mix(n, {salt + 3}) % 3600 * 2 + (n <> origin)::INTEGER) AS created_ts,
+            mix(n, {salt + 4}) % 1000 AS trips,
+            CASE WHEN mix(n, {salt + 5}) % 10 <> 0 THEN (mix(n, {salt + 6}) % 77)::INTEGER END AS rating,
+            mix(n, {salt + 7}) / 2147483647.0::DOUBLE AS distance,
+            CASE WHEN mix(n, {salt + 8}) % 7 <> 0 THEN mix(n, {salt + 9}) / 1024.0::DOUBLE END AS fare,
+            (mix(n, {salt + 10}) % 4096 / 4096.0)::FLOAT AS share,
+            'city_' || mix(n, {salt + 11}) % 20 AS city,
+            CASE WHEN mix(n, {salt + 12}) % 5 <> 0 THEN
+                'vehicle-' || lpad((mix(n, {salt + 13}))::VARCHAR, 10, '0')
+                || lpad((mix(n, {salt + 14}))::VARCHAR, 10, '0') END AS vehicle,
+            CASE WHEN mix(n, {salt + 15}) % 3 <> 0 THEN mix(n, {salt + 16}) % 2 = 0 END AS is_active
+        FROM (
+            SELECT range AS n, CASE WHEN range < {originals} THEN range ELSE (range - {originals}) * 19 END AS origin
+            FROM range({size.rows})
+        )
+        ORDER BY mix(n, {salt + 17}), n
+    """
+
+
+def spine_sql(size: Size) -> str:
+    """The SELECT that makes the examples; reads the views."""
+    edges = "\n".join(
+        f"""UNION ALL SELECT {number} AS view, row_number() OVER () - 1 AS at, driver_id, event_ts
+            FROM (SELECT driver_id, event_ts FROM driver_{number} LIMIT {size.examples // 20})"""
+        for number in range(1, size.views)
+    )
+    ttl = "CASE e.view " + " ".join(f"WHEN {n} THEN {days}" for n, days in enumerate(DAYS_OF_TTL)) + " END"
+    return f"""
+        WITH numbered AS (
+            SELECT range AS n, CASE WHEN mix(range, 7) % 200 = 0 THEN range // 2 ELSE range END AS spine_id
+            FROM range({size.examples})
+        ),
+        edges AS (
+            SELECT 0 AS view, row_number() OVER () - 1 AS at, driver_id, event_ts
+            FROM (SELECT driver_id, event_ts FROM driver_0 LIMIT {size.examples // 20})
+            {edges}
+        ),
+        drawn AS (SELECT n, spine_id, mix(spine_id, 11) % 100 AS kind FROM numbered)
+        SELECT
+            d.spine_id,
+            CASE
+                WHEN d.kind = 0 THEN {size.entities} + 1 + mix(d.spine_id, 13) % 1000
+                WHEN d.kind IN (1, 2) THEN e.driver_id
+                ELSE mix(d.spine_id, 17) % {size.entities} + 1
+            END AS driver_id,
+            CASE
+                WHEN d.kind = 1 THEN e.event_ts
+                WHEN d.kind = 2 THEN e.event_ts + to_days(({ttl})::INTEGER)
+                ELSE instant(d.spine_id, 19)
+            END AS event_timestamp
+        FROM drawn AS d
+        LEFT JOIN edges AS e
+            ON d.kind IN (1, 2) AND e.view = d.spine_id % {size.views} AND e.at = d.spine_id % {size.examples // 20}
+        ORDER BY mix(d.n, 23), d.n
+    """
+
+
+def ensure(name: str) -> Size:
+    """Make the data of a size unless it is there already; returns the size."""
+    size = SIZES[name]
+    if size.database.exists():
+        return size
+    partial = size.database.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    size.parquet("spine").parent.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(str(partial))
+    for statement in _MIX:
+        connection.execute(statement)
+    for number in range(size.views):
+        connection.execute(f"CREATE TABLE driver_{number} AS {view_sql(size, number)}")
+    connection.execute(f"CREATE TABLE spine AS {spine_sql(size)}")
+    for table in (*(f"driver_{number}" for number in range(size.views)), "spine"):
+        connection.execute(f"COPY {table} TO '{size.parquet(table)}' (FORMAT parquet, COMPRESSION zstd)")
+    connection.close()
+    partial.rename(size.database)
+    return size
+
+
+def main() -> None:
+    """Make the data of the sizes named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sizes", nargs="*", default=["M"], choices=sorted(SIZES))
+    for name in parser.parse_args().sizes:
+        print(ensure(name).database)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Feast's side of each comparison; runs in Feast's own environment, one measurement per process.
+
+Usage: ``python -m benchmarks.feast_side COMMAND ARGS...`` with the interpreter of `benchmarks.feast_env`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from benchmarks.clock import measured, peak_mib, report
+from benchmarks.data import DAYS_OF_TTL, FEATURES, SIZES, Size
+
+END = datetime(2026, 4, 30, tzinfo=timezone.utc)
+
+
+def _repository(folder: Path, online: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    store = (
+        f"type: redis\n  connection_string: {online.removeprefix('redis://').removesuffix('/0')}"
+        if online.startswith("redis")
+        else f"type: sqlite\n  path: {folder / 'online.db'}"
+    )
+    (folder / "feature_store.yaml").write_text(
+        f"project: bench\nprovider: local\nregistry: {folder / 'registry.db'}\noffline_store:\n  type: duckdb\n"
+        f"online_store:\n  {store}\nentity_key_serialization_version: 3\n"
+    )
+
+
+def _views(size: Size, count: int, ttl_days: int) -> list[object]:
+    from feast import Entity, FeatureView, Field, FileSource, ValueType
+    from feast.types import Bool, Float32, Float64, Int32, Int64, String
+
+    types = {"BIGINT": Int64, "INTEGER": Int32, "DOUBLE": Float64, "FLOAT": Float32, "VARCHAR": String, "BOOLEAN": Bool}
+    driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
+    made: list[object] = [driver]
+    for number in range(count):
+        source = FileSource(
+            name=f"source_{number}",
+            path=str(size.parquet(f"driver_{number}")),
+            timestamp_field="event_ts",
+            created_timestamp_column="created_ts",
+        )
+        made.append(
+            FeatureView(
+                name=f"driver_{number}",
+                entities=[driver],
+                ttl=timedelta(days=ttl_days or DAYS_OF_TTL[number]),
+                schema=[
+                    Field(name="driver_id", dtype=Int64),
+                    *(Field(name=name, dtype=types[kind]) for name, kind in FEATURES.items()),
+                ],
+                source=source,
+            )
+        )
+    return made
+
+
+def _references(views: int) -> list[str]:
+    return [f"driver_{number}:{feature}" for number in range(views) for feature in FEATURES]
+
+
+def setup(arguments: argparse.Namespace) -> None:
+    """Make and apply a repository."""
+    from feast import FeatureStore
+
+    folder = Path(arguments.folder)
+    _repository(folder, arguments.online)
+    with measured() as used:
+        FeatureStore(repo_path=str(folder)).apply(_views(SIZES[arguments.size], arguments.views, arguments.ttl_days))
+    report(used)
+
+
+def historical(arguments: argparse.Namespace) -> None:
+    """Historical retrieval to Arrow."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+    from feast import FeatureStore
+
+    store = FeatureStore(repo_path=arguments.folder)
+    examples = pd.read_parquet(SIZES[arguments.size].parquet("spine"))
+    start_mib = peak_mib()
+    with measured() as used:
+        table = store.get_historical_features(
+            entity_df=examples, features=_references(arguments.views), full_feature_names=True
+        ).to_arrow()
+    report(used, rows=table.num_rows, start_mib=round(start_mib, 1))
+    if arguments.out:
+        pq.write_table(table, arguments.out)
+
+
+def materialize(arguments: argparse.Namespace) -> None:
+    """Copy the newest rows of the first view (or all views) online."""
+    from feast import FeatureStore
+
+    store = FeatureStore(repo_path=arguments.folder)
+    with measured() as used:
+        store.materialize(
+            datetime(2025, 12, 1, tzinfo=timezone.utc), END, feature_views=None if arguments.all else ["driver_0"]
+        )
+    report(used, rows=SIZES[arguments.size].entities)
+
+
+def lookup(arguments: argparse.Namespace) -> None:
+    """Online lookups through the SDK; the views were materialized before."""
+    from feast import FeatureStore
+
+    store = FeatureStore(repo_path=arguments.folder)
+    from benchmarks.lookup import cases, latencies
+
+    entities = SIZES[arguments.size].entities
+    for case in cases(arguments.views):
+        references = _references(case.views)
+
+        def ask(ids: list[int], references: list[str] = references) -> object:
+            return store.get_online_features(
+                references, [{"driver_id": number} for number in ids], full_feature_names=True
+            ).to_dict()
+
+        print(latencies(case, ask, entities, arguments.seconds), flush=True)
+
+
+def apply(arguments: argparse.Namespace) -> None:
+    """Apply many views, as ``feast apply`` does, with the definitions in a Python file."""
+    import subprocess
+    import sys
+
+    folder = Path(arguments.folder)
+    _repository(folder, "sqlite")
+    (folder / "views.py").write_text(_many_views(arguments.views, SIZES["S"].parquet("driver_0")))
+    started = time.perf_counter()
+    command = [str(Path(sys.executable).parent / "feast"), "--chdir", str(folder), "apply", "--skip-source-validation"]
+    with measured() as used:
+        subprocess.run(command, check=True, capture_output=True)
+    used.wall_s = time.perf_counter() - started
+    report(used, views=arguments.views)
+
+
+def _many_views(count: int, path: Path) -> str:
+    return f"""
+from datetime import timedelta
+from feast import Entity, FeatureView, Field, FileSource, ValueType
+from feast.types import Float64, Int64
+driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
+for n in range({count}):
+    globals()[f"source_{{n}}"] = source = FileSource(
+        name=f"source_{{n}}", path="{path}", timestamp_field="event_ts", created_timestamp_column="created_ts")
+    globals()[f"view_{{n}}"] = FeatureView(
+        name=f"view_{{n}}", entities=[driver], ttl=timedelta(days=7), source=source,
+        schema=[Field(name="driver_id", dtype=Int64)] + [Field(name=f"feature_{{k}}", dtype=Float64) for k in range(8)])
+"""
+
+
+COMMANDS = {command.__name__: command for command in (setup, historical, materialize, lookup, apply)}
+
+
+def main() -> None:
+    """Run one measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=sorted(COMMANDS))
+    parser.add_argument("--folder", required=True)
+    parser.add_argument("--size", default="M", choices=sorted(SIZES))
+    parser.add_argument("--views", type=int, default=3)
+    parser.add_argument("--online", default="sqlite")
+    parser.add_argument("--ttl-days", type=int, default=0, help="of all views; each view's own by default")
+    parser.add_argument("--all", action="store_true", help="materialize all views")
+    parser.add_argument("--out")
+    parser.add_argument("--seconds", type=float, default=2.0)
+    arguments = parser.parse_args()
+    COMMANDS[arguments.command](arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Our side of each comparison, through the public interface; one measurement per process.
+
+Usage: ``python -m benchmarks.our_side COMMAND ARGS...``
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.clock import measured, peak_mib, report
+from benchmarks.data import FEATURES, SIZES
+
+
+def _references(views: int) -> list[str]:
+    return [f"driver_{number}:{feature}" for number in range(views) for feature in FEATURES]
+
+
+def _import_what_feast_imports() -> None:
+    """Load now what we would load on first use; ``import feast`` has loaded its own before its clock starts."""
+    for name in ("training.request", "sql.point_in_time", "warehouse.duckdb", "materialize.run", "online.encode"):
+        import_module(f"featurestore.{name}")
+
+
+def historical(arguments: argparse.Namespace) -> None:
+    """Historical retrieval to Arrow; the examples are a table, or a pandas frame as for Feast."""
+    import pyarrow.parquet as pq
+
+    from featurestore import FeatureStore
+
+    _import_what_feast_imports()
+    store = FeatureStore(arguments.folder)
+    examples: object = "SELECT * FROM spine"
+    if arguments.spine == "frame":
+        import pandas as pd
+
+        examples = pd.read_parquet(SIZES[arguments.size].parquet("spine"))
+    start_mib = peak_mib()
+    with measured() as used:
+        table = store.get_historical_features(
+            examples, features=_references(arguments.views), full_feature_names=True
+        ).to_arrow()
+    report(used, rows=table.num_rows, start_mib=round(start_mib, 1))
+    if arguments.out:
+        pq.write_table(table, arguments.out)
+
+
+def materialize(arguments: argparse.Namespace) -> None:
+    """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before."""
+    from featurestore import FeatureStore
+    from featurestore.materialize.sync import SyncResult
+
+    _import_what_feast_imports()
+    store = FeatureStore(arguments.folder)
+    with measured() as used:
+        results = store.materialize(None if arguments.all else ["driver_0"], full=True)
+    done = [result for result in results if isinstance(result, SyncResult)]
+    assert len(done) == len(results), results
+    rows, written = sum(result.rows_read for result in done), sum(result.rows_written for result in done)
+    assert rows == written > 0, (rows, written)
+    report(used, rows=rows)
+
+
+def lookup(arguments: argparse.Namespace) -> None:
+    """Online lookups through the lookup client; the views were materialized before."""
+    from benchmarks.lookup import cases, latencies
+    from featurestore.serving import open_client
+
+    size = SIZES[arguments.size]
+    with open_client(arguments.folder, online_store=arguments.online or None) as client:
+        for case in cases(arguments.views):
+            references = _references(case.views)
+
+            def ask(ids: list[int], references: list[str] = references) -> object:
+                rows = [{"driver_id": number} for number in ids]
+                return client.get_online_features(references, rows, full_feature_names=True).to_dict()
+
+            print(latencies(case, ask, size.entities, arguments.seconds), flush=True)
+
+
+def apply(arguments: argparse.Namespace) -> None:
+    """Apply a manifest to an empty registry."""
+    from featurestore import FeatureStore
+
+    with measured() as used:
+        applied = FeatureStore(arguments.folder).apply()
+    report(used, views=len(applied.document.content.views))
+
+
+COMMANDS = {command.__name__: command for command in (historical, materialize, lookup, apply)}
+
+
+def main() -> None:
+    """Run one measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=sorted(COMMANDS))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--size", default="M", choices=sorted(SIZES))
+    parser.add_argument("--views", type=int, default=3)
+    parser.add_argument("--spine", default="table", choices=("table", "frame"))
+    parser.add_argument("--online", default="")
+    parser.add_argument("--all", action="store_true", help="materialize all views")
+    parser.add_argument("--out")
+    parser.add_argument("--seconds", type=float, default=2.0)
+    arguments = parser.parse_args()
+    COMMANDS[arguments.command](arguments)
+
+
+if __name__ == "__main__":
+    main()
