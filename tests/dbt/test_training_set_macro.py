@@ -167,7 +167,9 @@ DAYS = Model(
     rows=[("2026-06-09", 9), ("2026-06-10", 10)],
     feature_view={"entities": [], "event_time": "day", "delay": "1d"},
 )
-UNDELAYED = Model(name="undelayed", columns=DAYS.columns, rows=DAYS.rows, feature_view={"entities": [], "event_time": "day"})
+UNDELAYED = Model(
+    name="undelayed", columns=DAYS.columns, rows=DAYS.rows, feature_view={"entities": [], "event_time": "day"}
+)
 TRIPS = Model(
     name="trips",
     columns={

@@ -1,0 +1,1 @@
+"""Golden SQL: one file per case, read in review, parsed, run, and compared with the oracle."""

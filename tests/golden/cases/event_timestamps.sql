@@ -1,0 +1,248 @@
+-- Event times and found on request tell a NULL value from no row.
+/*
+spine:
+  sql: select user_id, labelled_at, bought from labels
+  from: {labels: {user_id: varchar, labelled_at: timestamp, bought: boolean}}
+  time: labelled_at
+views:
+  user_activity: {keys: {user_id: varchar}, time: {observed_at: timestamp}, ttl: 7 days, features: {orders_7d: bigint}}
+  user_plan:
+    {keys: {user_id: varchar}, time: {valid_from: timestamptz}, valid_to: {valid_until: timestamptz}, features: {plan: varchar}}
+features: [user_plan, user_activity]
+event_timestamps: true
+*/
+-- duckdb
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__user_plan" AS MATERIALIZED (
+  /* P9: user_plan: the row valid at each example's time */
+  SELECT
+    "s"."__spine_row",
+    "v"."plan",
+    "v"."valid_from"
+  FROM "__spine" AS "s"
+  JOIN user_plan AS "v"
+    ON "v"."user_id" = "s"."user_id"
+    AND "v"."valid_from" AT TIME ZONE 'UTC' <= "s"."__spine_time"
+    AND (
+      "v"."valid_until" AT TIME ZONE 'UTC' IS NULL
+      OR "s"."__spine_time" < "v"."valid_until" AT TIME ZONE 'UTC'
+    )
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY "s"."__spine_row"
+      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+    ) = 1
+), "__user_activity__time" AS (
+  /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
+  SELECT
+    "s"."__spine_row",
+    "v"."__key_0",
+    "s"."__spine_time",
+    "v"."__event"
+  FROM (
+    SELECT
+      *
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
+  ASOF JOIN (
+    SELECT
+      "v"."user_id" AS "__key_0",
+      "v"."observed_at" AS "__usable_from",
+      "v"."observed_at" AS "__event"
+    FROM user_activity AS "v"
+    WHERE
+      "v"."observed_at" IS NOT NULL
+      AND "v"."observed_at" <= (
+        SELECT
+          MAX("__spine_time")
+        FROM "__spine"
+      )
+      AND "v"."observed_at" >= (
+        SELECT
+          MIN("__spine_time")
+        FROM "__spine"
+      ) - INTERVAL '7' DAY
+  ) AS "v"
+    ON "s"."user_id" = "v"."__key_0" AND "s"."__spine_time" >= "v"."__usable_from"
+  WHERE
+    "v"."__event" >= "s"."__spine_time" - INTERVAL '7' DAY
+), "__user_activity" AS MATERIALIZED (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    "m"."__spine_row",
+    "v"."orders_7d",
+    "v"."observed_at"
+  FROM "__user_activity__time" AS "m"
+  JOIN user_activity AS "v"
+    ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__user_plan"."plan" AS "plan",
+  "__user_activity"."orders_7d" AS "orders_7d",
+  "__user_plan"."valid_from" AS "user_plan__event_timestamp",
+  "__user_plan"."__spine_row" IS NOT NULL AS "user_plan__found",
+  "__user_activity"."observed_at" AS "user_activity__event_timestamp",
+  "__user_activity"."__spine_row" IS NOT NULL AS "user_activity__found"
+FROM "__spine" AS "s"
+LEFT JOIN "__user_plan"
+  ON "s"."__spine_row" = "__user_plan"."__spine_row"
+LEFT JOIN "__user_activity"
+  ON "s"."__spine_row" = "__user_activity"."__spine_row";
+-- postgres
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__user_plan" AS MATERIALIZED (
+  /* P9: user_plan: the row valid at each example's time */
+  SELECT
+    "__spine_row",
+    "plan",
+    "valid_from"
+  FROM (
+    /* P9: user_plan: the row valid at each example's time */
+    SELECT
+      "s"."__spine_row",
+      "v"."plan",
+      "v"."valid_from",
+      ROW_NUMBER() OVER (
+        PARTITION BY "s"."__spine_row"
+        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+      ) AS _w
+    FROM "__spine" AS "s"
+    JOIN user_plan AS "v"
+      ON "v"."user_id" = "s"."user_id"
+      AND "v"."valid_from" AT TIME ZONE 'UTC' <= "s"."__spine_time"
+      AND (
+        "v"."valid_until" AT TIME ZONE 'UTC' IS NULL
+        OR "s"."__spine_time" < "v"."valid_until" AT TIME ZONE 'UTC'
+      )
+  ) AS _t
+  WHERE
+    _w = 1
+), "__user_activity__time" AS (
+  /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
+  SELECT
+    "v"."__spine_row",
+    "v"."__key_0",
+    "v"."__spine_time",
+    "v"."__event"
+  FROM (
+    SELECT
+      "t"."__spine_row",
+      "t"."__key_0",
+      "t"."__spine_time",
+      MAX("t"."__event") OVER (
+        PARTITION BY "t"."__key_0"
+        ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "__event"
+    FROM (
+      SELECT
+        CAST(NULL AS BIGINT) AS "__spine_row",
+        "v"."__key_0",
+        "v"."__usable_from" AS "__spine_time",
+        "v"."__event",
+        0 AS "__side"
+      FROM (
+        SELECT
+          "v"."user_id" AS "__key_0",
+          "v"."observed_at" AS "__usable_from",
+          "v"."observed_at" AS "__event"
+        FROM user_activity AS "v"
+        WHERE
+          "v"."observed_at" IS NOT NULL
+          AND "v"."observed_at" <= (
+            SELECT
+              MAX("__spine_time")
+            FROM "__spine"
+          )
+          AND "v"."observed_at" >= (
+            SELECT
+              MIN("__spine_time")
+            FROM "__spine"
+          ) - INTERVAL '7 DAY'
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "__spine_row",
+        "user_id" AS "__key_0",
+        "__spine_time",
+        CAST(NULL AS TIMESTAMP) AS "__event",
+        1 AS "__side"
+      FROM "__spine"
+      WHERE
+        "__spine_time" IS NOT NULL
+    ) AS "t"
+  ) AS "v"
+  WHERE
+    "v"."__spine_row" IS NOT NULL
+    AND "v"."__event" IS NOT NULL
+    AND "v"."__event" >= "v"."__spine_time" - INTERVAL '7 DAY'
+), "__user_activity" AS MATERIALIZED (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    "__spine_row",
+    "orders_7d",
+    "observed_at"
+  FROM (
+    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+    SELECT
+      "m"."__spine_row",
+      "v"."orders_7d",
+      "v"."observed_at",
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS _w
+    FROM "__user_activity__time" AS "m"
+    JOIN user_activity AS "v"
+      ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
+  ) AS _t
+  WHERE
+    _w = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__user_plan"."plan" AS "plan",
+  "__user_activity"."orders_7d" AS "orders_7d",
+  "__user_plan"."valid_from" AS "user_plan__event_timestamp",
+  "__user_plan"."__spine_row" IS NOT NULL AS "user_plan__found",
+  "__user_activity"."observed_at" AS "user_activity__event_timestamp",
+  "__user_activity"."__spine_row" IS NOT NULL AS "user_activity__found"
+FROM "__spine" AS "s"
+LEFT JOIN "__user_plan"
+  ON "s"."__spine_row" = "__user_plan"."__spine_row"
+LEFT JOIN "__user_activity"
+  ON "s"."__spine_row" = "__user_activity"."__spine_row";

@@ -1,0 +1,113 @@
+-- A dbt snapshot: the row that was valid at the time of the example.
+/*
+spine:
+  sql: select user_id, labelled_at, bought from labels
+  from: {labels: {user_id: varchar, labelled_at: timestamp, bought: boolean}}
+  time: labelled_at
+views:
+  user_plan:
+    keys: {user_id: varchar}
+    time: {dbt_valid_from: timestamp}
+    valid_to: {dbt_valid_to: timestamp}
+    features: {plan: varchar, seats: bigint}
+features: [user_plan]
+*/
+-- duckdb
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__user_plan" AS MATERIALIZED (
+  /* P9: user_plan: the row valid at each example's time */
+  SELECT
+    "s"."__spine_row",
+    "v"."plan",
+    "v"."seats",
+    "v"."dbt_valid_from"
+  FROM "__spine" AS "s"
+  JOIN user_plan AS "v"
+    ON "v"."user_id" = "s"."user_id"
+    AND "v"."dbt_valid_from" <= "s"."__spine_time"
+    AND (
+      "v"."dbt_valid_to" IS NULL OR "s"."__spine_time" < "v"."dbt_valid_to"
+    )
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY "s"."__spine_row"
+      ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
+    ) = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__user_plan"."plan" AS "plan",
+  "__user_plan"."seats" AS "seats"
+FROM "__spine" AS "s"
+LEFT JOIN "__user_plan"
+  ON "s"."__spine_row" = "__user_plan"."__spine_row";
+-- postgres
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__user_plan" AS MATERIALIZED (
+  /* P9: user_plan: the row valid at each example's time */
+  SELECT
+    "__spine_row",
+    "plan",
+    "seats",
+    "dbt_valid_from"
+  FROM (
+    /* P9: user_plan: the row valid at each example's time */
+    SELECT
+      "s"."__spine_row",
+      "v"."plan",
+      "v"."seats",
+      "v"."dbt_valid_from",
+      ROW_NUMBER() OVER (
+        PARTITION BY "s"."__spine_row"
+        ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
+      ) AS _w
+    FROM "__spine" AS "s"
+    JOIN user_plan AS "v"
+      ON "v"."user_id" = "s"."user_id"
+      AND "v"."dbt_valid_from" <= "s"."__spine_time"
+      AND (
+        "v"."dbt_valid_to" IS NULL OR "s"."__spine_time" < "v"."dbt_valid_to"
+      )
+  ) AS _t
+  WHERE
+    _w = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__user_plan"."plan" AS "plan",
+  "__user_plan"."seats" AS "seats"
+FROM "__spine" AS "s"
+LEFT JOIN "__user_plan"
+  ON "s"."__spine_row" = "__user_plan"."__spine_row";

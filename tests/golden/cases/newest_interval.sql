@@ -1,0 +1,63 @@
+-- A sync of a snapshot: a row that is valid at the end goes before one that is not.
+/*
+ask: newest
+views:
+  user_plan:
+    keys: {user_id: varchar}
+    time: {dbt_valid_from: timestamp}
+    valid_to: {dbt_valid_to: timestamp}
+    features: {plan: varchar}
+end: 2024-05-19 12:00:00
+*/
+-- duckdb
+SELECT
+  "v"."user_id",
+  "v"."dbt_valid_from",
+  "v"."plan",
+  "v"."dbt_valid_to"
+FROM user_plan AS "v"
+WHERE
+  "v"."user_id" IS NOT NULL
+  AND "v"."dbt_valid_from" <= CAST('2024-05-19 12:00:00' AS TIMESTAMP)
+QUALIFY
+  ROW_NUMBER() OVER (
+    PARTITION BY "v"."user_id"
+    ORDER BY CASE
+      WHEN "v"."dbt_valid_to" IS NULL
+      OR "v"."dbt_valid_to" > CAST('2024-05-19 12:00:00' AS TIMESTAMP)
+      THEN 0
+      ELSE 1
+    END ASC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."dbt_valid_to" DESC NULLS FIRST
+  ) = 1
+ORDER BY
+  "v"."user_id" ASC NULLS LAST;
+-- postgres
+SELECT
+  "user_id",
+  "dbt_valid_from",
+  "plan",
+  "dbt_valid_to"
+FROM (
+  SELECT
+    "v"."user_id",
+    "v"."dbt_valid_from",
+    "v"."plan",
+    "v"."dbt_valid_to",
+    ROW_NUMBER() OVER (
+      PARTITION BY "v"."user_id"
+      ORDER BY CASE
+        WHEN "v"."dbt_valid_to" IS NULL
+        OR "v"."dbt_valid_to" > CAST('2024-05-19 12:00:00' AS TIMESTAMP)
+        THEN 0
+        ELSE 1
+      END ASC, "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."dbt_valid_to" DESC
+    ) AS _w
+  FROM user_plan AS "v"
+  WHERE
+    "v"."user_id" IS NOT NULL
+    AND "v"."dbt_valid_from" <= CAST('2024-05-19 12:00:00' AS TIMESTAMP)
+  ORDER BY
+    "v"."user_id" ASC
+) AS _t
+WHERE
+  _w = 1;

@@ -1,0 +1,198 @@
+-- Two views as one SELECT for people, and as the stages that run with less memory.
+/*
+dialects: [duckdb, "duckdb, staged"]
+spine:
+  sql: select user_id, labelled_at, bought from labels
+  from: {labels: {user_id: varchar, labelled_at: timestamp, bought: boolean}}
+  time: labelled_at
+views:
+  user_activity: {keys: {user_id: varchar}, time: {observed_at: timestamp}, ttl: 7 days, features: {orders_7d: bigint}}
+  user_plan: {keys: {user_id: varchar}, time: {valid_from: timestamp}, valid_to: {valid_until: timestamp}, features: {plan: varchar}}
+features: [user_activity, user_plan]
+*/
+-- duckdb
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__user_activity__time" AS (
+  /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
+  SELECT
+    "s"."__spine_row",
+    "v"."__key_0",
+    "s"."__spine_time",
+    "v"."__event"
+  FROM (
+    SELECT
+      *
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
+  ASOF JOIN (
+    SELECT
+      "v"."user_id" AS "__key_0",
+      "v"."observed_at" AS "__usable_from",
+      "v"."observed_at" AS "__event"
+    FROM user_activity AS "v"
+    WHERE
+      "v"."observed_at" IS NOT NULL
+      AND "v"."observed_at" <= (
+        SELECT
+          MAX("__spine_time")
+        FROM "__spine"
+      )
+      AND "v"."observed_at" >= (
+        SELECT
+          MIN("__spine_time")
+        FROM "__spine"
+      ) - INTERVAL '7' DAY
+  ) AS "v"
+    ON "s"."user_id" = "v"."__key_0" AND "s"."__spine_time" >= "v"."__usable_from"
+  WHERE
+    "v"."__event" >= "s"."__spine_time" - INTERVAL '7' DAY
+), "__user_activity" AS MATERIALIZED (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    "m"."__spine_row",
+    "v"."orders_7d",
+    "v"."observed_at"
+  FROM "__user_activity__time" AS "m"
+  JOIN user_activity AS "v"
+    ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1
+), "__user_plan" AS MATERIALIZED (
+  /* P9: user_plan: the row valid at each example's time */
+  SELECT
+    "s"."__spine_row",
+    "v"."plan",
+    "v"."valid_from"
+  FROM "__spine" AS "s"
+  JOIN user_plan AS "v"
+    ON "v"."user_id" = "s"."user_id"
+    AND "v"."valid_from" <= "s"."__spine_time"
+    AND (
+      "v"."valid_until" IS NULL OR "s"."__spine_time" < "v"."valid_until"
+    )
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY "s"."__spine_row"
+      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+    ) = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__user_activity"."orders_7d" AS "orders_7d",
+  "__user_plan"."plan" AS "plan"
+FROM "__spine" AS "s"
+LEFT JOIN "__user_activity"
+  ON "s"."__spine_row" = "__user_activity"."__spine_row"
+LEFT JOIN "__user_plan"
+  ON "s"."__spine_row" = "__user_plan"."__spine_row";
+-- duckdb, staged
+CREATE TEMPORARY TABLE "__spine" AS
+/* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+SELECT
+  "spine"."user_id",
+  "spine"."labelled_at",
+  "spine"."bought",
+  ROW_NUMBER() OVER () AS "__spine_row",
+  "spine"."labelled_at" AS "__spine_time"
+FROM (
+  SELECT
+    user_id,
+    labelled_at,
+    bought
+  FROM labels
+) AS "spine";
+CREATE TEMPORARY TABLE "__user_activity" AS
+WITH "__user_activity__time" AS (
+  /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
+  SELECT
+    "s"."__spine_row",
+    "v"."__key_0",
+    "s"."__spine_time",
+    "v"."__event"
+  FROM (
+    SELECT
+      *
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
+  ASOF JOIN (
+    SELECT
+      "v"."user_id" AS "__key_0",
+      "v"."observed_at" AS "__usable_from",
+      "v"."observed_at" AS "__event"
+    FROM user_activity AS "v"
+    WHERE
+      "v"."observed_at" IS NOT NULL
+      AND "v"."observed_at" <= (
+        SELECT
+          MAX("__spine_time")
+        FROM "__spine"
+      )
+      AND "v"."observed_at" >= (
+        SELECT
+          MIN("__spine_time")
+        FROM "__spine"
+      ) - INTERVAL '7' DAY
+  ) AS "v"
+    ON "s"."user_id" = "v"."__key_0" AND "s"."__spine_time" >= "v"."__usable_from"
+  WHERE
+    "v"."__event" >= "s"."__spine_time" - INTERVAL '7' DAY
+)
+/* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+SELECT
+  "m"."__spine_row",
+  "v"."orders_7d",
+  "v"."observed_at"
+FROM "__user_activity__time" AS "m"
+JOIN user_activity AS "v"
+  ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
+QUALIFY
+  ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1;
+CREATE TEMPORARY TABLE "__user_plan" AS
+/* P9: user_plan: the row valid at each example's time */
+SELECT
+  "s"."__spine_row",
+  "v"."plan",
+  "v"."valid_from"
+FROM "__spine" AS "s"
+JOIN user_plan AS "v"
+  ON "v"."user_id" = "s"."user_id"
+  AND "v"."valid_from" <= "s"."__spine_time"
+  AND (
+    "v"."valid_until" IS NULL OR "s"."__spine_time" < "v"."valid_until"
+  )
+QUALIFY
+  ROW_NUMBER() OVER (
+    PARTITION BY "s"."__spine_row"
+    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+  ) = 1;
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__user_activity"."orders_7d" AS "orders_7d",
+  "__user_plan"."plan" AS "plan"
+FROM "__spine" AS "s"
+LEFT JOIN "__user_activity"
+  ON "s"."__spine_row" = "__user_activity"."__spine_row"
+LEFT JOIN "__user_plan"
+  ON "s"."__spine_row" = "__user_plan"."__spine_row";

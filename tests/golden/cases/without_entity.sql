@@ -1,0 +1,177 @@
+-- A view without entity: the newest row in all.
+/*
+spine:
+  sql: select user_id, labelled_at, bought from labels
+  from: {labels: {user_id: varchar, labelled_at: timestamp, bought: boolean}}
+  time: labelled_at
+views:
+  exchange_rates: {time: {fixed_at: timestamp}, ttl: 1d, features: {usd_per_eur: double}}
+features: [exchange_rates]
+*/
+-- duckdb
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__exchange_rates__time" AS (
+  /* P2: exchange_rates: the newest event time at or before each example; P3: not older than 1d; P15: rows that no example can see are not read */
+  SELECT
+    "s"."__spine_row",
+    "s"."__spine_time",
+    "v"."__event"
+  FROM (
+    SELECT
+      *
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
+  ASOF JOIN (
+    SELECT
+      "v"."fixed_at" AS "__usable_from",
+      "v"."fixed_at" AS "__event"
+    FROM exchange_rates AS "v"
+    WHERE
+      "v"."fixed_at" IS NOT NULL
+      AND "v"."fixed_at" <= (
+        SELECT
+          MAX("__spine_time")
+        FROM "__spine"
+      )
+      AND "v"."fixed_at" >= (
+        SELECT
+          MIN("__spine_time")
+        FROM "__spine"
+      ) - INTERVAL '1' DAY
+  ) AS "v"
+    ON "s"."__spine_time" >= "v"."__usable_from"
+  WHERE
+    "v"."__event" >= "s"."__spine_time" - INTERVAL '1' DAY
+), "__exchange_rates" AS MATERIALIZED (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    "m"."__spine_row",
+    "v"."usd_per_eur",
+    "v"."fixed_at"
+  FROM "__exchange_rates__time" AS "m"
+  JOIN exchange_rates AS "v"
+    ON "v"."fixed_at" = "m"."__event"
+  QUALIFY
+    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."usd_per_eur" DESC NULLS LAST) = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__exchange_rates"."usd_per_eur" AS "usd_per_eur"
+FROM "__spine" AS "s"
+LEFT JOIN "__exchange_rates"
+  ON "s"."__spine_row" = "__exchange_rates"."__spine_row";
+-- postgres
+WITH "__spine" AS MATERIALIZED (
+  /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
+  SELECT
+    "spine"."user_id",
+    "spine"."labelled_at",
+    "spine"."bought",
+    ROW_NUMBER() OVER () AS "__spine_row",
+    "spine"."labelled_at" AS "__spine_time"
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      bought
+    FROM labels
+  ) AS "spine"
+), "__exchange_rates__time" AS (
+  /* P2: exchange_rates: the newest event time at or before each example; P3: not older than 1d; P15: rows that no example can see are not read */
+  SELECT
+    "v"."__spine_row",
+    "v"."__spine_time",
+    "v"."__event"
+  FROM (
+    SELECT
+      "t"."__spine_row",
+      "t"."__spine_time",
+      MAX("t"."__event") OVER (
+        ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS "__event"
+    FROM (
+      SELECT
+        CAST(NULL AS BIGINT) AS "__spine_row",
+        "v"."__usable_from" AS "__spine_time",
+        "v"."__event",
+        0 AS "__side"
+      FROM (
+        SELECT
+          "v"."fixed_at" AS "__usable_from",
+          "v"."fixed_at" AS "__event"
+        FROM exchange_rates AS "v"
+        WHERE
+          "v"."fixed_at" IS NOT NULL
+          AND "v"."fixed_at" <= (
+            SELECT
+              MAX("__spine_time")
+            FROM "__spine"
+          )
+          AND "v"."fixed_at" >= (
+            SELECT
+              MIN("__spine_time")
+            FROM "__spine"
+          ) - INTERVAL '1 DAY'
+      ) AS "v"
+      UNION ALL
+      SELECT
+        "__spine_row",
+        "__spine_time",
+        CAST(NULL AS TIMESTAMP) AS "__event",
+        1 AS "__side"
+      FROM "__spine"
+      WHERE
+        "__spine_time" IS NOT NULL
+    ) AS "t"
+  ) AS "v"
+  WHERE
+    "v"."__spine_row" IS NOT NULL
+    AND "v"."__event" IS NOT NULL
+    AND "v"."__event" >= "v"."__spine_time" - INTERVAL '1 DAY'
+), "__exchange_rates" AS MATERIALIZED (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    "__spine_row",
+    "usd_per_eur",
+    "fixed_at"
+  FROM (
+    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+    SELECT
+      "m"."__spine_row",
+      "v"."usd_per_eur",
+      "v"."fixed_at",
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."usd_per_eur" DESC NULLS LAST) AS _w
+    FROM "__exchange_rates__time" AS "m"
+    JOIN exchange_rates AS "v"
+      ON "v"."fixed_at" = "m"."__event"
+  ) AS _t
+  WHERE
+    _w = 1
+)
+SELECT
+  "s"."user_id",
+  "s"."labelled_at",
+  "s"."bought",
+  "__exchange_rates"."usd_per_eur" AS "usd_per_eur"
+FROM "__spine" AS "s"
+LEFT JOIN "__exchange_rates"
+  ON "s"."__spine_row" = "__exchange_rates"."__spine_row";

@@ -1,0 +1,63 @@
+"""Golden SQL is what the compiler writes, what its dialect reads, and what the oracle agrees with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlglot
+
+from tests.golden import golden_file
+from tests.pit.duckdb_answers import Warehouse, in_duckdb, rows_of, same_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[Warehouse]:
+    """One DuckDB, in a session far from UTC."""
+    opened = Warehouse()
+    opened.connection.execute("set global TimeZone = 'Asia/Kathmandu'")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_compiler_writes_what_is_recorded(path, request):
+    """`pytest tests/golden --update` records it anew."""
+    golden = golden_file.read(path)
+    written = golden_file.compiled(golden.question)
+    if request.config.getoption("--update"):
+        golden_file.write(path, golden, written)
+        golden = golden_file.read(path)
+    assert written == golden.sql
+    assert path.read_text(encoding="utf-8").startswith("-- "), "a golden opens with a sentence"
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_record_parses_in_its_dialect(path):
+    golden = golden_file.read(path)
+    assert golden.sql
+    for section, sql in golden.sql.items():
+        statements = [statement for statement in sqlglot.parse(sql, read=section.partition(",")[0]) if statement]
+        assert statements
+        assert not any(statement.find(sqlglot.exp.Command) for statement in statements)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_record_answers_what_the_rules_say(path, warehouse):
+    """A record can record a mistake: so it is run and compared with the oracle (P1-P16, O5)."""
+    golden = golden_file.read(path)
+    tables = golden_file.fill(warehouse, golden.question)
+    expected = golden_file.expected(warehouse, golden.question, tables)
+    assert any(any(value is not None for value in row[-2:]) for row in expected), "the case shows no value"
+    for section, text in golden.sql.items():
+        with warehouse.session() as session:
+            *made, last = [in_duckdb(sql, section.partition(",")[0]) for sql in text.split(";\n") if sql]
+            for statement in made:
+                session.execute(statement)
+            assert same_rows(rows_of(session.sql(last).to_arrow_table()), expected), section

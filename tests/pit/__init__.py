@@ -1,0 +1,1 @@
+"""Point in time: the rules, the oracle they are checked against, and random cases."""
