@@ -28,6 +28,8 @@ EVENT = "__event"
 FROM_VIEW = "v"
 FROM_SPINE = "s"
 FROM_MATCH = "m"
+_RANK = "__rank"
+_RANKED = "r"
 _INTERVAL_UNITS = (("DAY", DAY), ("HOUR", HOUR), ("MINUTE", MINUTE), ("SECOND", SECOND))
 
 
@@ -135,14 +137,21 @@ def ascending(value: exp.Expression) -> exp.Ordered:
     return exp.Ordered(this=value, desc=False)
 
 
-def first_per(keys: Sequence[exp.Expression], order: Sequence[exp.Ordered]) -> exp.Expression:
-    """``ROW_NUMBER() OVER (PARTITION BY keys ORDER BY order) = 1``, for QUALIFY."""
-    numbered = exp.Window(
+def keep_first(
+    query: exp.Select, keys: Sequence[exp.Expression], order: Sequence[exp.Ordered], dialect: Dialect
+) -> exp.Select:
+    """Keep, per `keys`, the first row of `query` in `order`: by QUALIFY, or from a numbered subquery."""
+    number = exp.Window(
         this=exp.RowNumber(),
         partition_by=list(keys) or None,
         order=exp.Order(expressions=list(order)),
     )
-    return exp.EQ(this=numbered, expression=exp.Literal.number(1))
+    if dialect.has_qualify:
+        return query.qualify(exp.EQ(this=number, expression=exp.Literal.number(1)), copy=False)
+    names = [projection.alias_or_name for projection in query.selects]
+    numbered = query.select(alias(number, _RANK), copy=False)
+    first = exp.EQ(this=column(_RANK, _RANKED), expression=exp.Literal.number(1))
+    return exp.select(*[column(name, _RANKED) for name in names]).from_(nested(numbered, _RANKED)).where(first)
 
 
 def all_of(conditions: Iterable[exp.Expression]) -> exp.Expression | None:

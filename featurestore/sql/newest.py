@@ -21,9 +21,9 @@ from featurestore.sql.expressions import (
     ascending,
     column,
     created_utc,
-    first_per,
     instant,
     is_given,
+    keep_first,
     nested,
     newest_first,
     print_sql,
@@ -71,7 +71,7 @@ def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckd
     """
     target = dialect_named(dialect)
     query = _newest_valid(view, window, target) if view.valid_to is not None else _newest(view, window, target)
-    keys = [ascending(column(key.name, FROM_VIEW)) for key in view.join_keys]
+    keys = [ascending(column(key.name)) for key in view.join_keys]
     return print_sql(query.order_by(*keys, copy=False) if keys else query, target)
 
 
@@ -93,13 +93,13 @@ def _newest(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Sele
         newest = newest.group_by(*[key.copy() for key in keys], copy=False)
     same = [key.copy().eq(column(key_name(n), FROM_MATCH)) for n, key in enumerate(keys)]
     same.append(event.copy().eq(column(EVENT, FROM_MATCH)))
-    return (
+    rows = (
         exp.select(*[column(name, FROM_VIEW) for name in _row_columns(view)])
         .from_(source)
         .join(nested(newest, FROM_MATCH), on=all_of(same))
         .where(*conditions)
-        .qualify(first_per(keys, newest_first(view, FROM_VIEW, dialect)), copy=False)
     )
+    return keep_first(rows, keys, newest_first(view, FROM_VIEW, dialect), dialect)
 
 
 def _newest_valid(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Select:
@@ -113,12 +113,12 @@ def _newest_valid(view: FeatureView, window: SyncWindow, dialect: Dialect) -> ex
         *newest_first(view, FROM_VIEW, dialect),
         exp.Ordered(this=ended_by.copy(), desc=True, nulls_first=True),
     ]
-    return (
+    rows = (
         exp.select(*[column(name, FROM_VIEW) for name in _row_columns(view)])
         .from_(relation(view.relation, dialect, FROM_VIEW))
         .where(*_conditions(view, window, dialect))
-        .qualify(first_per([column(key.name, FROM_VIEW) for key in view.join_keys], order), copy=False)
     )
+    return keep_first(rows, [column(key.name, FROM_VIEW) for key in view.join_keys], order, dialect)
 
 
 def _row_columns(view: FeatureView) -> list[str]:

@@ -15,7 +15,6 @@ from featurestore.sql.expressions import (
     alias,
     column,
     instant,
-    is_given,
     nested,
     print_sql,
     relation,
@@ -105,5 +104,6 @@ def _distinct_keys(use: ViewUse, dialect: Dialect) -> exp.Select:
     keys = [
         alias(column(key.name, FROM_VIEW), name) for key, name in zip(use.view.join_keys, use.spine_keys, strict=True)
     ]
-    present = [is_given(column(key.name, FROM_VIEW)) for key in use.view.join_keys]
+    # This text is read again as a spine: NOT x IS NULL reads the same in every sqlglot.
+    present = [column(key.name, FROM_VIEW).is_(exp.null()).not_() for key in use.view.join_keys]
     return exp.select(*keys).distinct().from_(relation(use.view.relation, dialect, FROM_VIEW)).where(*present)

@@ -22,8 +22,8 @@ from featurestore.sql.expressions import (
     all_of,
     column,
     created_utc,
-    first_per,
     interval,
+    keep_first,
     newest_first,
     relation,
     table,
@@ -97,4 +97,4 @@ def _newest_per_example(
     before: Sequence[exp.Ordered] = (),
 ) -> exp.Select:
     order = [*before, *newest_first(view, FROM_VIEW, dialect)]
-    return query.qualify(first_per([column(SPINE_ROW, example)], order), copy=False)
+    return keep_first(query, [column(SPINE_ROW, example)], order, dialect)

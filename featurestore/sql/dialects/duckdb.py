@@ -32,4 +32,4 @@ def _instant_to_utc(value: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
-DUCKDB = Dialect(name="duckdb", printer=ExplicitDuckDB, has_asof=True, instant_to_utc=_instant_to_utc)
+DUCKDB = Dialect(name="duckdb", printer=ExplicitDuckDB, has_asof=True, has_qualify=True, instant_to_utc=_instant_to_utc)

@@ -12,4 +12,4 @@ def _instant_to_utc(value: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
-POSTGRES = Dialect(name="postgres", printer=Postgres, has_asof=False, instant_to_utc=_instant_to_utc)
+POSTGRES = Dialect(name="postgres", printer=Postgres, has_asof=False, has_qualify=False, instant_to_utc=_instant_to_utc)

@@ -23,6 +23,7 @@ class Dialect:
         name: sqlglot's name.
         printer: makes sqlglot's dialect to print with.
         has_asof: whether ``ASOF JOIN .. ON`` exists.
+        has_qualify: whether ``QUALIFY`` exists.
         instant_to_utc: turns a timestamp with zone into a naive one that reads as UTC.
         row_number_needs_order: whether ``ROW_NUMBER() OVER ()`` is refused.
     """
@@ -30,5 +31,6 @@ class Dialect:
     name: str
     printer: Callable[[], sqlglot.Dialect]
     has_asof: bool
+    has_qualify: bool
     instant_to_utc: Callable[[exp.Expression], exp.Expression]
     row_number_needs_order: bool = False

@@ -217,22 +217,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__origin" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "temperature",
-    "measured_at"
+    "r"."__spine_row",
+    "r"."temperature",
+    "r"."measured_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."temperature",
       "v"."measured_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) AS "__rank"
     FROM "__origin__time" AS "m"
     JOIN location AS "v"
       ON "v"."location_id" = "m"."__key_0" AND "v"."measured_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 ), "__destination__time" AS (
   /* P2: destination: the newest event time at or before each example; P3: not older than 1h; P15: rows that no example can see are not read */
   SELECT
@@ -295,22 +294,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__destination" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "temperature",
-    "measured_at"
+    "r"."__spine_row",
+    "r"."temperature",
+    "r"."measured_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."temperature",
       "v"."measured_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) AS "__rank"
     FROM "__destination__time" AS "m"
     JOIN location AS "v"
       ON "v"."location_id" = "m"."__key_0" AND "v"."measured_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."ride_id",

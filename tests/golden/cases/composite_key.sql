@@ -200,24 +200,23 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_in_shop" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "visits",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."visits",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."visits",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."visits" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."visits" DESC NULLS LAST) AS "__rank"
     FROM "__user_in_shop__time" AS "m"
     JOIN user_in_shop AS "v"
       ON "v"."user_id" = "m"."__key_0"
       AND "v"."shop_id" = "m"."__key_1"
       AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 ), "__shop__time" AS (
   /* P2: shop: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
@@ -273,22 +272,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__shop" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "is_open",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."is_open",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."is_open",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."is_open" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."is_open" DESC NULLS LAST) AS "__rank"
     FROM "__shop__time" AS "m"
     JOIN shop AS "v"
       ON "v"."shop_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

@@ -158,22 +158,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_days" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "orders_1d",
-    "day"
+    "r"."__spine_row",
+    "r"."orders_1d",
+    "r"."day"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."orders_1d",
       "v"."day",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_1d" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_1d" DESC NULLS LAST) AS "__rank"
     FROM "__user_days__time" AS "m"
     JOIN user_days AS "v"
       ON "v"."user_id" = "m"."__key_0" AND CAST("v"."day" AS TIMESTAMP) = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

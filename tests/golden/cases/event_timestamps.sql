@@ -128,11 +128,10 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_plan" AS MATERIALIZED (
   /* P9: user_plan: the row valid at each example's time */
   SELECT
-    "__spine_row",
-    "plan",
-    "valid_from"
+    "r"."__spine_row",
+    "r"."plan",
+    "r"."valid_from"
   FROM (
-    /* P9: user_plan: the row valid at each example's time */
     SELECT
       "s"."__spine_row",
       "v"."plan",
@@ -140,7 +139,7 @@ WITH "__spine" AS MATERIALIZED (
       ROW_NUMBER() OVER (
         PARTITION BY "s"."__spine_row"
         ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
-      ) AS _w
+      ) AS "__rank"
     FROM "__spine" AS "s"
     JOIN user_plan AS "v"
       ON "v"."user_id" = "s"."user_id"
@@ -149,9 +148,9 @@ WITH "__spine" AS MATERIALIZED (
         "v"."valid_until" AT TIME ZONE 'UTC' IS NULL
         OR "s"."__spine_time" < "v"."valid_until" AT TIME ZONE 'UTC'
       )
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
   SELECT
@@ -214,22 +213,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_activity" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "orders_7d",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."orders_7d",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."orders_7d",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS "__rank"
     FROM "__user_activity__time" AS "m"
     JOIN user_activity AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

@@ -189,22 +189,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__orders" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "score",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."score",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."score",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) AS "__rank"
     FROM "__orders__time" AS "m"
     JOIN orders AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 ), "__clicks__time" AS (
   /* P2: clicks: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
@@ -260,22 +259,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__clicks" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "score",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."score",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."score",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) AS "__rank"
     FROM "__clicks__time" AS "m"
     JOIN clicks AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

@@ -76,12 +76,11 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_plan" AS MATERIALIZED (
   /* P9: user_plan: the row valid at each example's time */
   SELECT
-    "__spine_row",
-    "plan",
-    "seats",
-    "dbt_valid_from"
+    "r"."__spine_row",
+    "r"."plan",
+    "r"."seats",
+    "r"."dbt_valid_from"
   FROM (
-    /* P9: user_plan: the row valid at each example's time */
     SELECT
       "s"."__spine_row",
       "v"."plan",
@@ -90,7 +89,7 @@ WITH "__spine" AS MATERIALIZED (
       ROW_NUMBER() OVER (
         PARTITION BY "s"."__spine_row"
         ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
-      ) AS _w
+      ) AS "__rank"
     FROM "__spine" AS "s"
     JOIN user_plan AS "v"
       ON "v"."user_id" = "s"."user_id"
@@ -98,9 +97,9 @@ WITH "__spine" AS MATERIALIZED (
       AND (
         "v"."dbt_valid_to" IS NULL OR "s"."__spine_time" < "v"."dbt_valid_to"
       )
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

@@ -177,11 +177,10 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_activity" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "orders_7d",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."orders_7d",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."orders_7d",
@@ -189,15 +188,15 @@ WITH "__spine" AS MATERIALIZED (
       ROW_NUMBER() OVER (
         PARTITION BY "m"."__spine_row"
         ORDER BY "v"."loaded_at" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."orders_7d" DESC NULLS LAST
-      ) AS _w
+      ) AS "__rank"
     FROM "__user_activity__time" AS "m"
     JOIN user_activity AS "v"
       ON "v"."user_id" = "m"."__key_0"
       AND "v"."observed_at" = "m"."__event"
       AND "v"."loaded_at" AT TIME ZONE 'UTC' <= "m"."__spine_time"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

@@ -42,14 +42,14 @@ QUALIFY
     ORDER BY "v"."loaded_at" DESC NULLS LAST, "v"."orders_7d" DESC NULLS LAST, "v"."spend_7d_usd" DESC NULLS LAST
   ) = 1
 ORDER BY
-  "v"."user_id" ASC NULLS LAST;
+  "user_id" ASC NULLS LAST;
 -- postgres
 SELECT
-  "user_id",
-  "observed_at",
-  "loaded_at",
-  "orders_7d",
-  "spend_7d_usd"
+  "r"."user_id",
+  "r"."observed_at",
+  "r"."loaded_at",
+  "r"."orders_7d",
+  "r"."spend_7d_usd"
 FROM (
   SELECT
     "v"."user_id",
@@ -60,7 +60,7 @@ FROM (
     ROW_NUMBER() OVER (
       PARTITION BY "v"."user_id"
       ORDER BY "v"."loaded_at" DESC NULLS LAST, "v"."orders_7d" DESC NULLS LAST, "v"."spend_7d_usd" DESC NULLS LAST
-    ) AS _w
+    ) AS "__rank"
   FROM user_activity AS "v"
   JOIN (
     SELECT
@@ -79,8 +79,8 @@ FROM (
     "v"."user_id" IS NOT NULL
     AND "v"."observed_at" + INTERVAL '1 HOUR' <= CAST('2024-05-19 12:00:00' AS TIMESTAMP)
     AND "v"."observed_at" >= CAST('2024-05-17 12:00:00' AS TIMESTAMP)
-  ORDER BY
-    "v"."user_id" ASC
-) AS _t
+) AS "r"
 WHERE
-  _w = 1;
+  "r"."__rank" = 1
+ORDER BY
+  "user_id" ASC;

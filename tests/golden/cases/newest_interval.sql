@@ -30,13 +30,13 @@ QUALIFY
     END ASC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."dbt_valid_to" DESC NULLS FIRST
   ) = 1
 ORDER BY
-  "v"."user_id" ASC NULLS LAST;
+  "user_id" ASC NULLS LAST;
 -- postgres
 SELECT
-  "user_id",
-  "dbt_valid_from",
-  "plan",
-  "dbt_valid_to"
+  "r"."user_id",
+  "r"."dbt_valid_from",
+  "r"."plan",
+  "r"."dbt_valid_to"
 FROM (
   SELECT
     "v"."user_id",
@@ -51,13 +51,13 @@ FROM (
         THEN 0
         ELSE 1
       END ASC, "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."dbt_valid_to" DESC
-    ) AS _w
+    ) AS "__rank"
   FROM user_plan AS "v"
   WHERE
     "v"."user_id" IS NOT NULL
     AND "v"."dbt_valid_from" <= CAST('2024-05-19 12:00:00' AS TIMESTAMP)
-  ORDER BY
-    "v"."user_id" ASC
-) AS _t
+) AS "r"
 WHERE
-  _w = 1;
+  "r"."__rank" = 1
+ORDER BY
+  "user_id" ASC;

@@ -98,7 +98,7 @@ WITH "__spine" AS MATERIALIZED (
         "v"."user_id" AS "user_id"
       FROM user_activity AS "v"
       WHERE
-        "v"."user_id" IS NOT NULL
+        NOT "v"."user_id" IS NULL
     ) AS "entities"
   ) AS "spine"
 ), "__user_activity__time" AS (
@@ -163,22 +163,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_activity" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "orders_7d",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."orders_7d",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."orders_7d",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS "__rank"
     FROM "__user_activity__time" AS "m"
     JOIN user_activity AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",

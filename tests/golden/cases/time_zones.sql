@@ -1,10 +1,10 @@
 -- A spine of SQL whose times have a zone, and a view whose times have none.
 /*
 spine:
-  sql: select user_id, placed_at as at, total > 1 as is_large from orders where user_id <> '1'
+  sql: select user_id, placed_at as asked_at, total > 1 as is_large from orders where user_id <> '1'
   from: {orders: {user_id: varchar, placed_at: timestamptz, total: double}}
-  columns: {user_id: varchar, at: timestamptz, is_large: boolean}
-  time: at
+  columns: {user_id: varchar, asked_at: timestamptz, is_large: boolean}
+  time: asked_at
 views:
   user_activity: {keys: {user_id: varchar}, time: {observed_at: timestamp}, ttl: 1h, features: {orders_7d: bigint}}
 features: [user_activity]
@@ -14,14 +14,14 @@ WITH "__spine" AS MATERIALIZED (
   /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
   SELECT
     "spine"."user_id",
-    "spine"."at",
+    "spine"."asked_at",
     "spine"."is_large",
     ROW_NUMBER() OVER () AS "__spine_row",
-    "spine"."at" AT TIME ZONE 'UTC' AS "__spine_time"
+    "spine"."asked_at" AT TIME ZONE 'UTC' AS "__spine_time"
   FROM (
     SELECT
       user_id,
-      placed_at AS "at",
+      placed_at AS asked_at,
       total > 1 AS is_large
     FROM orders
     WHERE
@@ -77,7 +77,7 @@ WITH "__spine" AS MATERIALIZED (
 )
 SELECT
   "s"."user_id",
-  "s"."at",
+  "s"."asked_at",
   "s"."is_large",
   "__user_activity"."orders_7d" AS "orders_7d"
 FROM "__spine" AS "s"
@@ -88,14 +88,14 @@ WITH "__spine" AS MATERIALIZED (
   /* P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC */
   SELECT
     "spine"."user_id",
-    "spine"."at",
+    "spine"."asked_at",
     "spine"."is_large",
     ROW_NUMBER() OVER () AS "__spine_row",
-    "spine"."at" AT TIME ZONE 'UTC' AS "__spine_time"
+    "spine"."asked_at" AT TIME ZONE 'UTC' AS "__spine_time"
   FROM (
     SELECT
       user_id,
-      placed_at AS at,
+      placed_at AS asked_at,
       total > 1 AS is_large
     FROM orders
     WHERE
@@ -163,26 +163,25 @@ WITH "__spine" AS MATERIALIZED (
 ), "__user_activity" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "orders_7d",
-    "observed_at"
+    "r"."__spine_row",
+    "r"."orders_7d",
+    "r"."observed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."orders_7d",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS "__rank"
     FROM "__user_activity__time" AS "m"
     JOIN user_activity AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",
-  "s"."at",
+  "s"."asked_at",
   "s"."is_large",
   "__user_activity"."orders_7d" AS "orders_7d"
 FROM "__spine" AS "s"

@@ -150,22 +150,21 @@ WITH "__spine" AS MATERIALIZED (
 ), "__exchange_rates" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
-    "__spine_row",
-    "usd_per_eur",
-    "fixed_at"
+    "r"."__spine_row",
+    "r"."usd_per_eur",
+    "r"."fixed_at"
   FROM (
-    /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
     SELECT
       "m"."__spine_row",
       "v"."usd_per_eur",
       "v"."fixed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."usd_per_eur" DESC NULLS LAST) AS _w
+      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."usd_per_eur" DESC NULLS LAST) AS "__rank"
     FROM "__exchange_rates__time" AS "m"
     JOIN exchange_rates AS "v"
       ON "v"."fixed_at" = "m"."__event"
-  ) AS _t
+  ) AS "r"
   WHERE
-    _w = 1
+    "r"."__rank" = 1
 )
 SELECT
   "s"."user_id",
