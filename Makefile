@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest lint fmt golden fuzz bench lock clean
+.PHONY: help demo test test-engines lint fmt golden fuzz bench lock clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-lint/bin/python -m pip install --quiet --requirement constraints-lint.txt
 	@touch $@
 
-.venv-oldest/.installed: pyproject.toml constraints-oldest.txt
-	$(PYTHON) -m venv .venv-oldest
-	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-oldest.txt .venv-oldest/bin/python -m pip install --quiet \
+.venv-oldest/.installed .venv-middle/.installed: .venv-%/.installed: pyproject.toml constraints-%.txt
+	$(PYTHON) -m venv .venv-$*
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-$*.txt .venv-$*/bin/python -m pip install --quiet \
 		--editable . hatchling hypothesis pytest pytest-xdist
 	@touch $@
 
@@ -32,8 +32,9 @@ demo: $(VENV)/.installed ## Build the example shop with dbt, train, sync and loo
 test: $(VENV)/.installed ## Run all tests; servers start from wheels.
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-oldest: .venv-oldest/.installed ## Run the SQL tests on the oldest supported DuckDB and sqlglot.
+test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tests on older DuckDB and sqlglot.
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
+	.venv-middle/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
 
 lint: $(VENV)/.installed .venv-lint/.installed ## Check style, types, layers, SQL and spelling.
 	$(BIN)/ruff format --check .
@@ -62,4 +63,4 @@ lock: ## Resolve the constraints files anew (needs uv).
 		uv pip compile - --universal --python-version 3.10 --no-annotate --no-header -q -U -o constraints-lint.txt
 
 clean: ## Remove environments and everything built.
-	rm -rf .venv .venv-lint .venv-oldest dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lint .venv-oldest .venv-middle dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

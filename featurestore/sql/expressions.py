@@ -125,7 +125,10 @@ def newest_first(view: FeatureView, table_name: str, dialect: Dialect) -> list[e
     orderable = [feature.name for feature in view.features if is_orderable(feature.type)]
     names = dict.fromkeys((*view.tie_breakers, *orderable))
     order.extend(_descending(column(name, table_name)) for name in names)
-    return order or [_descending(utc_column(view.event_time, table_name, dialect))]
+    if len(order) < 2:
+        # DuckDB 1.5 turns "the first row by one column" into an aggregate that picks a wrong row when NULLs come first.
+        order.append(_descending(utc_column(view.event_time, table_name, dialect)))
+    return order
 
 
 def _descending(value: exp.Expression) -> exp.Ordered:

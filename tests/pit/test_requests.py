@@ -260,6 +260,13 @@ def test_two_versions_and_two_uses_of_one_name_stay_apart():
     assert world.ask(examples, uses, columns=names).select([3, 4]).to_pylist() == [{"x": 5, "y": 8}]
 
 
+def test_one_feature_with_nulls_breaks_ties():
+    """P4: with a single column to order by, DuckDB 1.5 would take 4 here if the query let it."""
+    world = World()
+    world.view(ORDERS, ORDER_COLUMNS, [("u1", NOON, None), ("u1", NOON, 5), ("u1", NOON, 4)])
+    assert world.ask([("u1", NOON)], ["orders"])["orders_7d"].to_pylist() == [5]
+
+
 @pytest.mark.parametrize("setting", ["default_null_order = 'nulls_first'", "default_order = 'desc'"])
 def test_settings_of_the_session_change_nothing(setting):
     """P4."""

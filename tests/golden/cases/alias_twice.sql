@@ -75,7 +75,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN location AS "v"
     ON "v"."location_id" = "m"."__key_0" AND "v"."measured_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."temperature" DESC NULLS LAST, "v"."measured_at" DESC NULLS LAST
+    ) = 1
 ), "__destination__time" AS (
   /* P2: destination: the newest event time at or before each example; P3: not older than 1h; P15: rows that no example can see are not read */
   SELECT
@@ -123,7 +126,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN location AS "v"
     ON "v"."location_id" = "m"."__key_0" AND "v"."measured_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."temperature" DESC NULLS LAST, "v"."measured_at" DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."ride_id",
@@ -225,7 +231,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."temperature",
       "v"."measured_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."temperature" DESC NULLS LAST, "v"."measured_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__origin__time" AS "m"
     JOIN location AS "v"
       ON "v"."location_id" = "m"."__key_0" AND "v"."measured_at" = "m"."__event"
@@ -302,7 +311,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."temperature",
       "v"."measured_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."temperature" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."temperature" DESC NULLS LAST, "v"."measured_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__destination__time" AS "m"
     JOIN location AS "v"
       ON "v"."location_id" = "m"."__key_0" AND "v"."measured_at" = "m"."__event"

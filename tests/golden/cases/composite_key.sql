@@ -71,7 +71,10 @@ WITH "__spine" AS MATERIALIZED (
     AND "v"."shop_id" = "m"."__key_1"
     AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."visits" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."visits" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 ), "__shop__time" AS (
   /* P2: shop: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
@@ -111,7 +114,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN shop AS "v"
     ON "v"."shop_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."is_open" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."is_open" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."user_id",
@@ -208,7 +214,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."visits",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."visits" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."visits" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__user_in_shop__time" AS "m"
     JOIN user_in_shop AS "v"
       ON "v"."user_id" = "m"."__key_0"
@@ -280,7 +289,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."is_open",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."is_open" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."is_open" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__shop__time" AS "m"
     JOIN shop AS "v"
       ON "v"."shop_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"

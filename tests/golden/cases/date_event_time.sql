@@ -70,7 +70,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN user_days AS "v"
     ON "v"."user_id" = "m"."__key_0" AND CAST("v"."day" AS TIMESTAMP) = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_1d" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."orders_1d" DESC NULLS LAST, CAST("v"."day" AS TIMESTAMP) DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."user_id",
@@ -166,7 +169,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."orders_1d",
       "v"."day",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_1d" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."orders_1d" DESC NULLS LAST, CAST("v"."day" AS TIMESTAMP) DESC NULLS LAST
+      ) AS "__rank"
     FROM "__user_days__time" AS "m"
     JOIN user_days AS "v"
       ON "v"."user_id" = "m"."__key_0" AND CAST("v"."day" AS TIMESTAMP) = "m"."__event"

@@ -44,7 +44,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
     ) = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
@@ -92,7 +92,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN user_activity AS "v"
     ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."orders_7d" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."user_id",
@@ -138,7 +141,7 @@ WITH "__spine" AS MATERIALIZED (
       "v"."valid_from",
       ROW_NUMBER() OVER (
         PARTITION BY "s"."__spine_row"
-        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
       ) AS "__rank"
     FROM "__spine" AS "s"
     JOIN user_plan AS "v"
@@ -221,7 +224,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."orders_7d",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."orders_7d" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__user_activity__time" AS "m"
     JOIN user_activity AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"

@@ -63,7 +63,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN user_activity AS "v"
     ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."orders_7d" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."user_id",
@@ -152,7 +155,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."orders_7d",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."orders_7d" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__user_activity__time" AS "m"
     JOIN user_activity AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"

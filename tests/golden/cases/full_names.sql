@@ -65,7 +65,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN orders AS "v"
     ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."score" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 ), "__clicks__time" AS (
   /* P2: clicks: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
@@ -105,7 +108,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN clicks AS "v"
     ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."score" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."user_id",
@@ -197,7 +203,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."score",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."score" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__orders__time" AS "m"
     JOIN orders AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
@@ -267,7 +276,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."score",
       "v"."observed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."score" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."score" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__clicks__time" AS "m"
     JOIN clicks AS "v"
       ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"

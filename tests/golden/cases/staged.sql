@@ -72,7 +72,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN user_activity AS "v"
     ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."orders_7d" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+    ) = 1
 ), "__user_plan" AS MATERIALIZED (
   /* P9: user_plan: the row valid at each example's time */
   SELECT
@@ -89,7 +92,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" DESC NULLS LAST
     ) = 1
 )
 SELECT
@@ -166,7 +169,10 @@ FROM "__user_activity__time" AS "m"
 JOIN user_activity AS "v"
   ON "v"."user_id" = "m"."__key_0" AND "v"."observed_at" = "m"."__event"
 QUALIFY
-  ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."orders_7d" DESC NULLS LAST) = 1;
+  ROW_NUMBER() OVER (
+    PARTITION BY "m"."__spine_row"
+    ORDER BY "v"."orders_7d" DESC NULLS LAST, "v"."observed_at" DESC NULLS LAST
+  ) = 1;
 CREATE TEMPORARY TABLE "__user_plan" AS
 /* P9: user_plan: the row valid at each example's time */
 SELECT
@@ -183,7 +189,7 @@ JOIN user_plan AS "v"
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "s"."__spine_row"
-    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" DESC NULLS LAST
   ) = 1;
 SELECT
   "s"."user_id",

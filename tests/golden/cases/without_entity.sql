@@ -68,7 +68,10 @@ WITH "__spine" AS MATERIALIZED (
   JOIN exchange_rates AS "v"
     ON "v"."fixed_at" = "m"."__event"
   QUALIFY
-    ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."usd_per_eur" DESC NULLS LAST) = 1
+    ROW_NUMBER() OVER (
+      PARTITION BY "m"."__spine_row"
+      ORDER BY "v"."usd_per_eur" DESC NULLS LAST, "v"."fixed_at" DESC NULLS LAST
+    ) = 1
 )
 SELECT
   "s"."user_id",
@@ -158,7 +161,10 @@ WITH "__spine" AS MATERIALIZED (
       "m"."__spine_row",
       "v"."usd_per_eur",
       "v"."fixed_at",
-      ROW_NUMBER() OVER (PARTITION BY "m"."__spine_row" ORDER BY "v"."usd_per_eur" DESC NULLS LAST) AS "__rank"
+      ROW_NUMBER() OVER (
+        PARTITION BY "m"."__spine_row"
+        ORDER BY "v"."usd_per_eur" DESC NULLS LAST, "v"."fixed_at" DESC NULLS LAST
+      ) AS "__rank"
     FROM "__exchange_rates__time" AS "m"
     JOIN exchange_rates AS "v"
       ON "v"."fixed_at" = "m"."__event"
