@@ -1,17 +1,13 @@
-"""The online store in Redis or Valkey: one string per row, read by one MGET, written through one guarded script.
-
-The guard (SEMANTICS O1) runs inside the server: it compares the times in the first bytes of both rows, each as a
-signed high and an unsigned low word, since Lua's numbers are exact only to 2^53 and its text order is the locale's.
-"""
+"""The online store in Redis or Valkey: one string per row, read by one MGET, written under the guard."""
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.keys import escape_name
+from featurestore.online.redis_guard import write_guarded
 from featurestore.online.redis_uri import parse_redis_uri
 
 if TYPE_CHECKING:
@@ -23,40 +19,8 @@ if TYPE_CHECKING:
     from featurestore.online.protocol import OnlineStore, RowBatch
     from featurestore.online.redis_uri import RedisAddress
 
-    _Call = tuple[int, list[bytes | int]]
-    """How many rows, then their keys, values and expiries if there are any."""
-
 NOTE_TIMEOUT_S = 1.0
-ROWS_PER_CALL = 150
-"""Rows per script call: the server answers nobody else meanwhile (below half a millisecond)."""
-CALLS_PER_ROUND_TRIP = 20
 KEYS_PER_DELETE = 1_000
-
-GUARD = """
-local rows = #KEYS
-local expiring = #ARGV > rows
-local landed = 0
-for i = 1, rows do
-  local new = ARGV[i]
-  local old = redis.call('GETRANGE', KEYS[i], 0, 20)
-  local lands = true
-  if #old == 21 and string.byte(old) == 220 then
-    local eh, el, ch, cl = struct.unpack('>i4I4xi4I4', new, 5)
-    local oeh, oel, och, ocl = struct.unpack('>i4I4xi4I4', old, 5)
-    if eh ~= oeh then lands = eh > oeh
-    elseif el ~= oel then lands = el > oel
-    elseif ch ~= och then lands = ch > och
-    else lands = cl >= ocl end
-  end
-  if lands then
-    if expiring then redis.call('SET', KEYS[i], new, 'PXAT', ARGV[rows + i])
-    else redis.call('SET', KEYS[i], new) end
-    landed = landed + 1
-  end
-end
-return landed
-"""
-GUARD_SHA = hashlib.sha1(GUARD.encode(), usedforsecurity=False).hexdigest()
 
 
 def open_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:
@@ -91,13 +55,9 @@ class RedisStore:
         return [by_key[key] for key in keys]
 
     def write(self, batch: RowBatch) -> int:
-        """Write rows under the guard, `ROWS_PER_CALL` per script call; returns how many landed."""
-        landed = 0
-        calls = list(_calls(batch))
+        """Write rows under the guard; returns how many landed."""
         with self._explained():
-            for start in range(0, len(calls), CALLS_PER_ROUND_TRIP):
-                landed += sum(self._run_guard(calls[start : start + CALLS_PER_ROUND_TRIP]))
-        return landed
+            return write_guarded(self._writes, batch)
 
     def delete(self, keys: Sequence[bytes]) -> int:
         """Delete rows; returns how many there were."""
@@ -148,24 +108,6 @@ class RedisStore:
             self._write_client = _client(self._address, read_timeout_s=self._address.write_timeout_s)
         return self._write_client
 
-    def _run_guard(self, calls: Sequence[_Call]) -> list[int]:
-        """Run script calls in one round trip; those the server had no script for are sent again (harmless: O1)."""
-        from redis.exceptions import NoScriptError
-
-        pipeline = self._writes.pipeline(transaction=False)
-        for rows, arguments in calls:
-            pipeline.evalsha(GUARD_SHA, rows, *cast("list[str]", arguments))
-        answers = pipeline.execute(raise_on_error=False)
-        unknown = [call for call, answer in zip(calls, answers, strict=True) if isinstance(answer, NoScriptError)]
-        known = [answer for answer in answers if not isinstance(answer, NoScriptError)]
-        for answer in known:
-            if isinstance(answer, Exception):
-                raise answer
-        if unknown:
-            self._writes.script_load(GUARD)
-            known += self._run_guard(unknown)
-        return known
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
@@ -194,14 +136,6 @@ class RedisStore:
 def _said(problem: Exception) -> str:
     """Return the first line of what the client said, or its kind when it said nothing."""
     return (str(problem).splitlines() or [type(problem).__name__])[0]
-
-
-def _calls(batch: RowBatch) -> Iterator[_Call]:
-    """Cut a batch into script calls."""
-    for start in range(0, len(batch), ROWS_PER_CALL):
-        end = min(start + ROWS_PER_CALL, len(batch))
-        expiries = [] if batch.expires_ms is None else batch.expires_ms[start:end]
-        yield end - start, [*batch.keys[start:end], *batch.values[start:end], *expiries]
 
 
 def _client(address: RedisAddress, *, read_timeout_s: float) -> redis.Redis:

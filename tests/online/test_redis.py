@@ -64,6 +64,31 @@ def test_something_else_under_a_key_is_an_error_that_names_the_server(uri, valke
     with pytest.raises(OnlineStoreError, match=f"127.0.0.1:{valkey.port} cannot be used"):
         store.write(batch((key(1), 1, 1, NONE)))
     store.close()
+    with valkey.client() as client:
+        assert client.hgetall(key(1).decode()) == {b"field": b"1"}
+
+
+def test_after_a_refused_call_no_answer_is_taken_for_that_of_another(uri, valkey):
+    """Calls that had been sent after the refused one are answered to nobody."""
+    with valkey.client() as client:
+        client.hset(key(10).decode(), "field", "1")
+    store = opened(uri)
+    with pytest.raises(OnlineStoreError, match="WRONGTYPE"):
+        store.write(batch(*((key(number), number, 1, NONE) for number in range(4_000))))
+    assert store.write(batch((key(7_000), 7, 1, NONE))) == 1
+    assert number_in(*store.read([key(7_000)])) == 7
+    assert store.delete([key(7_000)]) == 1
+    store.close()
+
+
+def test_a_connection_that_broke_is_opened_again(uri, valkey):
+    store = opened(uri)
+    assert store.write(batch((key(1), 1, 1, NONE))) == 1
+    with valkey.client() as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    assert store.write(batch((key(1), 2, 2, NONE), (key(2), 2, 2, NONE))) == 2
+    assert [number_in(row) for row in store.read([key(1), key(2)])] == [2, 2]
+    store.close()
 
 
 def test_a_server_without_memory_refuses_writes_and_still_answers_reads(uri, valkey):
