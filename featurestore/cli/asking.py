@@ -61,7 +61,7 @@ class Asked:
                 end=parse_moment(given["end"]),
             )
         )
-        if given["time"] is None and job.time not in {None, DEFAULT_TIME}:
+        if given["time"] is None and job.time is not None and job.time.casefold() != DEFAULT_TIME:
             say(f"The examples' time is their column '{job.time}', the only timestamp; --time names another one.")
         return job
 
@@ -82,7 +82,7 @@ class Asked:
                 hint="e.g. --spine labels.csv, --spine my_model, --spine 'select ... from labels'",
             )
         if spine == _STDIN:
-            spine = sys.stdin.read()
+            spine = _read_stdin()
         if isinstance(spine, str) and not spine.strip():
             raise SpineError("expected a SELECT, a file, a table or a dbt model, got nothing", where="--spine")
         return None if spine is None else str(spine)
@@ -102,6 +102,15 @@ class Asked:
                 raise UsageError(f"expected name:type, got {item!r}", where="--spine-columns", hint=hint)
             columns.append(Column(name=name, type=found))
         return tuple(columns)
+
+
+def _read_stdin() -> str:
+    try:
+        text = sys.stdin.read()
+        text.encode()  # Python hands undecodable bytes on as surrogates
+    except UnicodeError as error:
+        raise SpineError("expected text in UTF-8 on stdin", where="--spine") from error
+    return text
 
 
 def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401

@@ -14,6 +14,8 @@ from featurestore.cli.output import aligned, cell, counted, result, result_json,
 from featurestore.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from featurestore.training.dataset import HistoricalFeatures
@@ -76,12 +78,23 @@ def _print_rows(table: pa.Table, *, as_json: bool) -> None:
         result_json(
             {
                 "columns": [{"name": field.name, "type": str(field.type)} for field in table.schema],
-                "rows": [{name: json_value(value) for name, value in row.items()} for row in table.to_pylist()],
+                "rows": [dict(zip(table.column_names, map(json_value, row), strict=True)) for row in _rows(table)],
             }
         )
         return
-    rows = [[cell(value, _LONGEST_CELL) for value in row.values()] for row in table.slice(0, _ROWS_SHOWN).to_pylist()]
+    rows = [[cell(value, _LONGEST_CELL) for value in row] for row in _rows(table.slice(0, _ROWS_SHOWN))]
     result(aligned([table.column_names, *rows]))
     shown = f", the first {_ROWS_SHOWN} shown" if table.num_rows > _ROWS_SHOWN else ""
     result(f"{counted(table.num_rows, 'row')}, {counted(table.num_columns, 'column')}{shown}")
     say("Nothing was written: add --output FILE.parquet or --into TABLE.")
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
+    """Values by row; a time that Python has no value for, such as infinity, as Arrow writes it."""
+    columns: list[list[object]] = []
+    for column in table.columns:
+        try:
+            columns.append(column.to_pylist())
+        except (OverflowError, ValueError):
+            columns.append(column.cast("string").to_pylist())
+    return zip(*columns, strict=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import date, datetime, time, timezone
 
 from featurestore.errors import UsageError
 
 
-def parse_moment(given: datetime | str | None) -> datetime | None:
+def parse_moment(given: date | str | None) -> datetime | None:
     """Read a moment; None stays None.
 
     Returns:
@@ -18,10 +18,17 @@ def parse_moment(given: datetime | str | None) -> datetime | None:
     """
     if given is None:
         return None
-    moment = given
-    if isinstance(moment, str):
+    expected = "expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z"
+    if isinstance(given, str):
         try:
-            moment = datetime.fromisoformat(moment.strip().replace("Z", "+00:00").replace("z", "+00:00"))
+            moment = datetime.fromisoformat(given.strip().replace("Z", "+00:00").replace("z", "+00:00"))
         except ValueError as error:
-            raise UsageError(f"expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z, got {given!r}") from error
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+            raise UsageError(f"{expected}, got {given!r}") from error
+    elif isinstance(given, date):
+        moment = given if isinstance(given, datetime) else datetime.combine(given, time())
+    else:
+        raise UsageError(f"{expected}, got {given!r}")
+    try:
+        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise UsageError(f"{expected}, got {given}, which lies outside the years 1 to 9999 in UTC") from error

@@ -59,7 +59,7 @@ def time_column(columns: tuple[Column, ...], wanted: str | None) -> str:
             raise SpineError(f"the spine has no time column '{wanted}'", hint=did_you_mean(wanted, names))
         chosen = match[0]
     else:
-        named = [column for column in columns if column.name == DEFAULT_TIME]
+        named = [column for column in columns if column.name.casefold() == DEFAULT_TIME]
         times = named or [column for column in columns if column.type in TIMES]
         if len(times) != 1:
             got = ", ".join(column.name for column in times) or "none"

@@ -40,14 +40,14 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
     """Read a spine's SQL.
 
     Args:
-        text: one SELECT (or VALUES, UNION, WITH .. SELECT); a trailing semicolon is allowed.
+        text: one SELECT (or VALUES, UNION, WITH .. SELECT); semicolons and comments after it are allowed.
         dialect: sqlglot's name.
 
     Raises:
         SpineError: it cannot be read, is no query, is several statements, or changes data.
     """
     try:
-        parsed = [statement for statement in sqlglot.parse(text, read=dialect) if statement is not None]
+        parsed = [made for made in sqlglot.parse(text, read=dialect) if made and not isinstance(made, exp.Semicolon)]
     except SqlglotError as error:
         raise SpineError(
             f"cannot read the spine's SQL as {dialect}{_spot(error)}",
@@ -58,6 +58,11 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
     (query,) = parsed
     if isinstance(query, exp.Values):
         query = exp.select("*").from_(query)
+    if isinstance(query, (exp.Column, exp.Anonymous)):
+        raise SpineError(
+            f"the spine must be one SELECT, got {text.strip()}",
+            hint="write `select * from <table>`; a dbt model is ref('model'), alone",
+        )
     changing = query.find(*_CHANGES_DATA)
     if changing is not None or not isinstance(query, exp.Query):
         got = (changing or query).key.upper()

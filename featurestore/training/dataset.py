@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import html
+import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from featurestore.errors import UsageError
 from featurestore.training.examples import UPLOADED, Examples, numbered
 from featurestore.training.record import Record, utc_now, write_record
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Selection
     from featurestore.sql.plan import Plan
     from featurestore.warehouse.protocol import Warehouse
+
+
+_TABLE = re.compile(r'^(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*$')
 
 
 class SqlText(str):
@@ -136,8 +142,11 @@ class HistoricalFeatures:
         """
         from featurestore.training.parquet import write_parquet
 
-        with self._run() as reader:
-            target, rows = write_parquet(reader, path)
+        if self.examples is not None and self.examples.table is not None:
+            target, rows = write_parquet(self.to_arrow().to_reader(), path)  # the frame's own columns (P1)
+        else:
+            with self._run() as reader:
+                target, rows = write_parquet(reader, path)
         record = self._record(rows, str(target.name))
         write_record(record, target.with_name(f"{target.name}.json"))
         return record
@@ -146,14 +155,19 @@ class HistoricalFeatures:
         """Run it inside the warehouse into the new table `relation`; its record goes to the project's state folder.
 
         Raises:
+            UsageError: `relation` is not the name of a table.
             QueryError: the table exists already, or cannot be written.
         """
+        if not _TABLE.match(relation):
+            hint = 'e.g. train_v1, main.train_v1 or "my table"'
+            raise UsageError(f"expected the name of a table, got {relation!r}", hint=hint)
         statements, select = self.write_plan(self.request.dialect).statements()
         with closing(self.open_warehouse(False)) as warehouse:
             self._upload(warehouse)
             rows = warehouse.write_table(relation, statements, select)
         record = self._record(rows, relation)
-        write_record(record, self.records_dir / f"{relation.replace(chr(34), '')}.json")
+        file_name = quote(relation.replace('"', ""), safe=" ")
+        write_record(record, self.records_dir / f"{file_name}.json")
         return record
 
     def _repr_html_(self) -> str:

@@ -7,6 +7,7 @@ A frame is uploaded with a number per row, so that its rows come back in order a
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
     from featurestore.warehouse.protocol import Warehouse
 
-UPLOADED = "__examples"
+UPLOADED = "__uploaded examples"  # with a blank, which no view's name has, so that it meets no step of a plan
 ROW_NUMBER = "__example"
 _FILES = (".parquet", ".csv", ".tsv")
 _NAME = re.compile(r'^[\w".$]+$')
 _REF = re.compile(r"""^\s*(?:\{\{\s*)?ref\(\s*['"](?P<name>[^'"]+)['"]\s*\)(?:\s*\}\})?\s*$""")
+_JINJA = re.compile(r"\{\{\s*(?:ref|source|var|this)\b")
 _QUERY = re.compile(r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with|from|values|\()", re.IGNORECASE | re.DOTALL)
 
 
@@ -103,6 +105,8 @@ def spine_of(examples: Examples, *, time: str | None, dialect: str, warehouse: C
     """
     query = parse_spine(examples.sql, dialect).sql(dialect=dialect)
     if examples.table is not None:
+        if ROW_NUMBER in examples.table.column_names:
+            raise SpineError(f"the spine's column name '{ROW_NUMBER}' is reserved", hint="rename it; '__' is ours")
         columns = tuple(Column(name=field.name, type=_type_of(str(field.type))) for field in examples.table.schema)
         return Spine(
             sql=query, columns=columns, time=time_column(columns, time), row_number=ROW_NUMBER, dialect=dialect
@@ -133,13 +137,20 @@ def _from_file(path: Path, warehouse: Callable[[], Warehouse]) -> Examples:
     if not path.is_file():
         raise SpineError(f"no file at {path}", where="spine", hint="check the path; it starts from the current folder")
     if path.suffix.lower() == ".sql":
-        return Examples(sql=path.read_text(encoding="utf-8"), label=str(path))
+        return _from_query(_decoded(path), label=str(path))
     if path.suffix.lower() not in _FILES:
         raise SpineError(f"cannot read {path} as examples", hint=f"give a file ending in {', '.join(_FILES)} or .sql")
     sql = warehouse().scan(path.resolve())
     if sql is not None:
         return Examples(sql=sql, label=str(path))
     return _uploaded(_read_file(path), frame=None, label=str(path))
+
+
+def _decoded(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SpineError("expected text in UTF-8", where=str(path), hint="save it as UTF-8") from error
 
 
 def _read_file(path: Path) -> pa.Table:
@@ -163,26 +174,47 @@ def _from_text(text: str, model: Callable[[str], Model | None]) -> Examples:
         raise SpineError(f"no dbt model '{name}' in the manifest", where="spine", hint="run `dbt parse` if it is new")
     if _NAME.match(name):
         return Examples(sql=f"SELECT * FROM {name}", label=name)
-    return Examples(sql=text, label="spine")
+    return _from_query(text, label="spine")
+
+
+def _from_query(text: str, *, label: str) -> Examples:
+    if _JINJA.search(text):
+        raise SpineError(
+            "the SQL holds Jinja, which only dbt renders",
+            where=label,
+            hint="name the tables themselves, or make it a dbt model and give ref('model')",
+        )
+    return Examples(sql=text, label=label)
 
 
 def _from_frame(given: object) -> Examples:
+    try:
+        table = _arrow_of(given)
+    except (ValueError, TypeError, OverflowError, NotImplementedError) as error:  # Arrow's own are among these
+        said = ": ".join(str(part) for part in reversed(error.args))
+        raise SpineError(
+            f"cannot use this {type(given).__name__} as examples: {said}",
+            hint="give columns of one length, each with one type that Arrow has and a name of its own",
+        ) from error
+    return _uploaded(table, frame=given, label=f"a frame of {table.num_rows} rows")
+
+
+def _arrow_of(given: object) -> pa.Table:
     import pyarrow as pa
 
     if isinstance(given, Mapping):
-        table = pa.table({str(name): list(values) for name, values in given.items()})
-    elif isinstance(given, Sequence) and all(isinstance(row, Mapping) for row in given):
-        table = pa.Table.from_pylist(list(given))
-    elif type(given).__module__.partition(".")[0] == "pandas":
-        table = pa.Table.from_pandas(given, preserve_index=False)
-    elif isinstance(given, ArrowStream):
-        table = pa.RecordBatchReader.from_stream(given).read_all()
-    else:
-        raise SpineError(
-            f"cannot use {type(given).__name__} as examples",
-            hint="give a pandas, polars or Arrow frame, a file, a table, ref('model') or a SELECT",
-        )
-    return _uploaded(table, frame=given, label=f"a frame of {table.num_rows} rows")
+        return pa.table({str(name): list(values) for name, values in given.items()})
+    if isinstance(given, Sequence) and all(isinstance(row, Mapping) for row in given):
+        return pa.Table.from_pylist(list(given))
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(given, pandas.DataFrame):
+        return pa.Table.from_pandas(given, preserve_index=False)
+    if isinstance(given, ArrowStream):
+        return pa.RecordBatchReader.from_stream(given).read_all()
+    raise SpineError(
+        f"cannot use {type(given).__name__} as examples",
+        hint="give a pandas, polars or Arrow frame, a file, a table, ref('model') or a SELECT",
+    )
 
 
 def _uploaded(table: pa.Table, *, frame: object, label: str) -> Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,11 @@ def write_parquet(reader: pa.RecordBatchReader, path: str | Path) -> tuple[Path,
         The file and its number of rows.
 
     Raises:
-        OperationError: the folder is missing or not writable, or the disk is full.
+        OperationError: the folder is missing or not writable, the disk is full, or Parquet lacks a column's type.
     """
     target = Path(path)
+    if not target.name:
+        raise OperationError(f"cannot write {str(path)!r}: it is no file's name", hint="e.g. train.parquet")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         rows = _write(reader.schema, reader, partial)
@@ -33,8 +36,14 @@ def write_parquet(reader: pa.RecordBatchReader, path: str | Path) -> tuple[Path,
         raise OperationError(
             f"cannot write {target}: {error.strerror or error}", hint="check the folder, its permissions and free space"
         ) from error
+    except pa.ArrowNotImplementedError as error:
+        raise OperationError(
+            f"cannot write {target}: {error}",
+            hint="cast the column where the spine or the view is made, or leave it out",
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written, nothing can be removed
+            partial.unlink()
     return target, rows
 
 

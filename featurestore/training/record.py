@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -44,12 +46,18 @@ class Record:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Write a record as indented JSON; raises OperationError when the file cannot be written."""
+    """Write a record as indented JSON, whole or not at all; raises OperationError when the file cannot be written."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        partial.replace(path)
     except OSError as error:
-        raise OperationError(f"cannot write {path}: {error.strerror}") from error
+        hint = "the training set itself is whole; check the folder, its permissions and free space"
+        raise OperationError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
 def utc_now() -> datetime:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from featurestore.definitions.references import select
 from featurestore.definitions.spine import DEFAULT_TIME
+from featurestore.definitions.views import AsOf
 from featurestore.errors import UsageError
 from featurestore.sql.plan import Plan, Retrieval
 from featurestore.sql.point_in_time import training_plan
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.project import Project
     from featurestore.definitions.references import Selection
     from featurestore.definitions.spine import Spine
-    from featurestore.definitions.views import AsOf, Column
+    from featurestore.definitions.views import Column
     from featurestore.warehouse.protocol import Warehouse
 
 
@@ -103,6 +104,8 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         SpineError: the examples cannot be used.
         WarehouseError: the warehouse cannot be opened.
     """
+    if question.as_of not in (None, *get_args(AsOf)):
+        raise UsageError(f"expected as_of to be {' or '.join(get_args(AsOf))}, got {question.as_of!r}")
     references = references_of(question, around.project)
     request = Request(
         references=references,
@@ -144,16 +147,7 @@ def _with_examples(
     is_frame = examples.table is not None
     options = Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps, ordered=is_frame)
     write_plan = partial(_spine_plan, spine, selection, options)
-    write_plan(around.project.dialect)  # a question that cannot be answered is refused now, not when it runs
-    return HistoricalFeatures(
-        request=request,
-        selection=selection,
-        write_plan=write_plan,
-        examples=examples,
-        open_warehouse=around.open_warehouse,
-        records_dir=around.records_dir,
-        time=spine.time,
-    )
+    return replace(_job(request, selection, write_plan, around), examples=examples, time=spine.time)
 
 
 def _without_spine(question: Question, selection: Selection) -> Callable[[str], Plan]:
@@ -164,6 +158,11 @@ def _without_spine(question: Question, selection: Selection) -> Callable[[str], 
             snapshot_spine(selection, at, dialect=dialect), selection, dialect=dialect, options=options
         )
     if question.at is None and question.start is not None and question.end is not None:
+        if question.as_of is not None or question.event_timestamps:
+            raise UsageError(
+                "start and end give every row as it is, so as_of and event_timestamps say nothing",
+                hint="leave them out, or ask for a snapshot with at=T",
+            )
         start, end = question.start, question.end
         return lambda dialect: range_plan(selection, start, end, dialect=dialect)
     raise UsageError(
@@ -175,7 +174,7 @@ def _without_spine(question: Question, selection: Selection) -> Callable[[str], 
 def _job(
     request: Request, selection: Selection, write_plan: Callable[[str], Plan], around: Surroundings
 ) -> HistoricalFeatures:
-    write_plan(request.dialect)
+    write_plan(request.dialect)  # a question that cannot be answered is refused now, not when it runs
     return HistoricalFeatures(
         request=request,
         selection=selection,

@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 LOCK_TIMEOUT_S = 20.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
-_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+HOLDER = re.compile(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)")
 _MEMORY = ":memory:"
 _FILE_READERS = {".parquet": "read_parquet", ".csv": "read_csv_auto", ".tsv": "read_csv_auto"}
 
@@ -60,7 +60,7 @@ def open_warehouse(
         )
     is_remote = ":" in location and not Path(location).drive
     path = location if is_remote else str((base_dir / location).resolve())
-    if not is_remote and read_only and not Path(path).exists():
+    if not is_remote and not Path(path).exists():
         raise WarehouseError(f"no DuckDB file at {path}", hint="run `dbt build` first")
     connection = _connect(path, read_only=read_only, lock_timeout_s=lock_timeout_s)
     try:
@@ -68,7 +68,7 @@ def open_warehouse(
     except duckdb.Error as error:
         connection.close()
         raise WarehouseError(
-            f"the target's settings were refused: {_first_line(error)}", where="profiles.yml"
+            f"the target's settings were refused: {_first_paragraph(error)}", where="profiles.yml"
         ) from error
     own_settings = settings.get("settings")
     return DuckDBWarehouse(
@@ -84,19 +84,29 @@ def _connect(path: str, *, read_only: bool, lock_timeout_s: float) -> duckdb.Duc
         try:
             return duckdb.connect(path, read_only=read_only)
         except duckdb.ConnectionException:
-            # This process has the file open already, with the other setting: share it.
-            return duckdb.connect(path, read_only=not read_only)
-        except duckdb.IOException as error:
-            holder = _HOLDER.search(str(error))
+            return _share(path, read_only=read_only)
+        except duckdb.Error as error:
+            holder = HOLDER.search(str(error))
             if holder is None:
-                raise WarehouseError(f"cannot open {path}: {_first_line(error)}") from error
+                raise WarehouseError(f"cannot open {path}: {_first_paragraph(error)}") from error
             if time.monotonic() + pause > deadline:
                 raise WarehouseError(
-                    f"{path} is in use by PID {holder['pid']} ({holder['program']})",
+                    f"{path} is in use by PID {holder['pid']} ({holder['program'] or 'of another user'})",
                     hint="wait until it is done (is `dbt run` going, or a notebook open?) and try again",
                 ) from error
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _share(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Join a connection of this process, which has the file open with the other setting."""
+    try:
+        return duckdb.connect(path, read_only=not read_only)
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"this process has {path} open with settings of its own: {_first_paragraph(error)}",
+            hint="close that connection, or open it without config",
+        ) from error
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, object], base_dir: Path) -> None:
@@ -139,6 +149,7 @@ class DuckDBWarehouse:
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, has_own_limit: bool = False) -> None:
         self._connection = connection
         self._has_own_limit = has_own_limit
+        self._reader: pa.RecordBatchReader | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duckdb")
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
@@ -162,7 +173,7 @@ class DuckDBWarehouse:
 
     def upload(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable as `name`, without copying it."""
-        self._connection.register(name, table)
+        self._run(lambda: self._connection.register(name, table))
 
     def scan(self, path: Path) -> str | None:
         """The SELECT that reads a file, by its ending."""
@@ -175,7 +186,7 @@ class DuckDBWarehouse:
 
     def read(self, sql: str, *, batch_rows: int = 65_536) -> pa.RecordBatchReader:
         """Run one SELECT and stream its rows; read it to the end before the next statement."""
-        reader = self._run(lambda: self._connection.sql(sql).arrow(batch_rows))
+        self._reader = reader = self._run(lambda: self._connection.sql(sql).arrow(batch_rows))
         return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader))
 
     def limit_memory(self, size_bytes: int) -> None:
@@ -183,13 +194,28 @@ class DuckDBWarehouse:
         if not self._has_own_limit:
             self.execute(f"SET memory_limit = '{size_bytes} bytes'")
 
+    def abandon(self) -> None:
+        """Stop the query that is being read, and give up its rows."""
+        self._connection.interrupt()
+        if self._reader is not None:
+            self._worker.submit(self._reader.close)
+
     def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
+        self._refuse_table(relation)
         for statement in statements:
             self.execute(statement)
         self.execute(f"CREATE TABLE {relation} AS {sql}")
         (row,) = self._fetch(f"SELECT count(*) FROM {relation}")
         return int(str(row[0]))
+
+    def _refuse_table(self, relation: str) -> None:
+        """Try to make the table, and take it back: one that cannot be made is refused before the work."""
+        self.execute("BEGIN")
+        try:
+            self.execute(f"CREATE TABLE {relation} (x INTEGER)")
+        finally:
+            self.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the connection."""
@@ -219,11 +245,12 @@ class DuckDBWarehouse:
 def _refused(error: Exception) -> QueryError:
     is_missing = isinstance(error, duckdb.CatalogException) and "does not exist" in str(error)
     hint = "run dbt build, if this is a table of dbt's" if is_missing else None
-    return QueryError(f"DuckDB refused a statement: {_first_line(error)}", hint=hint)
+    return QueryError(f"DuckDB refused a statement: {_first_paragraph(error)}", hint=hint)
 
 
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _first_paragraph(error: Exception) -> str:
+    """What DuckDB says up to the first empty line; below stand the statement, or all settings of a CSV reader."""
+    return " ".join(str(error).strip().partition("\n\n")[0].split()) or type(error).__name__
 
 
 def _quoted(name: str) -> str:

@@ -53,6 +53,10 @@ class Warehouse(Protocol):
         """Keep the engine's memory under this, if it runs in this process and the user has set no limit."""
         ...
 
+    def abandon(self) -> None:
+        """Stop what `read` began, in whatever thread it is read, and give up its rows; other statements may follow."""
+        ...
+
     def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
         ...

@@ -161,6 +161,25 @@ def test_a_training_set_without_a_place_shows_the_first_rows(applied):
     assert count == "2 rows, 5 columns"
 
 
+@pytest.mark.parametrize("how", [(), ("--json",)], ids=["text", "json"])
+def test_a_time_beyond_pythons_is_shown_all_the_same(applied, how):
+    spine = "select 1::bigint as customer_id, 'infinity'::timestamp as event_timestamp"
+    ran = applied.run("training-set", "--spine", spine, "--service", "churn", *how)
+    assert ran.code == 0
+    assert "<value out of range" in ran.out
+
+
+def test_examples_on_stdin_must_be_text(applied):
+    ran = applied.run("training-set", "--spine", "-", "--service", "churn", stdin="select '\udce9' as a")
+    assert (ran.code, ran.out, ran.err) == (2, "", "Error: --spine: expected text in UTF-8 on stdin\n")
+
+
+def test_the_usual_time_in_capitals_is_not_talked_about(applied):
+    spine = 'select customer_id, label_at as "EVENT_TIMESTAMP" from labels'
+    ran = applied.run("training-sql", "--spine", spine, "--service", "churn")
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_only_ten_rows_are_shown(applied):
     spine = "select 1::bigint as customer_id, timestamp '2026-06-04' as event_timestamp from range(1234)"
     ran = applied.run("training-set", "--spine", spine, "--service", "churn")

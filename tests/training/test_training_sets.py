@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from featurestore.definitions.moments import parse_moment
 from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, OperationError, QueryError, SpineError, UsageError
 from featurestore.training.request import Question, ask
@@ -72,6 +73,55 @@ def test_a_pandas_frame_keeps_its_index_and_columns(shop):
     assert result["order_count"].to_list() == [1, 2]
 
 
+def test_a_frame_is_written_to_parquet_with_its_own_columns(shop):
+    """P1: what was uploaded is not what comes back: the warehouse knows neither this zone nor this dictionary."""
+    zoned = pa.array([datetime(2026, 6, 9)], pa.timestamp("us", "Europe/Berlin"))
+    segment = pa.array(["a"]).dictionary_encode()
+    spine = pa.table({"customer_id": pa.array([1], pa.int16()), "event_timestamp": zoned, "segment": segment})
+    ask_shop(shop, spine).to_parquet(shop / "train.parquet")
+    written = pq.read_table(shop / "train.parquet")
+    assert written.select(spine.column_names).schema == spine.schema
+    assert written.column("order_count").to_pylist() == [2]
+
+
+def test_a_frame_meets_no_view_of_the_same_name(shop):
+    spine = {"customer_id": [1], "event_timestamp": [JUNE_9]}
+    result = ask_shop(shop, spine, features=("orders as examples:order_count",)).to_arrow()
+    assert result.column("order_count").to_pylist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("spine", "says"),
+    [
+        ({"customer_id": [1, 2], "event_timestamp": [JUNE_9]}, "this dict as examples: "),
+        ({"customer_id": 1, "event_timestamp": JUNE_9}, "this dict as examples: "),
+        ({"customer_id": [2**70], "event_timestamp": [JUNE_9]}, "this dict as examples: "),
+        (pd.DataFrame({"x": [1, "a"]}), "this DataFrame as examples: Conversion failed for column x with type object"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "this DataFrame as examples: Duplicate column names"),
+        (pd.Series([1]), "this Series as examples"),
+        (pl.Series([1]), "this Series as examples"),
+        ({"customer_id": [1], "event_timestamp": [JUNE_9], "__example": [5]}, "'__example' is reserved"),
+        ("select * from {{ ref('labels') }}", "spine: the SQL holds Jinja, which only dbt renders"),
+    ],
+)
+def test_what_arrow_or_sql_cannot_hold_is_refused_by_name(shop, spine, says):
+    with pytest.raises(SpineError) as caught:
+        ask_shop(shop, spine)
+    assert says in str(caught.value)
+
+
+def test_a_column_that_the_warehouse_cannot_read_is_refused(shop):
+    halves = pa.array([np.float16(1.5)], pa.float16())
+    spine = pa.table({"customer_id": [1], "event_timestamp": [JUNE_9], "half": halves})
+    with pytest.raises(QueryError, match="Unsupported Internal Arrow Type"):
+        ask_shop(shop, spine).to_arrow()
+
+
+def test_the_usual_time_column_is_found_in_any_case(shop):
+    spine = 'select customer_id, label_at as "EVENT_TIMESTAMP", now() as other from labels'
+    assert ask_shop(shop, spine).time == "EVENT_TIMESTAMP"
+
+
 def test_values_keep_the_types_of_the_warehouse(shop):
     """P13: integers with NULLs stay integers, decimals decimals, an empty list is not a NULL list."""
     spine = pd.DataFrame({"customer_id": [1, 2, 3], "event_timestamp": [JUNE_9] * 3})
@@ -119,6 +169,26 @@ def test_a_sql_file_is_a_spine(shop):
     path = shop / "spine.sql"
     path.write_text("select 1 as customer_id, timestamp '2026-06-09' as at", encoding="utf-8")
     assert ask_shop(shop, path).to_arrow().column("order_count").to_pylist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"\xef\xbb\xbfselect * from labels", None),
+        ("select 1 as \u00e9".encode("latin-1"), "expected text in UTF-8"),
+        (b"select * from {{ ref('labels') }}", "the SQL holds Jinja"),
+    ],
+    ids=["a byte order mark", "latin-1", "jinja"],
+)
+def test_a_sql_file_is_utf_8_without_jinja(shop, text, says):
+    path = shop / "spine.sql"
+    path.write_bytes(text)
+    if says is None:
+        assert ask_shop(shop, path).to_arrow().num_rows == 2
+        return
+    with pytest.raises(SpineError, match=says) as caught:
+        ask_shop(shop, path)
+    assert caught.value.where == str(path)
 
 
 def test_an_empty_spine_gives_a_typed_empty_result(shop):
@@ -173,6 +243,47 @@ def test_a_file_that_cannot_be_written_leaves_nothing(shop):
         ask_shop(shop, "labels").to_parquet(shop / "missing" / "train.parquet")
 
 
+@pytest.mark.parametrize("name", ["file/train.parquet", "", f"{'x' * 250}.parquet"], ids=["no folder", "none", "long"])
+def test_a_path_that_cannot_be_a_file_is_refused(shop, name, monkeypatch):
+    monkeypatch.chdir(shop)
+    (shop / "file").touch()
+    with pytest.raises(OperationError, match="cannot write"):
+        ask_shop(shop, "labels").to_parquet(name)
+
+
+def test_a_column_that_parquet_lacks_is_told(shop):
+    spine = "select *, interval 1 day as length from labels"
+    with pytest.raises(OperationError, match="month_day_nano_interval"):
+        ask_shop(shop, spine).to_parquet(shop / "train.parquet")
+    assert list(shop.glob("*train*")) == []
+
+
+def test_a_record_that_cannot_be_written_leaves_the_one_before(shop):
+    (shop / "records").mkdir()
+    (shop / "records" / "t.json").mkdir()
+    with pytest.raises(OperationError, match="cannot write"):
+        ask_shop(shop, "labels").to_table("t")
+    assert [path.name for path in (shop / "records").iterdir()] == ["t.json"]
+
+
+@pytest.mark.parametrize(
+    "name", ["x as select 1; create table evil as select 1; create table y", "my table", "", 'a"b', "a..b", '""']
+)
+def test_what_is_no_table_name_never_reaches_the_warehouse(shop, name):
+    with pytest.raises(UsageError, match="expected the name of a table"):
+        ask_shop(shop, "labels").to_table(name)
+    with pytest.raises(SpineError, match="evil"):
+        ask_shop(shop, "evil")
+
+
+@pytest.mark.parametrize(
+    ("name", "record"), [('"my table"', "my table.json"), ('"../a""/b"', "..%2Fa%2Fb.json"), ("main.t", "main.t.json")]
+)
+def test_a_record_of_a_table_stays_in_its_folder(shop, name, record):
+    ask_shop(shop, "labels").to_table(name)
+    assert [path.name for path in (shop / "records").rglob("*")] == [record]
+
+
 def test_a_snapshot_has_one_row_per_entity(shop):
     """P16: equal to a spine of all distinct keys at that time."""
     at = datetime(2026, 6, 4, tzinfo=timezone.utc)
@@ -181,12 +292,36 @@ def test_a_snapshot_has_one_row_per_entity(shop):
     assert result["order_count"] == [1, 1, None]
 
 
+@pytest.mark.parametrize("day", [date(2026, 6, 4), datetime(2026, 6, 4), "2026-06-04", "2026-06-04T02:00:00+02:00"])
+def test_a_moment_may_be_a_date_a_time_or_text(day):
+    assert parse_moment(day) == datetime(2026, 6, 4, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("given", [7, "soon", "2026-13-01", "0001-01-01T00:00:00+14:00"])
+def test_what_is_no_moment_is_refused(given):
+    with pytest.raises(UsageError, match="expected a time such as 2026-06-01"):
+        parse_moment(given)
+
+
 def test_a_range_has_every_row_both_ends_included(shop):
     """P16."""
     first = datetime(2026, 6, 1, 10, tzinfo=timezone.utc)
     last = datetime(2026, 6, 3, 10, tzinfo=timezone.utc)
     result = ask_shop(shop, start=first, end=last).to_arrow().sort_by("customer_id").to_pydict()
     assert result["customer_id"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("options", [{"as_of": "knowledge"}, {"event_timestamps": True}])
+def test_a_range_refuses_options_that_it_would_not_heed(shop, options):
+    day = datetime(2026, 6, 1, tzinfo=timezone.utc)
+    with pytest.raises(UsageError, match="start and end give every row as it is"):
+        ask_shop(shop, start=day, end=day, **options)
+
+
+def test_an_unknown_rule_of_knowledge_is_refused(shop):
+    """P8: a slip of the pen must not mean `event`."""
+    with pytest.raises(UsageError, match="expected as_of to be event or knowledge, got 'knowlege'"):
+        ask_shop(shop, "labels", as_of="knowlege")
 
 
 def test_knowledge_time_can_be_asked_for_one_request(shop):
@@ -221,6 +356,8 @@ def test_a_large_result_comes_back_whole(shop):
         ("select 1 as customer_id, '2026-06-04' as event_timestamp", SpineError, "is string, expected a timestamp"),
         ("select 'x' as customer_id, now() as at", SpineError, "is string in the spine but int64 in orders"),
         ("select 1; select 2", SpineError, "must be one SELECT, got 2 statements"),
+        ("labels;", SpineError, "got labels;\n  -> write `select * from <table>`"),
+        ("ref('labels', v=2)", SpineError, "a dbt model is ref('model'), alone"),
         ("delete from labels", SpineError, "must be one SELECT, got DELETE"),
         ("drop table labels", SpineError, "must be one SELECT, got DROP"),
         ("select * frm labels where", SpineError, "cannot read the spine's SQL"),
@@ -237,6 +374,10 @@ def test_a_spine_that_cannot_be_used_is_refused(shop, spine, error, says):
     with pytest.raises(error) as caught:
         ask_shop(shop, spine)
     assert says in str(caught.value)
+
+
+def test_a_spine_may_end_in_semicolons_and_a_comment(shop):
+    assert ask_shop(shop, "select * from labels;; -- the end").to_arrow() == ask_shop(shop, "labels").to_arrow()
 
 
 def test_examples_without_a_time_get_nulls(shop):

@@ -11,7 +11,7 @@ import pytest
 
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
-from featurestore.warehouse.duckdb import open_warehouse
+from featurestore.warehouse.duckdb import HOLDER, open_warehouse
 from tests.shop_in_memory import make_shop, shop_warehouse
 
 HOLD = """
@@ -49,6 +49,16 @@ def test_a_locked_file_names_the_process_that_holds_it(shop, holder):
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.parametrize(
+    ("said", "program", "pid"),
+    [("/usr/bin/python3 (PID 42) by user ann", "/usr/bin/python3", "42"), ("PID 42", None, "42")],
+    ids=["ours", "of another user or container, whose program cannot be read"],
+)
+def test_duckdb_names_the_holder_of_a_lock_in_two_ways(said, program, pid):
+    holder = HOLDER.search(f'IO Error: Could not set lock on file "x": Conflicting lock is held in {said}. See also')
+    assert (holder["program"], holder["pid"]) == (program, pid)
+
+
 def test_a_lock_that_goes_away_is_waited_for(shop, holder):
     holder.stdin.write("\n")
     holder.stdin.flush()
@@ -69,9 +79,36 @@ def test_a_file_that_this_process_writes_can_still_be_read(shop):
         warehouse.close()
 
 
-def test_no_file_says_to_build(tmp_path):
+def test_a_file_that_this_process_has_open_in_another_way_is_told(shop):
+    with (
+        duckdb.connect(str(shop / "shop.duckdb"), config={"threads": "1"}),
+        pytest.raises(WarehouseError, match="open with settings of its own"),
+    ):
+        shop_warehouse(shop)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_no_file_says_to_build_and_makes_none(tmp_path, read_only):
     with pytest.raises(WarehouseError, match="no DuckDB file at"):
-        open_warehouse({"path": "nowhere.duckdb"}, base_dir=tmp_path)
+        open_warehouse({"path": "nowhere.duckdb"}, base_dir=tmp_path, read_only=read_only)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_cannot_be_made_is_refused_before_the_work(shop):
+    warehouse = shop_warehouse(shop, read_only=False)
+    for name, says in (("labels", "already exists"), ("nowhere.t", "Schema with name nowhere does not exist")):
+        with pytest.raises(QueryError, match=says):
+            warehouse.write_table(name, ["select error('the work was done')"], "select 1 as x")
+    assert warehouse.write_table("fresh", [], "select 1 as x") == 1
+    warehouse.close()
+
+
+def test_a_row_that_does_not_fit_a_csv_is_told_whole(shop):
+    (shop / "x.csv").write_text("a,b\n" + "1,2\n" * 60_000 + "abc,3\n", encoding="utf-8")
+    warehouse = shop_warehouse(shop)
+    with pytest.raises(QueryError, match=r"CSV Error on Line: 60002 .* Could not convert string \"abc\" to 'BIGINT'$"):
+        warehouse.read(f"select max(a) as a from read_csv_auto('{shop / 'x.csv'}')").read_all()
+    warehouse.close()
 
 
 def test_a_database_in_memory_is_refused(tmp_path):
