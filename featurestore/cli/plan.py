@@ -10,6 +10,7 @@ import click
 from featurestore.cli.changes import change_lines, summary
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import age, result, result_json
+from featurestore.errors import UsageError
 
 if TYPE_CHECKING:
     from featurestore.store import FeatureStore, Planned
@@ -69,7 +70,10 @@ def _shown(location: str) -> str:
 def _manifest_age(planned: Planned) -> str:
     from featurestore.definitions.moments import parse_moment
 
-    written_at = parse_moment(planned.source.generated_at or None)
+    try:
+        written_at = parse_moment(planned.source.generated_at or None)
+    except UsageError:  # as some other tool wrote it: no reason to refuse the manifest
+        return ""
     if written_at is None:
         return ""
     return f", {age((datetime.now(timezone.utc) - written_at).total_seconds())} old"

@@ -84,7 +84,7 @@ def diff(common: Common, before: int, after: int | None) -> None:
 
 def _row(version: VersionSummary) -> list[str]:
     if version.problem is not None:
-        return [str(version.version), "-", f"damaged: {version.problem}", ""]
+        return [str(version.version), "-", version.problem, ""]
     nouns = (("view", version.views), ("entity", version.entities), ("service", version.services))
     defines = ", ".join(counted(count, noun) for noun, count in nouns)
     assert version.applied_at is not None

@@ -100,7 +100,7 @@ def _feature(project: Project, reference: str) -> Found:
     used_by = usage_of((project,)).of_feature(f"{view.reference}:{feature.name}")
     lines = (
         ("type", feature.type),
-        ("description", feature.description),
+        ("description", _folded(feature.description)),
         ("default", "" if feature.default is None else str(feature.default)),
         ("tags", ", ".join(feature.tags)),
         ("feature view", view.reference),
@@ -112,7 +112,7 @@ def _feature(project: Project, reference: str) -> Found:
 def _view(view: FeatureView, used_by: tuple[str, ...]) -> Found:
     keys = ", ".join(f"{key.name} {key.type}" for key in view.join_keys)
     lines = (
-        ("description", view.description),
+        ("description", _folded(view.description)),
         ("dbt", f"{view.source.unique_id}  {view.source.yaml_path or view.source.path}"),
         ("table", view.relation),
         ("entities", f"{', '.join(view.entities)}  ({keys})" if view.entities else "none: matches on time alone"),
@@ -139,12 +139,17 @@ def _times(view: FeatureView) -> Iterator[tuple[str, str]]:
 
 
 def _feature_row(feature: Feature) -> tuple[str, str, str]:
-    return feature.name, feature.type, " ".join(feature.description.split())
+    return feature.name, feature.type, _folded(feature.description)
+
+
+def _folded(text: str) -> str:
+    """Write a text in one line, however many it has in the YAML."""
+    return " ".join(text.split())
 
 
 def _entity(project: Project, entity: Entity, used_by: tuple[str, ...]) -> Found:
     lines = (
-        ("description", entity.description),
+        ("description", _folded(entity.description)),
         ("join keys", ", ".join(entity.join_keys)),
         ("views", ", ".join(view.reference for view in project.views if entity.name in view.entities)),
         ("used by", ", ".join(used_by)),
@@ -154,7 +159,7 @@ def _entity(project: Project, entity: Entity, used_by: tuple[str, ...]) -> Found
 
 def _service(service: FeatureService) -> Found:
     lines = (
-        ("description", service.description),
+        ("description", _folded(service.description)),
         ("dbt", f"{service.unique_id}  {service.path}"),
         ("owner", service.owner),
         ("tags", ", ".join(service.tags)),

@@ -127,16 +127,16 @@ def select(
     """
     if not references:
         raise UsageError("no features were asked for", hint='name at least one, e.g. features=["view:feature"]')
-    uses: dict[tuple[str, tuple[str, ...], str | None], ViewUse] = {}
-    outputs: dict[tuple[str, tuple[str, ...], str | None, str], Output] = {}
+    uses: dict[tuple[str, str, tuple[str, ...]], ViewUse] = {}
+    outputs: dict[tuple[str, str, tuple[str, ...], str], Output] = {}
     for text in references:
         reference = parse_reference(text)
         found = _use(project, reference)
-        use = uses.setdefault((found.name, found.spine_keys, found.view.version), found)
+        identity = (found.view.reference, found.name, found.spine_keys)
+        use = uses.setdefault(identity, found)
         for feature in _features(use.view, reference):
             name = f"{use.name}__{feature.name}" if full_feature_names else feature.name
-            key = (use.name, use.spine_keys, use.view.version, feature.name)
-            outputs.setdefault(key, Output(use=use, feature=feature, name=name))
+            outputs.setdefault((*identity, feature.name), Output(use=use, feature=feature, name=name))
     selection = Selection(uses=tuple(uses.values()), outputs=tuple(outputs.values()))
     _refuse_clashes(selection, taken, full_feature_names=full_feature_names)
     return selection
@@ -166,10 +166,19 @@ def _features(view: FeatureView, reference: Reference) -> tuple[Feature, ...]:
     raise unknown_name("feature", reference.feature, known, place=f"feature view {view.reference}")
 
 
+def _written(use: ViewUse) -> str:
+    """Write a use as a reference does, so that two uses of one name are told apart."""
+    pairs = zip((key.name for key in use.view.join_keys), use.spine_keys, strict=True)
+    renamed = ", ".join(f"{view_key}={spine_key}" for view_key, spine_key in pairs if view_key != spine_key)
+    keys = f"[{renamed}]" if renamed else ""
+    alias = f" as {use.name}" if use.name != use.view.name else ""
+    return f"{use.view.reference}{keys}{alias}"
+
+
 def _refuse_clashes(selection: Selection, taken: Sequence[str], *, full_feature_names: bool) -> None:
     seen = {column.casefold(): f"column '{column}' of the spine" for column in taken}
     for output in selection.outputs:
-        this = f"{output.use.name}:{output.feature.name}"
+        this = f"{_written(output.use)}:{output.feature.name}"
         other = seen.get(output.name.casefold())
         if other is not None:
             remedy = (

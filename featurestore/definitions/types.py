@@ -95,8 +95,9 @@ def _parse_scalar(folded: str, dialect: str) -> str:
     sized = _SIZED.match(folded)
     name = sized["name"] if sized is not None else folded
     if name in {"decimal", "numeric", "number", "dec"}:
-        digits = [part.strip() for part in sized["args"].split(",")] if sized is not None else ["18", "3"]
-        return f"decimal({digits[0]},{digits[1] if len(digits) > 1 else '0'})"
+        digits = re.findall(r"\d+", sized["args"]) if sized is not None else []
+        precision, scale = (*digits, "0")[:2] if digits else ("18", "3")
+        return f"decimal({precision},{scale})"
     return _SAME.get(name, f"unknown:{folded}")
 
 

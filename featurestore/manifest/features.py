@@ -10,7 +10,7 @@ from featurestore.definitions.views import Feature
 from featurestore.errors import did_you_mean
 from featurestore.manifest.blocks import open_block
 from featurestore.manifest.columns import UNTYPED, label
-from featurestore.manifest.nodes import FEATURE_KEY, as_texts
+from featurestore.manifest.nodes import FEATURE_KEY, as_texts, warn_of_near_misses
 from featurestore.manifest.options import PATH
 from featurestore.manifest.times import bookkeeping_columns
 
@@ -77,7 +77,10 @@ def _feature_columns(
             if column.name in taken:
                 what = f"column '{column.name}' is {taken[column.name]}, so it cannot be a feature"
                 problems.error(what, where=where, hint="leave it out, or select it a second time under another name")
-    if not chosen and not options.features:
+    if options.features == ():
+        hint = "name at least one column, or remove the key to take all that are no join key and no time"
+        problems.error("no features: the list is empty", where=where, hint=hint)
+    elif not chosen and options.features is None:
         what = f"no features: {label(table.node)} has no column besides its join keys and times"
         problems.error(what, where=where, hint="add a column to the model")
     return chosen
@@ -127,11 +130,13 @@ def _fits(default: Json, value_type: str) -> bool:
 
 
 def _check_descriptions(table: Table, taken: dict[str, str], problems: Problems) -> None:
-    """Note feature metadata on columns that are not there, or that are join keys or times."""
+    """Note feature metadata on columns that are not there, or that are join keys or times, and misspelled keys."""
     for column in table.node.columns:
+        meta_place = table.node.place(f"columns.{column.name}.config.meta")
+        warn_of_near_misses(column.meta, (FEATURE_KEY,), where=meta_place, problems=problems)
         if FEATURE_KEY not in column.meta:
             continue
-        where = table.node.place(f"columns.{column.name}.config.meta.{FEATURE_KEY}")
+        where = f"{meta_place}.{FEATURE_KEY}"
         found = table.match(column.name)
         if found is None:
             hint = did_you_mean(column.name, [known.name for known in table.columns])

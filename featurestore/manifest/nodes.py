@@ -144,6 +144,15 @@ def project_path(raw: Mapping[str, Any], key: str, manifest: Manifest) -> str:
     return path if not path or described_by in {"", manifest.project_name} else f"{described_by}://{path}"
 
 
+def warn_of_near_misses(meta: Mapping[str, Any], keys: tuple[str, ...], *, where: str, problems: Problems) -> None:
+    """Note keys of a ``config.meta`` that look like one of ours misspelled; others are none of our business."""
+    for name in meta:
+        meant = difflib.get_close_matches(name.casefold(), keys, 1, _ALIKE)
+        if meant and name not in keys:
+            hint = f"did you mean {meant[0]}?"
+            problems.warn("not a key of ours, so it is ignored", where=f"{where}.{name}", hint=hint)
+
+
 def as_mapping(value: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """Return the value if it is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}
@@ -203,8 +212,4 @@ def _note_misplaced(raw: Mapping[str, Any], config: Mapping[str, Any], manifest:
         elif key in top:
             hint = f"move it under config: `config: {{meta: {{{key}: ...}}}}`"
             problems.error("read only under config.meta", where=f"{file_of(raw, manifest)}: meta.{key}", hint=hint)
-    for name in meta:
-        if name not in {VIEW_KEY, ENTITY_KEY} and difflib.get_close_matches(name, (VIEW_KEY, ENTITY_KEY), 1, _ALIKE):
-            meant = difflib.get_close_matches(name, (VIEW_KEY, ENTITY_KEY), 1, _ALIKE)[0]
-            where = f"{file_of(raw, manifest)}: config.meta.{name}"
-            problems.warn("not a key of ours, so it is ignored", where=where, hint=f"did you mean {meant}?")
+    warn_of_near_misses(meta, (VIEW_KEY, ENTITY_KEY), where=f"{file_of(raw, manifest)}: config.meta", problems=problems)

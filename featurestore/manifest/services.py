@@ -11,7 +11,15 @@ from featurestore.definitions.services import FeatureService
 from featurestore.errors import NameClashError, UsageError, did_you_mean
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.features import name_problem
-from featurestore.manifest.nodes import SERVICE_KEY, VIEW_KEY, as_mapping, as_texts, file_of, project_path
+from featurestore.manifest.nodes import (
+    SERVICE_KEY,
+    VIEW_KEY,
+    as_mapping,
+    as_texts,
+    file_of,
+    project_path,
+    warn_of_near_misses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,15 +80,18 @@ def read_services(known: KnownViews, problems: Problems) -> tuple[FeatureService
 
 
 def owner_name(owner: Any) -> str:  # noqa: ANN401
-    """Return the name of a dbt owner, else the e-mail address, else nothing."""
+    """Return the name of a dbt owner, else the e-mail address (dbt allows several), else nothing."""
     values = as_mapping(owner)
-    return str(values.get("name") or values.get("email") or "")
+    said = values.get("name") or values.get("email") or ""
+    return ", ".join(map(str, said)) if isinstance(said, list) else str(said)
 
 
 def _service_block(raw: Mapping[str, Any], manifest: Manifest, problems: Problems) -> Block | None:
     """Open the service's metadata; None for other exposures, and for one that is not of type ml or misplaced."""
     file = file_of(raw, manifest)
-    values = as_mapping(as_mapping(raw.get("config")).get("meta")).get(SERVICE_KEY)
+    meta = as_mapping(as_mapping(raw.get("config")).get("meta"))
+    warn_of_near_misses(meta, (SERVICE_KEY,), where=f"{file}: config.meta", problems=problems)
+    values = meta.get(SERVICE_KEY)
     if values is None:
         if SERVICE_KEY in as_mapping(raw.get("meta")):
             hint = f"move it under config: `config: {{meta: {{{SERVICE_KEY}: ...}}}}`"
@@ -141,6 +152,8 @@ def _use_references(item: Any, block: Block, position: int) -> list[str]:  # noq
         )
     )
     features = use.names("features")
+    if features == ():
+        use.refuse("features", "at least one feature", "remove the key to take all of them")
     return [reference] if features is None else [f"{reference}:{feature}" for feature in features]
 
 

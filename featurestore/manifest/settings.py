@@ -79,7 +79,7 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
 
 def read_entity(block: Block, name: str | None) -> Entity | None:
     """Read one entity from its block; without join keys it is its own. None, with the problem noted, without a name."""
-    if name is None:
+    if name is None or not name.strip():
         block.refuse("name", "the entity's name")
         return None
     join_keys = block.names("join_keys")
@@ -127,7 +127,11 @@ def _read_entities(raw: Any, file: str, problems: Problems) -> tuple[Entity, ...
     for path, name, values in _entity_items(raw, file, problems):
         known = ENTITY_KEYS if name is None else ENTITY_KEYS[1:]
         block = open_block(values, file=file, path=path, known=known, problems=problems)
-        entity = read_entity(block, name if name is not None else block.text("name")) if block is not None else None
+        entity = (
+            read_entity(block, name if name is not None else block.text("name", "the entity's name"))
+            if block is not None
+            else None
+        )
         if entity is not None and entity.name in found:
             problems.error(
                 f"entity '{entity.name}' is declared twice", where=f"{file}: {path}", hint="keep one of them"
@@ -143,7 +147,7 @@ def _entity_items(raw: Any, file: str, problems: Problems) -> list[tuple[str, st
         return [(f"entities.{name}", str(name), {} if values is None else values) for name, values in raw.items()]
     if isinstance(raw, list):
         return [
-            (f"entities[{at}]", value, {}) if isinstance(value, str) else (f"entities[{at}]", None, value)
+            (f"entities[{at}]", None, {"name": value} if isinstance(value, str) else value)
             for at, value in enumerate(raw)
         ]
     if raw is not None:

@@ -30,8 +30,12 @@ class TableNode:
 
 
 def find_table(manifest: Manifest, name: str, *, dialect: str) -> TableNode | None:
-    """Find a table by its dbt name, ``source.table`` for a source; the latest version of a versioned model."""
-    for node in (*manifest.nodes.values(), *manifest.sources.values()):
+    """Find a table by its dbt name, ``source.table`` for a source; the latest version of a versioned model.
+
+    Of equal names in several packages, the project's own is meant, as in dbt's ``ref``.
+    """
+    nodes = (*manifest.nodes.values(), *manifest.sources.values())
+    for node in sorted(nodes, key=lambda node: node.get("package_name") != manifest.project_name):
         if node.get("resource_type") not in _TABLES or not node.get("relation_name"):
             continue
         if name in _names(node) and node.get("version") in (None, node.get("latest_version")):

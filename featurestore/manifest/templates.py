@@ -73,7 +73,7 @@ class Renderer:
         try:
             rendered = environment.from_string(template).render()
             return _converted(rendered, _conversion(template))
-        except (TemplateError, TypeError, ValueError, ArithmeticError, SyntaxError):
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, SyntaxError):
             raise UsageError("the Jinja template cannot be rendered", where=where) from None
 
     def _environment(self, where: str) -> ImmutableSandboxedEnvironment:

@@ -155,7 +155,7 @@ def _join_keys(
             column = table.match(key)
             if column is not None:
                 keys[column.name] = column
-                _check_key_type(column, options, where, around.problems)
+                _check_key(column, options, where, around.problems)
             elif declared is None:
                 what = f"no entity '{entity}' is declared, and {label(table.node)} has no column of that name"
                 around.problems.error(what, where=where, hint=did_you_mean(entity, {*around.entities, *names}))
@@ -165,7 +165,10 @@ def _join_keys(
     return tuple(keys.values())
 
 
-def _check_key_type(column: Column, options: ViewOptions, where: str, problems: Problems) -> None:
+def _check_key(column: Column, options: ViewOptions, where: str, problems: Problems) -> None:
+    if column.name.startswith("__"):
+        what = f"join key '{column.name}' starts with __, which is kept for columns that queries add"
+        problems.error(what, where=where, hint="rename the column in the model")
     if options.online and column.type != UNTYPED and column.type.startswith(_NO_KEYS):
         what = f"column '{column.name}' of type {column.type} cannot be a join key online"
         problems.error(what, where=where, hint="cast it to a string in the model, or write `online: false`")

@@ -28,7 +28,7 @@ def read_yaml(path: Path, *, unique_keys: bool = True) -> dict[str, Any]:
         unique_keys: refuse a key written twice; False for files that dbt reads, which lets the last one win.
 
     Returns:
-        Its values; empty for an empty file.
+        Its values; empty for an empty file, or one with comments only.
 
     Raises:
         UsageError: it cannot be read, is no YAML, holds no mapping, or something else that the module refuses.
@@ -50,6 +50,11 @@ def read_yaml(path: Path, *, unique_keys: bool = True) -> dict[str, Any]:
         raise UsageError("not UTF-8 text", where=place) from error
     except yaml.YAMLError as error:
         raise _unreadable(error, place) from None
+    except (ValueError, AttributeError):  # what PyYAML lets through of a value that is not of its tag
+        what = "a date, time or number in it is none, e.g. 2026-13-45"
+        raise UsageError(what, where=place, hint="put such texts in quotes") from None
+    if values is None:
+        return {}
     if not isinstance(values, dict):
         raise UsageError("expected a mapping of keys at the top", where=place)
     return {str(key): value for key, value in values.items()}

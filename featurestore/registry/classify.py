@@ -83,10 +83,6 @@ def _cosmetic(_before: object, _after: object) -> Impact:
     return "cosmetic"
 
 
-def _created_at_impact(before: FeatureView, _after: FeatureView) -> Impact:
-    return "compatible" if before.created_at is None else "breaking"
-
-
 def _column(column: Column | None) -> Json:
     return None if column is None else f"{column.name} {column.type}"
 
@@ -116,7 +112,7 @@ VIEW_RULES: tuple[FieldRule[FeatureView], ...] = (
     FieldRule(field="entities", read=lambda view: list(view.entities), impact=_breaking),
     FieldRule(field="join_keys", read=lambda view: [_column(key) for key in view.join_keys], impact=_breaking),
     FieldRule(field="event_time", read=lambda view: _column(view.event_time), impact=_breaking),
-    FieldRule(field="created_at", read=lambda view: _column(view.created_at), impact=_created_at_impact),
+    FieldRule(field="created_at", read=lambda view: _column(view.created_at), impact=_breaking),
     FieldRule(field="valid_to", read=lambda view: _column(view.valid_to), impact=_breaking),
     FieldRule(
         field="ttl",

@@ -100,7 +100,7 @@ def _view_changes(before: Sequence[FeatureView], after: Sequence[FeatureView], u
 
 
 def _feature_order(name: str, old: FeatureView, new: FeatureView, services: tuple[str, ...]) -> Iterator[Change]:
-    """Notice another order: whole views come out in it, and online rows are laid out in it."""
+    """Notice another order: whole views come out in it, and without tie breakers it breaks ties (SEMANTICS P4)."""
     old_names, new_names = _kept([it.name for it in old.features], [it.name for it in new.features])
     if old_names != new_names:
         yield Change(
@@ -110,7 +110,7 @@ def _feature_order(name: str, old: FeatureView, new: FeatureView, services: tupl
             field="feature_order",
             before=old_names,
             after=new_names,
-            impact="compatible",
+            impact="breaking",
             services=services,
         )
 

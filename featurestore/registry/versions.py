@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.errors import (
+    OperationError,
     RegistryConflictError,
     RegistryCorruptError,
     UsageError,
@@ -117,7 +118,7 @@ class Registry:
         return self._read(number)
 
     def versions(self) -> tuple[VersionSummary, ...]:
-        """List all versions, ascending; a damaged one, and the last of a gap, is a line with a problem."""
+        """List all versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem."""
         lines: list[VersionSummary] = []
         previous: int | None = None
         for number in self.numbers():
@@ -169,7 +170,7 @@ class Registry:
             envelope = decode_envelope(self.files.read(name), where=self._where(name))
             _refuse_renamed(envelope, number, self._where(name))
             counted = msgspec.json.decode(envelope.content, type=_Counted)
-        except RegistryCorruptError as error:
+        except OperationError as error:  # damaged, or of a newer format
             return VersionSummary(version=number, problem=error.what)
         except msgspec.DecodeError as error:
             return VersionSummary(version=number, problem=f"content: {error}")

@@ -360,7 +360,7 @@ TRAINING = [
         "two features of one name",
         ("--spine", "labels", "--features", "orders:amount, orders as o:amount"),
         (
-            "two output columns would be named 'amount': orders:amount and o:amount\n"
+            "two output columns would be named 'amount': orders:amount and orders as o:amount\n"
             "  -> ask for full feature names (view__feature), or rename the column"
         ),
     ),

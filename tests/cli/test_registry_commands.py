@@ -277,8 +277,28 @@ def test_registry_as_json(applied):
 def test_a_damaged_version_is_a_line_of_its_own(applied):
     (applied.folder / ".featurestore" / "registry" / "v0000000001.json").write_text("{")
     ran = applied.run("registry", "versions")
-    assert (ran.code, ran.lines[1].split()[:3]) == (0, ["1", "-", "damaged:"])
+    assert (ran.code, ran.lines[1].split()[:3]) == (0, ["1", "-", "not"])
     assert applied.run("list").code == 1
+
+
+def test_a_version_of_a_newer_format_does_not_hide_the_others(applied):
+    path = applied.folder / ".featurestore" / "registry" / "v0000000002.json"
+    path.write_text('{"format": 2, "written_by": "3.1.0"}')
+    ran = applied.run("registry", "versions")
+    assert (ran.code, len(ran.lines)) == (0, 3)
+    assert ran.lines[2].startswith("2        -                    document format 2, written by featurestore 3.1.0")
+
+
+def test_show_writes_a_description_of_several_lines_in_one(tiny):
+    tiny.write_manifest(orders(description="Orders.\n\nOne row\nper order.\n"))
+    assert tiny.run("apply").code == 0
+    assert "  description  Orders. One row per order." in tiny.run("show", "orders").lines
+
+
+def test_a_manifest_with_a_time_that_cannot_be_read_is_planned_all_the_same(tiny):
+    tiny.write_manifest(metadata={"generated_at": "just now"})
+    ran = tiny.run("plan")
+    assert (ran.code, ran.err, ran.lines[1]) == (0, "", "Manifest of dbt project shop, target dev")
 
 
 def test_a_registry_without_versions_says_so_beside_the_result(tiny):

@@ -7,7 +7,7 @@ import pytest
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.views import Column
 from featurestore.manifest.settings import Settings
-from tests.manifest.manifests import COLUMNS, columns, model, problems, read, snapshot, view
+from tests.manifest.manifests import COLUMNS, columns, exposure, model, problems, read, snapshot, view
 
 HERE = "models/user_orders.yml: config.meta.feature_view"
 KEY_AND_TIMES = {"user_id": "bigint", "observed_at": "timestamp", "loaded_at": "timestamp"}
@@ -102,6 +102,30 @@ def test_feature_metadata_on_a_column_that_the_table_lacks():
             (
                 "models/x.yml: config.meta.feature_views: not a key of ours, so it is ignored\n"
                 "  -> did you mean feature_view?"
+            ),
+        ),
+        (
+            "a key of ours in other case",
+            [model(), model("x", meta={"Feature_View": view()})],
+            (
+                "models/x.yml: config.meta.Feature_View: not a key of ours, so it is ignored\n"
+                "  -> did you mean feature_view?"
+            ),
+        ),
+        (
+            "a key nearly ours on a column",
+            [model(columns=columns(orders_7d={"features": {"default": 0}, "pii": False}))],
+            (
+                "models/user_orders.yml: columns.orders_7d.config.meta.features: not a key of ours, so it is ignored\n"
+                "  -> did you mean feature?"
+            ),
+        ),
+        (
+            "a key nearly ours on an exposure",
+            [model(), exposure([], config={"meta": {"feature_services": {"features": ["user_orders"]}, "team": "x"}})],
+            (
+                "models/churn_v1.yml: config.meta.feature_services: not a key of ours, so it is ignored\n"
+                "  -> did you mean feature_service?"
             ),
         ),
         (

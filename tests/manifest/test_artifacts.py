@@ -48,6 +48,13 @@ def test_a_table_is_found_by_its_dbt_name_with_the_columns_of_its_contract(targe
     assert [column.name for column in found.columns] == list(COLUMNS)
 
 
+def test_of_equal_names_the_projects_own_table_is_meant(target):
+    foreign = model(package_name="a_package", relation_name='"shop"."a_package"."user_orders"')
+    (target / "manifest.json").write_text(json.dumps(document(foreign, model())))
+    found = find_table(load_manifest(target), "user_orders", dialect="duckdb")
+    assert found.relation == '"shop"."main"."user_orders"'
+
+
 def test_no_manifest(target):
     assert refusal(load_manifest, target) == "no manifest at target/manifest.json\n  -> run dbt parse or dbt build"
 

@@ -382,6 +382,25 @@ def feature_view(**changes):
             ),
         ),
         (
+            "an empty list of features",
+            feature_view(features=[]),
+            (
+                f"{HERE}.features: no features: the list is empty\n"
+                "  -> name at least one column, or remove the key to take all that are no join key and no time"
+            ),
+        ),
+        (
+            "a join key that starts as internal columns do",
+            model(
+                meta={"feature_view": view(entities=["__row"])},
+                columns=columns({"__row": "bigint", "observed_at": "timestamp", "loaded_at": "timestamp", "x": "int"}),
+            ),
+            (
+                f"{HERE}.entities: join key '__row' starts with __, which is kept for columns that queries add\n"
+                "  -> rename the column in the model"
+            ),
+        ),
+        (
             "feature metadata on a join key",
             model(columns=columns(user_id={"feature": {"default": 0}})),
             (

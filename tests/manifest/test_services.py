@@ -153,8 +153,8 @@ def test_metadata_beside_config_is_a_warning_where_dbt_tells_it_apart():
             ["user_orders:orders_7d", "user_orders[user_id=buyer_id]:orders_7d"],
             (
                 f"{HERE}.features: two output columns would be named 'user_orders__orders_7d': user_orders:orders_7d "
-                f"and "
-                "user_orders:orders_7d\n  -> give one of the uses another name: 'view[view_key=spine_key] as name'"
+                "and user_orders[user_id=buyer_id]:orders_7d\n"
+                "  -> give one of the uses another name: 'view[view_key=spine_key] as name'"
             ),
         ),
         (
@@ -198,6 +198,26 @@ def test_an_unknown_key_of_the_service():
     node = exposure(["user_orders:orders_7d"])
     node["config"]["meta"]["feature_service"]["featurez"] = []
     assert problems(model(), node) == [f"{HERE}: unknown key 'featurez'\n  -> did you mean features?"]
+
+
+def test_a_use_of_no_features_is_no_use():
+    (problem,) = problems(model(), exposure([{"view": "user_orders", "features": []}]))
+    assert problem == (
+        f"{HERE}.features[0].features: expected at least one feature, got []\n  -> remove the key to take all of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "said"),
+    [
+        ({"name": "Risk", "email": "risk@example.com"}, "Risk"),
+        ({"email": "risk@example.com"}, "risk@example.com"),
+        ({"email": ["risk@example.com", "ann@example.com"]}, "risk@example.com, ann@example.com"),
+        ({}, ""),
+    ],
+)
+def test_the_owner_is_a_name_or_what_can_be_written_to(owner, said):
+    assert service(model(), exposure(["user_orders"], owner=owner)).owner == said
 
 
 def test_two_services_of_one_name():

@@ -34,6 +34,11 @@ def test_without_a_file_there_are_defaults(project):
     assert settings(project, "# nothing yet\n") == found
 
 
+@pytest.mark.parametrize("text", ["", "# registry: here\n", "---\n", "registry:\nentities:\n"])
+def test_a_file_that_says_nothing_is_as_good_as_none(project, text):
+    assert settings(project, text) == Settings()
+
+
 def test_the_file_the_targets_overrides_and_the_environment_win_in_this_order(project):
     text = "registry: reg\nonline_store: 'memory:'\ntargets: {prod: {online_store: 'redis://prod:6379/0'}}\n"
     assert settings(project, text).online_store == "memory:"
@@ -123,6 +128,16 @@ def test_an_online_stores_password_is_not_in_the_repr(project):
         ),
         ("a list at the top", "- registry\n", "featurestore.yml: expected a mapping of keys at the top"),
         ("not text", "registry: 'a\0b'\n", "featurestore.yml: not YAML that can be read"),
+        (
+            "a date that is none",
+            "registry: 2026-13-45\n",
+            ("featurestore.yml: a date, time or number in it is none, e.g. 2026-13-45\n  -> put such texts in quotes"),
+        ),
+        (
+            "a tag that its value does not have",
+            "registry: !!timestamp soon\n",
+            "featurestore.yml: a date, time or number in it is none",
+        ),
         ("deep nesting", "[" * 600, "featurestore.yml: nested too deeply"),
         ("an alias in itself", "registry: &a [*a]\n", "featurestore.yml:1: an alias contains itself"),
         (
@@ -152,6 +167,11 @@ def test_an_online_stores_password_is_not_in_the_repr(project):
             "featurestore.yml: registry: the Jinja template cannot be rendered",
         ),
         (
+            "a template that asks for an encoding that is not there",
+            "registry: \"{{ 'x'.encode('y') }}\"\n",
+            "featurestore.yml: registry: the Jinja template cannot be rendered",
+        ),
+        (
             "a template of nothing",
             "registry: \"{{ env_var('X', '') }}\"\n",
             "featurestore.yml: registry: expected a path or URI, got nothing after rendering",
@@ -173,6 +193,16 @@ def test_an_online_stores_password_is_not_in_the_repr(project):
             "an entity without a name",
             "entities: [{join_keys: [a]}]\n",
             "featurestore.yml: entities[0].name: expected the entity's name, got null",
+        ),
+        (
+            "an entity of no letters in a list",
+            "entities: ['']\n",
+            "featurestore.yml: entities[0].name: expected the entity's name, got ''",
+        ),
+        (
+            "an entity of no letters in a mapping",
+            "entities: {' ': {}}\n",
+            "featurestore.yml: entities. .name: expected the entity's name, got null",
         ),
         (
             "an entity twice",

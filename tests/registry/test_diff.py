@@ -94,7 +94,7 @@ LOADED = ORDERS.created_at
         ("event_time", KEY, replace(KEY, name="at"), "customer_id int64", "at int64", "breaking"),
         ("created_at", LOADED, None, "loaded_at timestamp", None, "breaking"),
         ("created_at", LOADED, replace(LOADED, name="at"), "loaded_at timestamp", "at timestamp", "breaking"),
-        ("created_at", None, LOADED, None, "loaded_at timestamp", "compatible"),
+        ("created_at", None, LOADED, None, "loaded_at timestamp", "breaking"),
         ("valid_to", None, LOADED, None, "loaded_at timestamp", "breaking"),
         ("valid_to", LOADED, None, "loaded_at timestamp", None, "breaking"),
         ("ttl_us", 30 * DAY_US, 7 * DAY_US, "30d", "7d", "breaking"),
@@ -176,7 +176,7 @@ def test_what_a_change_of_a_view_s_source_means(field, said, impact):
         ),
         pytest.param(
             order_features(COUNT, AMOUNT), order_features(AMOUNT, COUNT),
-            view_change("feature_order", ["order_count", "amount_sum"], ["amount_sum", "order_count"], "compatible"),
+            view_change("feature_order", ["order_count", "amount_sum"], ["amount_sum", "order_count"], "breaking"),
             id="features change places",
         ),
         pytest.param(

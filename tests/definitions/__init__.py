@@ -1,0 +1,1 @@
+"""Definitions: references, durations and types, which everything else is made of."""
