@@ -95,7 +95,8 @@ def _write(client: redis.Redis, batch: RowBatch) -> int:
         if unknown:  # a server that has not seen the script yet, or forgot it
             landed += _run(connection, unknown, "EVAL", GUARD)[0]
     except BaseException:
-        connection.disconnect()  # an answer that nobody read would be taken for that of the next command
+        # An answer that nobody read would be taken for that of the next command.
+        connection.disconnect()  # type: ignore[no-untyped-call]
         raise
     finally:
         client.connection_pool.release(connection)
@@ -121,8 +122,9 @@ def _run(connection: Connection, calls: Iterable[_Call], command: str, script: s
 
     remaining = iter(calls)
     while sent := list(islice(remaining, CALLS_PER_SEND)):
-        packed = connection.pack_commands([(command, script, rows, *arguments) for rows, arguments in sent])
-        connection.send_packed_command(packed)
+        commands = [(command, script, rows, *arguments) for rows, arguments in sent]
+        packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
+        connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
         answers.extend(sent)
         read_answers(left=CALLS_UNDER_WAY)
     read_answers(left=0)
