@@ -10,7 +10,7 @@ from featurestore.definitions.durations import format_duration
 from featurestore.doctor.definitions import span
 from featurestore.doctor.finding import Finding, failed, failure, ok, warning
 from featurestore.errors import FeatureStoreError
-from featurestore.materialize.watermarks import read_watermark
+from featurestore.materialize.watermarks import definition_hash, read_watermark
 from featurestore.online.layouts import read_generation
 from featurestore.online.redis import RedisStore
 
@@ -83,8 +83,8 @@ def _examine_view(store: OnlineStore, view: FeatureView) -> Finding:
     now = datetime.now(timezone.utc)
     synced = f"synced {span((now - watermark.synced_at).total_seconds())} ago"
     reached = f"data up to {watermark.event_time.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-    if watermark.fingerprint != view.fingerprint:
-        return warning(check, f"{synced}, but with other columns than the registry has now", sync)
+    if watermark.definition != definition_hash(view):
+        return warning(check, f"{synced}, but the registry defines it otherwise now", sync)
     if view.ttl_us is not None and watermark.event_time + timedelta(microseconds=view.ttl_us) < now:
         what = f"{synced}, {reached}: every value has outlived its ttl of {format_duration(view.ttl_us)}"
         return warning(check, what, f"dbt build, then {sync}")

@@ -6,25 +6,31 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 Item = TypeVar("Item")
 
 
-def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
+def one_ahead(items: Iterable[Item], *, abandon: Callable[[], None]) -> Generator[Item, None, None]:
     """Yield the items in order; while the caller uses one, a thread makes the next.
 
     At most two items exist at a time. An error in making an item is raised where it would have been yielded.
+
+    Args:
+        items: made one by one in the thread.
+        abandon: called when nobody wants the rest (an error, Ctrl-C, or the generator is closed), so that the item
+            being made is not waited for.
     """
     iterator = iter(items)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="one-ahead") as thread:
-        waiting = thread.submit(_next_of, iterator)
-        while True:
-            made = waiting.result()
-            if not made:
-                return
+        try:
             waiting = thread.submit(_next_of, iterator)
-            yield made[0]
+            while made := waiting.result():
+                waiting = thread.submit(_next_of, iterator)
+                yield made[0]
+        except BaseException:
+            abandon()
+            raise
 
 
 def _next_of(iterator: Iterator[Item]) -> list[Item]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from featurestore.errors import FeatureStoreError, OperationError
+from featurestore.errors import FeatureStoreError, OperationError, UsageError
 from featurestore.materialize.sync import SyncResult, sync_view
+from featurestore.materialize.window import choose_end, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,11 +53,12 @@ def sync_views(
         UsageError: bounds that make no sense.
         OnlineStoreError: the store cannot be reached; nothing more is tried.
     """
+    choose_end(request, utc_now())
     results: list[SyncResult | SyncFailure] = []
     for view in views:
         told = None if on_rows is None else partial(on_rows, view.reference)
         try:
             results.append(sync_view(view, request, project=project, warehouse=warehouse, store=store, on_rows=told))
-        except OperationError as error:
+        except (OperationError, UsageError) as error:  # the latter: data that are not as the registry says
             results.append(SyncFailure(view=view.reference, error=error))
     return tuple(results)

@@ -7,12 +7,13 @@ next run finishes the job (SEMANTICS O5-O7, O9).
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from featurestore.materialize.ahead import one_ahead
-from featurestore.materialize.watermarks import Watermark, read_watermark, write_watermark
+from featurestore.materialize.watermarks import Watermark, definition_hash, read_watermark, write_watermark
 from featurestore.materialize.window import Mode, SyncRequest, Window, choose_window, utc_now
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
@@ -131,24 +132,27 @@ def _copy(
     read = written = 0
     sql = newest_query(view, window.rows, dialect=warehouse.dialect)
     encoded = (encoder.encode(batch) for batch in warehouse.read(sql, batch_rows=BATCH_ROWS))
-    for batch in one_ahead(encoded):
-        read += len(batch.rows) + batch.skipped
-        written += store.write(batch.rows)
-        if on_rows is not None:
-            on_rows(read)
+    with closing(one_ahead(encoded, abandon=warehouse.abandon)) as batches:
+        for batch in batches:
+            read += len(batch.rows) + batch.skipped
+            written += store.write(batch.rows)
+            if on_rows is not None:
+                on_rows(read)
     return read, written
 
 
 def _moved(view: FeatureView, seen: Seen, previous: Watermark | None) -> Watermark:
-    """Where the watermark stands after a sync: never behind where it stood before."""
+    """Where the watermark stands after a sync: never behind where it stood before, never in the future."""
     assert seen.event_time is not None
-    created = seen.created_time
+    now = utc_now()
+    # A loader whose clock is ahead must not hide what others load until then.
+    created = None if seen.created_time is None else min(seen.created_time, now)
     event = seen.event_time
     if previous is not None:
         event = max(event, previous.event_time)
         known = [moment for moment in (created, previous.created_time) if moment is not None]
         created = max(known, default=None)
-    return Watermark(event_time=event, created_time=created, fingerprint=view.fingerprint, synced_at=utc_now())
+    return Watermark(event_time=event, created_time=created, definition=definition_hash(view), synced_at=now)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

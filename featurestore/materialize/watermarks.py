@@ -5,6 +5,7 @@ A store that is emptied loses its watermarks with its rows, so the next sync is 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -23,14 +24,21 @@ class Watermark:
     Attributes:
         event_time: greatest event time seen, UTC.
         created_time: greatest created time seen, UTC; None for a view without one.
-        fingerprint: layout of the rows that were written; another one asks for a full sync.
+        definition: hash of what decides which rows are read and written; another one asks for a full sync.
         synced_at: when the sync ended, UTC; for people, never used as a bound.
     """
 
     event_time: datetime
     created_time: datetime | None = None
-    fingerprint: int
+    definition: str
     synced_at: datetime
+
+
+def definition_hash(view: FeatureView) -> str:
+    """Identify what a watermark speaks of: source, keys, times, rules and layout, but no descriptions."""
+    times = (view.event_time, view.created_at, view.delay_us, view.as_of, view.boundary, view.tie_breakers)
+    decides = (view.relation, view.join_keys, times, view.ttl_us, view.fingerprint)
+    return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()[:16]
 
 
 def read_watermark(store: OnlineStore, view: FeatureView) -> Watermark | None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from featurestore.definitions.durations import DAY
 from featurestore.errors import UsageError
+from featurestore.materialize.watermarks import definition_hash
 from featurestore.sql.newest import SyncWindow
 
 if TYPE_CHECKING:
-    from featurestore.definitions.views import FeatureView
+    from featurestore.definitions.views import Column, FeatureView
     from featurestore.materialize.watermarks import Watermark
 
+_EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
 Mode = Literal["full", "range", "incremental"]
 DEFAULT_LOOKBACK_US = DAY
 """How far an incremental sync reads back in a view that has neither a created time nor a `lookback`."""
@@ -47,25 +49,41 @@ def choose_window(view: FeatureView, request: SyncRequest, watermark: Watermark 
     Raises:
         UsageError: start is after end, or a start is given with `full`.
     """
-    end = now if request.end is None else min(request.end, now)
+    end = choose_end(request, now)
     if request.start is not None:
-        if request.full:
-            raise UsageError(
-                "--full reads everything up to the end, so it takes no start", hint="leave one of them out"
-            )
-        if request.start > end:
-            raise UsageError(f"start {request.start:%Y-%m-%dT%H:%M:%SZ} is after end {end:%Y-%m-%dT%H:%M:%SZ}")
         return Window(mode="range", rows=SyncWindow(start=request.start, end=end))
-    if request.full or watermark is None or watermark.fingerprint != view.fingerprint:
+    if request.full or watermark is None or watermark.definition != definition_hash(view):
         return Window(mode="full", rows=SyncWindow(end=end))
     return Window(
         mode="incremental",
         rows=SyncWindow(
             end=end,
-            after_event=watermark.event_time - timedelta(microseconds=_lookback_us(view)),
-            after_created=watermark.created_time,
+            after_event=_before(watermark.event_time, view.event_time) - timedelta(microseconds=_lookback_us(view)),
+            after_created=_after_created(view, watermark),
         ),
     )
+
+
+def choose_end(request: SyncRequest, now: datetime) -> datetime:
+    """Check the bounds and return the end, never beyond now. Raises UsageError as `choose_window` does."""
+    end = now if request.end is None else min(request.end, now)
+    if request.start is not None and request.full:
+        raise UsageError("--full reads everything up to the end, so it takes no start", hint="leave one of them out")
+    if request.start is not None and request.start > end:
+        raise UsageError(f"start {request.start:%Y-%m-%dT%H:%M:%SZ} is after end {end:%Y-%m-%dT%H:%M:%SZ}")
+    return end
+
+
+def _after_created(view: FeatureView, watermark: Watermark) -> datetime | None:
+    if view.created_at is None:
+        return None
+    # Where no row had a created time, every row that has one is new.
+    return _EARLIEST if watermark.created_time is None else _before(watermark.created_time, view.created_at)
+
+
+def _before(moment: datetime, column: Column) -> datetime:
+    """Where "beyond" begins: of the same date, rows may still come."""
+    return moment - timedelta(microseconds=1) if column.type == "date" else moment
 
 
 def _lookback_us(view: FeatureView) -> int:

@@ -128,7 +128,7 @@ class _ExpectedError(ValueError):
 
 def without_numpy(value: object) -> object:
     """Unwrap a numpy scalar without importing numpy."""
-    if type(value).__module__ != "numpy":
+    if type(value).__module__ != "numpy" or type(value).__name__ == "ndarray":
         return value
     unwrap: Callable[[], object] = value.item  # type: ignore[attr-defined]
     return unwrap()
@@ -138,7 +138,7 @@ def _integer_text(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         if value.bit_length() > 128:
             raise _ExpectedError("an integer of at most 128 bits")
-        return str(value)
+        return str(int(value))  # the number, where an Enum says its name
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
@@ -152,7 +152,7 @@ def _integer_text(value: object) -> str:
 
 def _string_text(value: object) -> str:
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # the text, where an Enum says its name
     raise _ExpectedError("text")
 
 
@@ -160,7 +160,7 @@ def _boolean_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str) and value in {"true", "false"}:
-        return str(value)
+        return str.__str__(value)
     raise _ExpectedError("true or false")
 
 

@@ -6,7 +6,6 @@ Shape of a request: plan (compiled once per list of features) -> keys -> one rea
 from __future__ import annotations
 
 import functools
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from featurestore.serving.lookup import look_up
 from featurestore.serving.plan import compile_plan
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
     from datetime import datetime
     from types import TracebackType
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from featurestore.serving.plan import LookupPlan
     from featurestore.serving.response import OnlineResponse
 
-DEFAULT_REGISTRY = ".featurestore/registry/"
 _PLANS_KEPT = 256
 _GENERATION_TRUSTED_S = 1.0
 _EMPTY = "the online store was emptied or never filled: it holds no generation marker"
@@ -59,28 +58,35 @@ def connect(project: Project, online_store: OnlineStore) -> OnlineClient:
 
 
 def open_client(
-    project_dir: str | os.PathLike[str] = ".", *, registry: str | None = None, online_store: str | None = None
+    project_dir: str | os.PathLike[str] = ".",
+    *,
+    target: str | None = None,
+    registry: str | None = None,
+    online_store: str | None = None,
 ) -> OnlineClient:
     """Read the newest registry version and open the online store.
 
     Args:
-        project_dir: what relative paths in the two URIs are relative to.
-        registry: URI; else ``FEATURESTORE_REGISTRY``, else ``.featurestore/registry/``.
-        online_store: URI; else ``FEATURESTORE_ONLINE_STORE``, else ``sqlite:.featurestore/online.sqlite``.
+        project_dir: the folder of `featurestore.yml`, if there is one; relative paths in the two URIs start there.
+        target: the dbt target whose settings count, where `featurestore.yml` has some per target; else ``DBT_TARGET``.
+        registry: URI; else ``FEATURESTORE_REGISTRY``, else as `featurestore.yml` says, else its default.
+        online_store: URI; else ``FEATURESTORE_ONLINE_STORE``, else as `featurestore.yml` says, else its default.
 
     Raises:
-        UsageError: nothing was applied yet, or a URI that cannot be read.
+        UsageError: nothing was applied yet, a URI that cannot be read, or a target that has to be named.
+        DefinitionError: problems in `featurestore.yml`.
         RegistryUnavailableError: the registry cannot be read.
     """
     from pathlib import Path
 
-    from featurestore.online.open import DEFAULT_URI, open_online_store
+    from featurestore.online.open import open_online_store
     from featurestore.registry.read import read_latest_project
+    from featurestore.serving.places import find_places
 
     base_dir = Path(project_dir).resolve()
-    project = read_latest_project(registry or os.environ.get("FEATURESTORE_REGISTRY") or DEFAULT_REGISTRY, base_dir)
-    uri = online_store or os.environ.get("FEATURESTORE_ONLINE_STORE") or DEFAULT_URI
-    return connect(project, open_online_store(uri, project=project.name, base_dir=base_dir))
+    places = find_places(base_dir, target=target, registry=registry, online_store=online_store)
+    project = read_latest_project(places.registry, base_dir)
+    return connect(project, open_online_store(places.online_store, project=project.name, base_dir=base_dir))
 
 
 class OnlineClient:

@@ -191,10 +191,10 @@ def test_a_view_that_was_never_synced_or_has_outlived_its_ttl_is_named(applied):
     assert found["view orders"]["what"].endswith("2026-06-05 10:00:00 UTC: every value has outlived its ttl of 30d")
 
 
-def test_a_view_with_other_columns_than_were_synced_is_named(synced):
+def test_a_view_defined_otherwise_than_it_was_synced_is_named(synced):
     synced.write_manifest(orders({"ttl": None, "features": ["amount"]}), labels(), churn("orders:amount"))
     assert synced.run("apply").code == 0
-    assert "with other columns than the registry has now" in findings(synced)["view orders"]["what"]
+    assert "but the registry defines it otherwise now" in findings(synced)["view orders"]["what"]
 
 
 @pytest.mark.parametrize(("policy", "status"), [("allkeys-lru", "WARN"), ("noeviction", "OK"), ("volatile-ttl", "OK")])

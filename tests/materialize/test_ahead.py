@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import pytest
 
 from featurestore.materialize.ahead import one_ahead
 
 
+def never():
+    raise AssertionError("all items were wanted")
+
+
 def test_items_come_in_order():
-    assert list(one_ahead(range(100))) == list(range(100))
-    assert list(one_ahead([])) == []
+    assert list(one_ahead(range(100), abandon=never)) == list(range(100))
+    assert list(one_ahead([], abandon=never)) == []
 
 
 def test_the_next_item_is_made_while_this_one_is_used():
@@ -22,7 +27,7 @@ def test_the_next_item_is_made_while_this_one_is_used():
             event.set()
             yield number
 
-    ahead = one_ahead(items())
+    ahead = one_ahead(items(), abandon=lambda: None)
     assert next(ahead) == 0
     assert made[1].wait(timeout=10)
     assert not made[2].is_set()
@@ -33,7 +38,22 @@ def test_an_error_comes_where_its_item_would_have():
         yield 1
         raise ValueError("broken")
 
-    ahead = one_ahead(items())
+    ahead = one_ahead(items(), abandon=lambda: None)
     assert next(ahead) == 1
     with pytest.raises(ValueError, match="broken"):
         next(ahead)
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, ValueError])
+def test_when_nobody_wants_the_rest_the_item_being_made_is_not_waited_for(problem):
+    """Ctrl-C reaches the caller, never the thread."""
+    stopped = threading.Event()
+
+    def items():
+        yield 1
+        assert stopped.wait(timeout=60)
+
+    with pytest.raises(problem), closing(one_ahead(items(), abandon=stopped.set)) as ahead:  # noqa: PT012
+        assert next(ahead) == 1
+        raise problem
+    assert stopped.is_set()

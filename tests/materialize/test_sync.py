@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from featurestore.definitions.durations import DAY, HOUR
-from featurestore.definitions.views import Column
+from featurestore.definitions.views import Column, Feature
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.materialize.run import SyncFailure, sync_views
 from featurestore.materialize.sync import sync_view
@@ -78,6 +79,35 @@ def test_a_row_that_was_loaded_late_is_moved(shop):
     change_shop(shop, "insert into orders values (2, '2026-06-04', '2026-06-08', 7, 1, null)")
     assert counts(sync(shop)) == ("incremental", 1, 1, 0)
     assert look_up(shop, 2) == [7]
+
+
+def test_a_row_loaded_by_a_clock_that_is_ahead_hides_no_later_one(shop):
+    """O6: the watermark never stands in the future."""
+    change_shop(shop, "insert into orders values (3, '2026-06-03', '2099-01-01', 1, 1, null)")
+    sync(shop)
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    change_shop(shop, f"insert into orders values (9, '2026-06-01', timestamp '{now}' + interval 1 second, 8, 1, null)")
+    sync(shop)
+    assert look_up(shop, 9) == [8]
+
+
+def test_where_nothing_had_a_created_time_every_row_that_has_one_is_new(shop):
+    """O6."""
+    change_shop(shop, "update orders set loaded_at = null")
+    sync(shop)
+    change_shop(shop, "insert into orders values (2, '2026-06-04', '2026-06-08', 7, 1, null)")
+    sync(shop)
+    assert look_up(shop, 2) == [7]
+
+
+def test_of_a_created_date_rows_of_the_same_day_may_still_come(shop):
+    """O6: a date says the day only."""
+    change_shop(shop, "alter table orders alter loaded_at type date")
+    view = replace(ORDERS, created_at=Column(name="loaded_at", type="date"))
+    sync(shop, view)
+    change_shop(shop, "insert into orders select 9, '2026-06-01 11:00', max(loaded_at), 7, 1, null from orders")
+    sync(shop, view)
+    assert look_up(shop, 9, view=view) == [7]
 
 
 def test_a_late_row_that_is_older_than_what_is_served_changes_nothing(shop):
@@ -155,6 +185,40 @@ def test_a_changed_layout_asks_for_a_full_sync(shop):
     assert sync(shop, fewer).mode == "full"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ttl_us": None},
+        {"join_keys": (Column(name="order_count", type="int64"),)},
+        {"event_time": Column(name="loaded_at", type="timestamp"), "created_at": None},
+        {"relation": '"shop"."main"."other_orders"'},
+        {"as_of": "knowledge"},
+        {"delay_us": HOUR},
+    ],
+)
+def test_a_changed_definition_asks_for_a_full_sync(shop, change):
+    """O6: a watermark speaks of rows that were read under the same keys, times and ttl; P17."""
+    change_shop(shop, "create table other_orders as from orders")
+    sync(shop)
+    changed = replace(ORDERS, **change)
+    assert sync(shop, changed).mode == "full"
+    assert sync(shop, changed).mode == "incremental"
+    assert sync(shop, replace(changed, description="words change nothing")).mode == "incremental"
+
+
+def test_a_ttl_that_was_removed_brings_back_the_rows_it_had_expired(shop):
+    """P17: the store was told to forget them at an age that no longer counts."""
+    hour = replace(ORDERS, ttl_us=HOUR)
+    sync(shop, hour)
+    with closing(sqlite3.connect(shop / "online.sqlite")) as connection:
+        connection.execute("update kv set expires_ms = 1")
+        connection.commit()
+    forever = replace(ORDERS, ttl_us=None)
+    assert look_up(shop, 1, view=forever) == [None]
+    sync(shop, forever)
+    assert look_up(shop, 1, view=forever) == [2]
+
+
 def test_rows_without_a_key_stay_behind(shop):
     change_shop(shop, "insert into orders values (null, '2026-06-07', null, 9, 1, null)")
     assert counts(sync(shop)) == ("full", 3, 3, 0)
@@ -193,6 +257,38 @@ def test_a_model_that_was_never_built_fails_alone(shop):
     assert counts(second) == ("full", 3, 3, 0)
 
 
+def test_a_view_whose_data_are_not_as_declared_fails_alone(shop):
+    """Also its query, half read, is in nobody's way."""
+    change_shop(
+        shop, "insert into orders select 10 + range, '2026-06-07', '2026-06-07', range, 1, null from range(90000)"
+    )
+    wrong = replace(ORDERS, name="wrong", features=(Feature(name="order_count", type="timestamp"),))
+    with (
+        closing(shop_warehouse(shop)) as warehouse,
+        closing(open_online_store("sqlite:online.sqlite", project="shop", base_dir=shop)) as store,
+    ):
+        first, second = sync_views([wrong, ORDERS], SyncRequest(), project="shop", warehouse=warehouse, store=store)
+    assert isinstance(first, SyncFailure)
+    assert "column 'order_count': expected timestamp, the warehouse gave int64" in str(first.error)
+    assert counts(second) == ("full", 90_003, 90_003, 0)
+
+
+def test_ctrl_c_does_not_wait_for_the_query(shop):
+    """The rows are read in a thread, which does not hear Ctrl-C."""
+    slow = "(select count(distinct md5(md5(i::text))) from range(10000000000) t(i))"
+    change_shop(shop, f"create view slow as select * replace ({slow} as order_count) from orders")
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_SYNC, str(shop)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    assert process.stdout.readline() == b"reading\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert out == b"interrupted\n"
+
+
 def test_a_store_that_is_down_is_told_at_once(shop):
     started = time.monotonic()
     with pytest.raises(OnlineStoreError):
@@ -200,6 +296,16 @@ def test_a_store_that_is_down_is_told_at_once(shop):
     assert time.monotonic() - started < 5
 
 
+INTERRUPTED_SYNC = """
+import sys, pathlib
+from dataclasses import replace
+from tests.materialize.test_sync import ORDERS, sync
+print("reading", flush=True)
+try:
+    sync(pathlib.Path(sys.argv[1]), replace(ORDERS, relation='"shop"."main"."slow"'))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
 SYNC_SLOWLY = """
 import sys, pathlib
 from tests.materialize.test_sync import sync

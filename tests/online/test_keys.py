@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from uuid import UUID
 
 import numpy as np
@@ -38,6 +39,18 @@ def text(value, value_type):
     return key_text(value, Column(name="customer_id", type=value_type))
 
 
+class Size(int, Enum):
+    """A number that calls itself Size.LARGE."""
+
+    LARGE = 3
+
+
+class Colour(str, Enum):
+    """A text that calls itself Colour.RED."""
+
+    RED = "red"
+
+
 @pytest.mark.parametrize(
     ("value_type", "spellings", "expected"),
     [
@@ -47,6 +60,8 @@ def text(value, value_type):
             "1001",
         ),
         ("int64", [-1, "-1"], "-1"),
+        ("int64", [Size.LARGE, 3], "3"),
+        ("string", [Colour.RED, "red"], "red"),
         ("uint64", [2**64 - 1, str(2**64 - 1), Decimal(2**64 - 1)], "18446744073709551615"),
         ("int128", [-(2**127), Decimal(-(2**127))], str(-(2**127))),
         ("string", ["a", np.str_("a")], "a"),
@@ -96,6 +111,7 @@ def test_a_value_has_one_text_however_it_is_given(value_type, spellings, expecte
 @pytest.mark.parametrize(
     ("value_type", "value", "said"),
     [
+        ("int64", np.array([1, 2]), "expected a whole number, got array([1, 2]) (ndarray)"),
         ("int64", 1.5, "expected a whole number, got 1.5 (float)"),
         ("int64", True, "expected a whole number, got True (bool)"),
         ("int64", "12a", "expected a whole number, got '12a' (str)"),

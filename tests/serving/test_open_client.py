@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from featurestore.errors import UsageError
+from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.registry.document import ManifestFacts
 from featurestore.registry.read import open_registry
@@ -51,6 +51,33 @@ def test_arguments_win_over_the_environment_and_that_over_the_defaults(tmp_path,
     monkeypatch.setenv("FEATURESTORE_ONLINE_STORE", "memory:wrong")
     settings = {"registry": "elsewhere/registry", "online_store": "sqlite:elsewhere/online.sqlite"}
     assert orders_of_customer_1(open_client(tmp_path, **settings)) == [3]
+
+
+def test_the_file_of_settings_is_read_as_by_every_command(tmp_path, monkeypatch):
+    filled(tmp_path, "elsewhere/registry", "sqlite:elsewhere/online.sqlite")
+    (tmp_path / "featurestore.yml").write_text(
+        "registry: elsewhere/registry\nonline_store: \"{{ env_var('SHOP_STORE') }}\"\n"
+    )
+    monkeypatch.setenv("SHOP_STORE", "sqlite:elsewhere/online.sqlite")
+    assert orders_of_customer_1(open_client(tmp_path)) == [3]
+    monkeypatch.setenv("FEATURESTORE_ONLINE_STORE", "memory:not filled")
+    with pytest.raises(OnlineStoreError, match="never filled"):
+        orders_of_customer_1(open_client(tmp_path))
+
+
+def test_where_targets_differ_one_has_to_be_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("DBT_TARGET", raising=False)
+    filled(tmp_path, online_store="sqlite:prod.sqlite")
+    (tmp_path / "featurestore.yml").write_text("targets: {prod: {online_store: sqlite:prod.sqlite}}")
+    with pytest.raises(UsageError) as problem:
+        open_client(tmp_path)
+    assert str(problem.value) == (
+        "featurestore.yml: targets: the settings differ by dbt target, and none is named\n"
+        '  -> write open_client(target="prod"), or set DBT_TARGET'
+    )
+    assert orders_of_customer_1(open_client(tmp_path, target="prod")) == [3]
+    monkeypatch.setenv("DBT_TARGET", "prod")
+    assert orders_of_customer_1(open_client(tmp_path)) == [3]
 
 
 def test_before_the_first_apply_the_way_out_is_said(tmp_path):
