@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
+NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-engines lint fmt golden fuzz bench lock clean
@@ -11,17 +12,17 @@ help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(NEW_VENV) $(VENV)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 .venv-lint/.installed: constraints-lint.txt
-	$(PYTHON) -m venv .venv-lint
+	$(NEW_VENV) .venv-lint
 	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-lint/bin/python -m pip install --quiet --requirement constraints-lint.txt
 	@touch $@
 
 .venv-oldest/.installed .venv-middle/.installed: .venv-%/.installed: pyproject.toml constraints-%.txt
-	$(PYTHON) -m venv .venv-$*
+	$(NEW_VENV) .venv-$*
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-$*.txt .venv-$*/bin/python -m pip install --quiet \
 		--editable . hatchling hypothesis pytest pytest-xdist
 	@touch $@

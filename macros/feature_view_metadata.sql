@@ -15,12 +15,12 @@
 
 {%- macro default__feature_view_metadata(name, version=none) -%}
     {%- if graph is not defined or graph.nodes is not defined -%}
-        {{ exceptions.raise_compiler_error("dbt shows no `graph` here, as in a unit test, so the metadata of feature view '" ~ name ~ "' cannot be read\n  -> in the unit test: overrides: {macros: {featurestore.feature_view_metadata: {" ~ name ~ ": {join_keys: [...], event_time: ..., ttl: 30d, features: [...]}}}}") }}
+        {{ exceptions.raise_compiler_error("dbt shows no `graph` here, as in a unit test, so the metadata of feature view '" ~ name ~ "' cannot be read\n  -> in the unit test: overrides: {macros: {" ~ ('featurestore.' if featurestore is defined else '') ~ "feature_view_metadata: {" ~ name ~ ": {join_keys: [...], event_time: ..., ttl: 30d, features: [...]}}}}") }}
     {%- endif -%}
 
     {%- set found = namespace(node=none) -%}
     {%- set known = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type in ['model', 'snapshot'] -%}
+    {%- for node in graph.nodes.values() if node.resource_type in ['model', 'snapshot', 'seed'] -%}
         {%- set versioned = node.get('version') is not none -%}
         {%- set wanted = node.name == name and (
             (not versioned or node.version == node.get('latest_version')) if version is none

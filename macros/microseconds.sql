@@ -19,9 +19,9 @@
 {%- endmacro -%}
 
 
-{#- extract() gives an exact numeric from Postgres 14 on -#}
+{#- extract() gives an exact numeric from Postgres 14 on; infinity is no bigint -#}
 {%- macro postgres__microseconds(expression) -%}
-    {{ return('cast(extract(epoch from ' ~ expression ~ ') * 1000000 as bigint)') }}
+    {{ return('case ' ~ expression ~ " when 'infinity' then 9000000000000000000 when '-infinity' then -9000000000000000000 else cast(extract(epoch from " ~ expression ~ ') * 1000000 as bigint) end') }}
 {%- endmacro -%}
 
 

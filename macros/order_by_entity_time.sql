@@ -20,6 +20,11 @@
     {%- set spec = model.config.meta.get('feature_view') -%}
     {%- set spec = spec if spec is mapping else {} -%}
     {%- set event_time = spec.get('event_time') or spec.get('valid_from') or model.config.get('event_time') -%}
-    {%- set columns = adapter.dispatch('entity_join_keys', 'featurestore')(spec.get('entities') or []) + [event_time] -%}
+    {%- set entities = spec.entities if spec.get('entities') is not none
+        else adapter.dispatch('own_entities', 'featurestore')(model).keys() | list -%}
+    {%- set columns = adapter.dispatch('entity_join_keys', 'featurestore')(entities) + ([event_time] if event_time else []) -%}
+    {%- if not columns -%}
+        {{ exceptions.raise_compiler_error("order_by_entity_time: model '" ~ model.name ~ "' names neither entities nor an event time\n  -> add config.event_time and config.meta.feature_view to its YAML") }}
+    {%- endif -%}
     {{ return('order by ' ~ adapter.dispatch('comma_list', 'featurestore')(columns)) }}
 {%- endmacro -%}

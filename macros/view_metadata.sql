@@ -20,7 +20,7 @@
     {%- set metadata = answer if answer.get('event_time') is string
         else answer.get(reference.text_of_view) or answer.get(reference.view) or {} -%}
     {%- if 'event_time' not in metadata -%}
-        {{ exceptions.raise_compiler_error("the metadata of feature view '" ~ reference.text_of_view ~ "' has no event_time\n  -> in a unit test, override featurestore.feature_view_metadata with {" ~ reference.view ~ ": {join_keys: [...], event_time: ...}}") }}
+        {{ exceptions.raise_compiler_error("the metadata of feature view '" ~ reference.text_of_view ~ "' has no event_time\n  -> in a unit test, override " ~ ('featurestore.' if featurestore is defined else '') ~ "feature_view_metadata with {" ~ reference.view ~ ": {join_keys: [...], event_time: ...}}") }}
     {%- endif -%}
     {{ return(metadata) }}
 {%- endmacro -%}

@@ -18,7 +18,7 @@ OURS = "featurestore"
 SHOWN = ("duckdb", "sqlglot", "pyarrow", "redis")
 DBT_DISTRIBUTIONS = ("dbt-core", "dbt", "dbt-oss")
 OLDEST_DBT = (1, 10)
-_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)\s*\(?(?P<range>[^;)]*)\)?\s*(?P<marker>;.*)?$")
+_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*\(?(?P<range>[^;)]*)\)?\s*(?P<marker>;.*)?$")
 _CLAUSE = re.compile(r"^(>=|<=|<|>|==)\s*([0-9.]+)")
 
 
@@ -64,6 +64,12 @@ def is_within(found: str, wanted: str) -> bool:
     return all(_holds(_numbers(found), clause[1], _numbers(clause[2])) for clause in clauses if clause is not None)
 
 
+def requirement(line: str) -> tuple[str, str] | None:
+    """Name and range of a package's requirement; None if it holds under conditions only, such as an extra of ours."""
+    match = _REQUIREMENT.match(line)
+    return None if match is None or match["marker"] else (match["name"], match["range"].strip())
+
+
 def _holds(found: tuple[int, ...], sign: str, bound: tuple[int, ...]) -> bool:
     width = max(len(found), len(bound))
     one, other = (numbers + (0,) * (width - len(numbers)) for numbers in (found, bound))
@@ -82,8 +88,7 @@ def _requirements() -> list[tuple[str, str]]:
         lines = requires(OURS) or []
     except PackageNotFoundError:
         return []
-    matches = (_REQUIREMENT.match(line) for line in lines)
-    return [(match["name"], match["range"].strip()) for match in matches if match is not None and not match["marker"]]
+    return [found for line in lines if (found := requirement(line)) is not None]
 
 
 def _version(name: str) -> str | None:

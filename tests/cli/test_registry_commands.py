@@ -39,6 +39,17 @@ def test_applying_twice_makes_nothing_r4(applied):
     assert applied.versions() == ["v0000000001.json"]
 
 
+def test_a_version_holds_no_secret_and_no_path_of_the_machine_r3(tiny):
+    (tiny.folder / "profiles.yml").write_text(
+        "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb, schema: main, token: hunter1}}}\n"
+    )
+    assert tiny.run("apply", environ={"FEATURESTORE_ONLINE_STORE": "redis://:hunter2@localhost/0"}).code == 0
+    (name,) = tiny.versions()
+    written = (tiny.folder / ".featurestore" / "registry" / name).read_text()
+    assert '"orders"' in written
+    assert [found for found in ("hunter1", "hunter2", str(tiny.folder)) if found in written] == []
+
+
 def test_a_plan_marks_what_breaks_and_names_who_uses_it(applied):
     applied.write_manifest(orders({"ttl": "7 days"}), labels(), churn("orders:amount", "orders:tags"))
     ran = applied.run("plan")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from featurestore.doctor.installation import is_within
+from featurestore.doctor.installation import is_within, requirement
 from tests.cli.tiny import churn, labels, orders
 
 DBT = {"DBT_EXECUTABLE": "/bin/true"}
@@ -232,3 +232,17 @@ def test_dbt_is_looked_for_and_a_wrong_path_fails(synced):
 )
 def test_ranges_of_versions(found, wanted, within):
     assert is_within(found, wanted) is within
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("click>=8.1", ("click", ">=8.1")),
+        ("redis[hiredis]>=5.3", ("redis", ">=5.3")),
+        ("duckdb (>=1.4,<3)", ("duckdb", ">=1.4,<3")),
+        ("msgspec", ("msgspec", "")),
+        ("pandas>=2; extra == 'pandas'", None),
+    ],
+)
+def test_requirements_are_read_without_their_extras(line, found):
+    assert requirement(line) == found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,3 +132,21 @@ def test_a_reference_that_cannot_be_read_stops_dbt_when_it_parses(tmp_path):
         '-> write "view:feature", "view", "view@v2:feature" or "view[view_key=spine_key] as name:feature"'
         in done.stdout
     )
+
+
+def test_a_unit_test_without_metadata_is_told_the_macro_as_this_project_names_it(tmp_path):
+    """The macros are the project's own here, so they have no prefix."""
+    models = [
+        Model(name="good", columns=COLUMNS, feature_view=VIEW),
+        Model(name="examples", columns={"user_id": "bigint", "ts": "timestamp"}),
+    ]
+    asked = TrainingSet(name="asked", spine="examples", spine_time="ts", features=["good:x"])
+    given = [{"input": f"ref('{name}')", "rows": [{"user_id": 1}]} for name in ("examples", "good")]
+    unit_test = {"name": "bare", "model": "asked", "given": given, "expect": {"rows": [{"user_id": 1}]}}
+    project = small_project(
+        tmp_path / "small", models, [asked], files={"models/unit.yml": json.dumps({"unit_tests": [unit_test]})}
+    )
+    done = project.dbt("build")
+    assert done.returncode == 1
+    assert "so the metadata of feature view 'good' cannot be read" in done.stdout
+    assert "-> in the unit test: overrides: {macros: {feature_view_metadata: {good: {join_keys:" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -211,6 +212,24 @@ TRAINING_SETS = [
 ]
 SPINE_TABLE = Model(name="trips_at_noon", columns=TRIPS.columns, rows=TRIPS.rows)
 LATEST = "{{ latest_features('case_15') }}"
+OF_A_SEED = "{{ training_set(spine='trips_at_noon', spine_time='at', features=['rates:rate']) }}"
+RATES_YAML = {"seeds": [{"name": "rates", "config": {"meta": {"feature_view": {"entities": [], "event_time": "day"}}}}]}
+SORTED = """
+{{ config(materialized="table") }}
+select * from (values
+    (2, timestamp '2026-06-09 12:00:00'), (1, timestamp '2026-06-11 12:00:00'), (1, timestamp '2026-06-10 12:00:00')
+) as given(id, "at")
+{{ order_by_entity_time() }}
+"""
+SORTED_YAML = {
+    "models": [
+        {
+            "name": "sorted",
+            "config": {"event_time": "at", "meta": {"feature_view": {}}},
+            "columns": [{"name": "id", "entity": {"type": "primary", "name": "spot"}}],
+        }
+    ]
+}
 
 
 def case_models(number: int, case: Case) -> tuple[Model, TrainingSet]:
@@ -247,9 +266,14 @@ def build(folder: Path) -> None:
         files={
             "models/of_a_query.sql": "-- depends_on: {{ ref('trips_at_noon') }}\n" + query.sql,
             "models/latest.sql": LATEST,
+            "seeds/rates.csv": "day,rate\n2026-06-10 11:00:00,2\n2026-06-10 13:00:00,9\n",
+            "seeds/rates.yml": json.dumps(RATES_YAML),
+            "models/of_a_seed.sql": OF_A_SEED,
+            "models/sorted.sql": SORTED,
+            "models/sorted.yml": json.dumps(SORTED_YAML),
         },
     )
-    done = project.dbt("run")
+    done = project.dbt("build")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "run.log").write_text(done.stdout)
 
@@ -315,9 +339,16 @@ def test_the_latest_row_of_a_key_is_the_one_that_wins_ties(project):
     assert project.rows("latest") == [("ann", NOON, NOON + DAY, 1)]
 
 
+def test_a_table_is_written_in_the_order_of_the_entities_that_its_columns_declare(project):
+    """As everywhere else: without `entities` they are those of dbt's column property `entity`."""
+    assert project.rows("sorted", "id", "at") == [(1, NOON), (1, NOON + DAY), (2, NOON - DAY)]
+
+
+def test_a_seed_can_be_a_feature_view(project):
+    assert project.rows("of_a_seed", "rate") == [(2,)] * len(TRIPS.rows)
+
+
 def test_lineage_knows_every_view(project):
     """The macro calls ref() itself, so dbt builds the views first."""
-    import json
-
     nodes = json.loads((project.project_dir / "target" / "manifest.json").read_text())["nodes"]
     assert set(nodes["model.small.aliased"]["depends_on"]["nodes"]) == {"model.small.trips", "model.small.places"}
