@@ -320,8 +320,8 @@ def test_a_range_refuses_options_that_it_would_not_heed(shop, options):
 
 def test_an_unknown_rule_of_knowledge_is_refused(shop):
     """P8: a slip of the pen must not mean `event`."""
-    with pytest.raises(UsageError, match="expected as_of to be event or knowledge, got 'knowlege'"):
-        ask_shop(shop, "labels", as_of="knowlege")
+    with pytest.raises(UsageError, match="expected as_of to be event or knowledge, got 'later'"):
+        ask_shop(shop, "labels", as_of="later")
 
 
 def test_knowledge_time_can_be_asked_for_one_request(shop):
