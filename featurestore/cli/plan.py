@@ -9,7 +9,7 @@ import click
 
 from featurestore.cli.changes import change_lines, summary
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import age, result, result_json
+from featurestore.cli.output import age, result, result_json, warn
 from featurestore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def print_header(store: FeatureStore, planned: Planned) -> None:
     version = "empty" if planned.current is None else f"version {planned.current}"
     result(f"Registry {_shown(registry.files.location)}, {version}")
     result(f"Manifest of dbt project {planned.project.name}, target {planned.source.target}{_manifest_age(planned)}")
+    if not planned.project.views:
+        warn("no model is a feature view\n  -> give one `config.meta.feature_view` in its YAML")
 
 
 def _shown(location: str) -> str:

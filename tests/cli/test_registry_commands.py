@@ -26,6 +26,13 @@ def test_a_first_plan_shows_everything_as_new_and_writes_nothing(tiny):
     assert tiny.versions() == []
 
 
+def test_a_project_whose_models_are_no_feature_views_is_told_what_to_write(tiny):
+    tiny.write_manifest(labels())
+    assert tiny.run("plan").err.startswith(
+        "Warning: no model is a feature view\n  -> give one `config.meta.feature_view`"
+    )
+
+
 def test_apply_shows_the_same_and_makes_a_version(tiny):
     planned, ran = tiny.run("plan").lines, tiny.run("apply")
     assert (ran.code, ran.err) == (0, "")
