@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given[: given.index("--")] if "--" in given else "--json" in given
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it warns of, our errors say
     color = False if os.environ.get("NO_COLOR") else None
     try:
         asked = featurestore.main(args=given, prog_name="featurestore", standalone_mode=False, color=color)

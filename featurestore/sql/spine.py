@@ -65,7 +65,8 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
         )
     changing = query.find(*_CHANGES_DATA)
     if changing is not None or not isinstance(query, exp.Query):
-        got = (changing or query).key.upper()
+        found = changing or query
+        got = str(found.name if isinstance(found, exp.Command) else found.key).upper()
         raise SpineError(f"the spine must be one SELECT, got {got}", hint="a spine only reads")
     return query
 

@@ -114,6 +114,8 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         dialect=around.project.dialect,
     )
     if question.spine is None:
+        if question.time is not None or question.spine_columns is not None:
+            raise UsageError("a time and spine columns describe a spine, and there is none", hint="add the spine")
         selection = select(
             around.project, references, full_feature_names=question.full_feature_names, taken=(DEFAULT_TIME,)
         )

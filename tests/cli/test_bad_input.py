@@ -331,6 +331,21 @@ TRAINING = [
         "a spine has its own times\n  -> leave out at, start and end, or the spine",
     ),
     (
+        "spine columns without a spine",
+        (*FEATURES, "--at", "2026-01-01", "--spine-columns", "customer_id:bigint"),
+        "a time and spine columns describe a spine, and there is none\n  -> add the spine",
+    ),
+    (
+        "a time column without a spine",
+        (*FEATURES, "--at", "2026-01-01", "--time", "label_at"),
+        "a time and spine columns describe a spine, and there is none\n  -> add the spine",
+    ),
+    (
+        "a statement that is no query",
+        (*FEATURES, "--spine", "explain select 1"),
+        "the spine must be one SELECT, got EXPLAIN\n  -> a spine only reads",
+    ),
+    (
         "empty stdin",
         (*FEATURES, "--spine", "-"),
         "--spine: expected a SELECT, a file, a table or a dbt model, got nothing",
