@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 import click
 
 from featurestore.cli.output import warn
+from featurestore.definitions.places import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,14 +101,14 @@ _COMMON = (
     _option(
         "--registry",
         name="registry",
-        envvar="FEATURESTORE_REGISTRY",
+        envvar=ENVIRONMENT["registry"],
         metavar="URI",
         help="The registry (FEATURESTORE_REGISTRY); else as featurestore.yml says.",
     ),
     _option(
         "--online-store",
         name="online_store",
-        envvar="FEATURESTORE_ONLINE_STORE",
+        envvar=ENVIRONMENT["online_store"],
         metavar="URI",
         help="The online store (FEATURESTORE_ONLINE_STORE); else as featurestore.yml says.",
     ),

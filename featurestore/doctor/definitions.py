@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.places import SETTINGS_FILE
 from featurestore.doctor.finding import Finding, failed, failure, ok, warning
 from featurestore.errors import DefinitionError, FeatureStoreError, UsageError, WarehouseError
 from featurestore.manifest.artifacts import newer_sources
 from featurestore.manifest.dbt_project import load_dbt_project
 from featurestore.manifest.profiles import load_profile
-from featurestore.manifest.settings import FILE_NAME, load_settings
+from featurestore.manifest.settings import load_settings
 from featurestore.registry.diff import diff
 from featurestore.registry.files.local import LocalFiles
 
@@ -40,8 +41,8 @@ def examine_files(places: Places, environ: Mapping[str, str]) -> Iterator[Findin
         yield ok(check, f"{profile.name}, target {profile.target}, adapter {profile.type}")
         check = "settings"
         load_settings(dbt.project_dir, target=profile.target, environ=environ)
-        is_there = (dbt.project_dir / FILE_NAME).is_file()
-        yield ok(check, FILE_NAME if is_there else f"no {FILE_NAME}, so the defaults count")
+        is_there = (dbt.project_dir / SETTINGS_FILE).is_file()
+        yield ok(check, SETTINGS_FILE if is_there else f"no {SETTINGS_FILE}, so the defaults count")
     except DefinitionError as error:
         yield failure(check, error.problems[0].replace("\n", " "), "featurestore validate names all problems")
     except UsageError as error:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.entities import Entity
+from featurestore.definitions.places import SETTINGS_FILE
 from featurestore.manifest.blocks import open_block, show
 from featurestore.manifest.nodes import ENTITY_KEY
-from featurestore.manifest.settings import ENTITY_KEYS, FILE_NAME, read_entity
+from featurestore.manifest.settings import ENTITY_KEYS, read_entity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -63,7 +64,7 @@ def own_entities(node: Node) -> tuple[str, ...]:
 
 def _from_settings(settings: Settings) -> list[EntityDeclaration]:
     return [
-        EntityDeclaration(entity=entity, where=f"{FILE_NAME}: entities.{entity.name}", is_explicit=True)
+        EntityDeclaration(entity=entity, where=f"{SETTINGS_FILE}: entities.{entity.name}", is_explicit=True)
         for entity in settings.entities
     ]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from featurestore.definitions.entities import Entity
+from featurestore.definitions.places import DEFAULT_ONLINE_STORE, DEFAULT_REGISTRY, ENVIRONMENT, SETTINGS_FILE
 from featurestore.errors import UsageError
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.paths import shown_path
@@ -21,14 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FILE_NAME = "featurestore.yml"
-DEFAULT_REGISTRY = ".featurestore/registry/"
-DEFAULT_ONLINE_STORE = "sqlite:.featurestore/online.sqlite"
 KEYS = ("registry", "online_store", "entities", "targets")
 TARGET_KEYS = ("registry", "online_store")
 ENTITY_KEYS = ("name", "join_keys", "description")
 _PLACE = "a path or URI"
-ENVIRONMENT = {"registry": "FEATURESTORE_REGISTRY", "online_store": "FEATURESTORE_ONLINE_STORE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +55,9 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
         UsageError: the file cannot be read, or a template in it needs a missing environment variable.
         DefinitionError: unknown keys or wrong values; all of them at once.
     """
-    path = project_dir / FILE_NAME
+    path = project_dir / SETTINGS_FILE
     if not path.exists() and path.with_suffix(".yaml").exists():
-        raise UsageError(f"{shown_path(path.with_suffix('.yaml'))} is not read", hint=f"rename it to {FILE_NAME}")
+        raise UsageError(f"{shown_path(path.with_suffix('.yaml'))} is not read", hint=f"rename it to {SETTINGS_FILE}")
     problems = Problems()
     place = shown_path(path)
     values = read_yaml(path) if path.exists() else {}

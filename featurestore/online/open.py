@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from featurestore.online.protocol import OnlineStore
 
-DEFAULT_URI = "sqlite:.featurestore/online.sqlite"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)
 
 

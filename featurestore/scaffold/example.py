@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.places import SETTINGS_FILE
 from featurestore.scaffold.files import Written, create_files, extend_lines
 from featurestore.scaffold.shipped import defined_macros, files_below, shipped
 from featurestore.scaffold.texts import EXAMPLE_IGNORED, SETTINGS
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "dbt_project.yml"
 PROFILES_FILE = "profiles.yml"
-SETTINGS_FILE = "featurestore.yml"
 VENDORED = "macros/featurestore"
 _PACKAGES_FILE = "packages.yml"
 _TEXTS = (".sql", ".yml", ".md")

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from featurestore.definitions.places import SETTINGS_FILE
 from featurestore.errors import UsageError
 from featurestore.manifest.dbt_project import FILE_NAME, load_dbt_project
 from featurestore.manifest.paths import shown_path
 from featurestore.manifest.yaml_file import read_yaml
-from featurestore.scaffold.example import SETTINGS_FILE
 from featurestore.scaffold.files import Written, create_files, extend_lines
 from featurestore.scaffold.shipped import defined_macros, files_below, shipped
 from featurestore.scaffold.texts import SETTINGS, STATE_IGNORED

@@ -114,8 +114,6 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         dialect=around.project.dialect,
     )
     if question.spine is None:
-        if question.time is not None or question.spine_columns is not None:
-            raise UsageError("a time and spine columns describe a spine, and there is none", hint="add the spine")
         selection = select(
             around.project, references, full_feature_names=question.full_feature_names, taken=(DEFAULT_TIME,)
         )
@@ -153,6 +151,8 @@ def _with_examples(
 
 
 def _without_spine(question: Question, selection: Selection) -> Callable[[str], Plan]:
+    if question.time is not None or question.spine_columns is not None:
+        raise UsageError("a time and spine columns describe a spine, and there is none", hint="add the spine")
     if question.at is not None and question.start is None and question.end is None:
         at = question.at
         options = Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from featurestore.definitions.places import ENVIRONMENT
 from featurestore.manifest import features, options, services, settings
-from featurestore.manifest.settings import ENVIRONMENT, load_settings
+from featurestore.manifest.settings import load_settings
 from tests.manifest.manifests import exposure, model, read
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "metadata.md").read_text(encoding="utf-8")

@@ -42,6 +42,14 @@ def sync(folder, view=ORDERS, uri="sqlite:online.sqlite", **request):
         return sync_view(view, SyncRequest(**request), project="shop", warehouse=warehouse, store=store)
 
 
+def sync_all(folder, *views):
+    with (
+        closing(shop_warehouse(folder)) as warehouse,
+        closing(open_online_store("sqlite:online.sqlite", project="shop", base_dir=folder)) as store,
+    ):
+        return sync_views(views, SyncRequest(), project="shop", warehouse=warehouse, store=store)
+
+
 def look_up(folder, *customers, view=ORDERS, now=JUNE_9, feature="order_count"):
     store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=folder)
     with closing(connect(replace(PROJECT, views=(view,), services=()), store)) as client:
@@ -247,11 +255,7 @@ def test_a_closed_validity_reaches_the_store(shop):
 
 def test_a_model_that_was_never_built_fails_alone(shop):
     missing = replace(ORDERS, name="missing", relation='"shop"."main"."missing"')
-    with (
-        closing(shop_warehouse(shop)) as warehouse,
-        closing(open_online_store("memory:", project="shop", base_dir=shop)) as store,
-    ):
-        first, second = sync_views([missing, ORDERS], SyncRequest(), project="shop", warehouse=warehouse, store=store)
+    first, second = sync_all(shop, missing, ORDERS)
     assert isinstance(first, SyncFailure)
     assert "missing" in str(first.error)
     assert counts(second) == ("full", 3, 3, 0)
@@ -263,11 +267,7 @@ def test_a_view_whose_data_are_not_as_declared_fails_alone(shop):
         shop, "insert into orders select 10 + range, '2026-06-07', '2026-06-07', range, 1, null from range(90000)"
     )
     wrong = replace(ORDERS, name="wrong", features=(Feature(name="order_count", type="timestamp"),))
-    with (
-        closing(shop_warehouse(shop)) as warehouse,
-        closing(open_online_store("sqlite:online.sqlite", project="shop", base_dir=shop)) as store,
-    ):
-        first, second = sync_views([wrong, ORDERS], SyncRequest(), project="shop", warehouse=warehouse, store=store)
+    first, second = sync_all(shop, wrong, ORDERS)
     assert isinstance(first, SyncFailure)
     assert "column 'order_count': expected timestamp, the warehouse gave int64" in str(first.error)
     assert counts(second) == ("full", 90_003, 90_003, 0)
