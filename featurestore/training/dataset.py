@@ -16,6 +16,7 @@ from urllib.parse import quote
 from featurestore.errors import UsageError
 from featurestore.training.examples import UPLOADED, Examples, numbered
 from featurestore.training.record import Record, utc_now, write_record
+from featurestore.warehouse.protocol import TableWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +165,7 @@ class HistoricalFeatures:
         statements, select = self.write_plan(self.request.dialect).statements()
         with closing(self.open_warehouse(False)) as warehouse:
             self._upload(warehouse)
-            rows = warehouse.write_table(relation, statements, select)
+            rows = warehouse.write_table(TableWrite(relation=relation), statements, select)
         record = self._record(rows, relation)
         file_name = quote(relation.replace('"', ""), safe=" ")
         write_record(record, self.records_dir / f"{file_name}.json")

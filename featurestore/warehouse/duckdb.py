@@ -22,6 +22,8 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from featurestore.warehouse.protocol import Ability, TableWrite
+
 Result = TypeVar("Result")
 
 LOCK_TIMEOUT_S = 20.0
@@ -145,6 +147,7 @@ class DuckDBWarehouse:
     """
 
     dialect = "duckdb"
+    lacks: frozenset[Ability] = frozenset()
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, has_own_limit: bool = False) -> None:
         self._connection = connection
@@ -200,14 +203,19 @@ class DuckDBWarehouse:
         if self._reader is not None:
             self._worker.submit(self._reader.close)
 
-    def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
-        """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
+    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+        """Run `statements`, then store the rows of `sql` as the new table; returns how many."""
+        relation = table.relation
         self._refuse_table(relation)
         for statement in statements:
             self.execute(statement)
         self.execute(f"CREATE TABLE {relation} AS {sql}")
         (row,) = self._fetch(f"SELECT count(*) FROM {relation}")
         return int(str(row[0]))
+
+    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:  # noqa: ARG002
+        """Nothing: rows are streamed, so that a file is whole or not there."""
+        return None
 
     def _refuse_table(self, relation: str) -> None:
         """Try to make the table, and take it back: one that cannot be made is refused before the work."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +14,37 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import Column
 
 
+Ability = Literal["asof", "temporary_tables", "indexes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableWrite:
+    """Where rows are to be stored in the warehouse, and what becomes of those that are there.
+
+    Attributes:
+        relation: the table's name as it stands in SQL.
+        mode: ``create`` refuses a table that exists, ``replace`` takes its place whole, ``append`` adds to it.
+        partition: with ``append``, a column and its value as text: rows that have it go, in the same transaction.
+    """
+
+    relation: str
+    mode: Literal["create", "replace", "append"] = "create"
+    partition: tuple[str, str] | None = None
+
+
 class Warehouse(Protocol):
     """One open connection to a warehouse; temporary tables live as long as it does.
 
     All methods raise WarehouseError when the warehouse cannot be reached, QueryError when it refuses a statement.
+    A KeyboardInterrupt while a statement runs stops it in the warehouse.
+
+    Attributes:
+        dialect: sqlglot's name of its SQL.
+        lacks: what this connection cannot do although its dialect can, e.g. ``temporary_tables`` for a reading role.
     """
 
     dialect: str
+    lacks: frozenset[Ability]
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order; one round trip for all of them.
@@ -57,8 +82,25 @@ class Warehouse(Protocol):
         """Stop what `read` began, in whatever thread it is read, and give up its rows; other statements may follow."""
         ...
 
-    def write_table(self, relation: str, statements: Sequence[str], sql: str) -> int:
-        """Run `statements`, then store the rows of `sql` as the new table `relation`; returns how many."""
+    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+        """Run `statements`, then store the rows of `sql` in `table`, all of them or none; returns how many.
+
+        Raises:
+            QueryError: the table exists already and was to be made, lacks a column, or cannot be written.
+        """
+        ...
+
+    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:
+        """Run `statements`, then let the engine itself write the rows of `sql` as Parquet; returns how many.
+
+        Args:
+            uri: a path or an object store's URI; a file, or a folder for an engine of many workers.
+            statements: what to run before.
+            sql: one SELECT.
+
+        Returns:
+            None where this warehouse writes no files, so that its rows are streamed into one.
+        """
         ...
 
     def close(self) -> None:

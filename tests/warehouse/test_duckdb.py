@@ -12,6 +12,7 @@ import pytest
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.duckdb import HOLDER, open_warehouse
+from featurestore.warehouse.protocol import TableWrite
 from tests.shop_in_memory import make_shop, shop_warehouse
 
 HOLD = """
@@ -98,8 +99,8 @@ def test_a_table_that_cannot_be_made_is_refused_before_the_work(shop):
     warehouse = shop_warehouse(shop, read_only=False)
     for name, says in (("labels", "already exists"), ("nowhere.t", "Schema with name nowhere does not exist")):
         with pytest.raises(QueryError, match=says):
-            warehouse.write_table(name, ["select error('the work was done')"], "select 1 as x")
-    assert warehouse.write_table("fresh", [], "select 1 as x") == 1
+            warehouse.write_table(TableWrite(relation=name), ["select error('the work was done')"], "select 1 as x")
+    assert warehouse.write_table(TableWrite(relation="fresh"), [], "select 1 as x") == 1
     warehouse.close()
 
 
