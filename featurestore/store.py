@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featurestore.registry.versions import Applied
     from featurestore.serving.client import OnlineClient
     from featurestore.serving.response import OnlineResponse
+    from featurestore.sql.dialects.table import Strategy
     from featurestore.training.dataset import HistoricalFeatures
     from featurestore.training.request import Question
 
@@ -167,6 +168,7 @@ class FeatureStore:
         full_feature_names: bool = False,
         as_of: AsOf | None = None,
         event_timestamps: bool = False,
+        strategy: Strategy | None = None,
         at: datetime | str | None = None,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
@@ -183,6 +185,7 @@ class FeatureStore:
             full_feature_names: name columns ``view__feature``.
             as_of: ``knowledge`` uses only rows that had been loaded by then, in every view (SEMANTICS P8).
             event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found`` (P6).
+            strategy: how rows are searched: ``asof``, ``range_argmax``, ``lateral`` or ``union_first``; None chooses.
             at: one snapshot per entity at this time (P16).
             start: with `end`, every row of one view in this range, both ends inclusive (P16).
             end: see `start`.
@@ -209,6 +212,7 @@ class FeatureStore:
                 full_feature_names=full_feature_names,
                 as_of=as_of,
                 event_timestamps=event_timestamps,
+                strategy=strategy,
                 at=parse_moment(at),
                 start=parse_moment(start),
                 end=parse_moment(end),

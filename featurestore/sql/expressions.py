@@ -25,12 +25,18 @@ SPINE = "__spine"
 SPINE_ROW = "__spine_row"
 SPINE_TIME = "__spine_time"
 EVENT = "__event"
+USABLE = "__usable_from"
 FROM_VIEW = "v"
 FROM_SPINE = "s"
 FROM_MATCH = "m"
 _RANK = "__rank"
 _RANKED = "r"
 _INTERVAL_UNITS = (("DAY", DAY), ("HOUR", HOUR), ("MINUTE", MINUTE), ("SECOND", SECOND))
+
+
+def key_name(position: int) -> str:
+    """Internal name of the n-th join key of a use."""
+    return f"__key_{position}"
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -41,6 +47,11 @@ def column(name: str, table: str | None = None) -> exp.Column:
 def alias(value: exp.Expression, name: str) -> exp.Expression:
     """``value AS "name"``."""
     return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
+
+
+def unaliased(selected: exp.Expression) -> exp.Expression:
+    """A selected value without its name."""
+    return (selected.this if isinstance(selected, exp.Alias) else selected).copy()
 
 
 def table(name: str, as_name: str | None = None) -> exp.Table:

@@ -24,6 +24,7 @@ from featurestore.sql.expressions import (
     instant,
     is_given,
     keep_first,
+    key_name,
     nested,
     newest_first,
     print_sql,
@@ -31,7 +32,6 @@ from featurestore.sql.expressions import (
     usable_from,
     utc_column,
 )
-from featurestore.sql.matching import key_name
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -1,29 +1,42 @@
 """The point-in-time join: for each example, the newest row of every view usable at its time.
 
-Shape: ``__spine -> per view: which event time (matching), which row (winners) -> spine columns, features``.
+Shape: ``__spine -> per use of a view: its steps (strategies) -> spine columns, features``.
 The rule: ``spine_time - ttl <= event_time`` and ``event_time + delay <= spine_time`` (SEMANTICS P1-P11).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from featurestore.definitions.durations import format_duration
 from featurestore.errors import NameClashError, UsageError
+from featurestore.sql.choice import Measured, choose
 from featurestore.sql.dialects import dialect_named
-from featurestore.sql.expressions import FROM_SPINE, SPINE, SPINE_ROW, alias, column, is_given, table
-from featurestore.sql.matching import match_query, with_as_of
-from featurestore.sql.plan import Plan, Retrieval, Step
+from featurestore.sql.expressions import (
+    FROM_SPINE,
+    SPINE,
+    SPINE_ROW,
+    SPINE_TIME,
+    alias,
+    all_of,
+    column,
+    is_given,
+    table,
+)
+from featurestore.sql.plan import Plan, Retrieval
 from featurestore.sql.spine import check_keys, spine_step
-from featurestore.sql.winners import matched_row, valid_row
+from featurestore.sql.strategies import view_steps
+from featurestore.sql.strategies.search import Search
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.definitions.references import Selection, ViewUse
     from featurestore.definitions.spine import Spine
-    from featurestore.definitions.views import FeatureView
-    from featurestore.sql.dialects.table import Dialect
+    from featurestore.definitions.views import AsOf, FeatureView
+    from featurestore.sql.dialects.table import Strategy
 
 _DEFAULTS = Retrieval()
 
@@ -52,29 +65,90 @@ def training_plan(
     Raises:
         SpineError: no key or time column, or a key whose type cannot equal the view's.
         NameClashError: an added column meets another.
-        UsageError: no SQL is written for `dialect`, or a feature's name is reserved.
+        UsageError: no SQL is written for `dialect`, a feature's name is reserved, or the asked strategy cannot be used.
 
     Source: README, "Point in time, precisely"; SEMANTICS P1-P15.
     """
     target = dialect_named(dialect)
-    check_keys(spine, selection.uses)
-    _refuse_internal_names(selection)
     steps = [spine_step(spine, target)]
     result = exp.select(*[column(name, FROM_SPINE) for name in spine.output_columns]).from_(table(SPINE, FROM_SPINE))
-    names = _step_names(selection)
-    for use, name in zip(selection.uses, names, strict=True):
-        features = [output.feature.name for output in selection.outputs if output.use is use]
-        steps.extend(_view_steps(use, features, name, target, options))
-        same_row = column(SPINE_ROW, FROM_SPINE).eq(column(SPINE_ROW, name))
-        result = result.join(table(name), on=same_row, join_type="left", copy=False)
-    by_use = dict(zip(map(id, selection.uses), names, strict=True))
+    choices = []
+    found = searches(spine, selection, dialect=dialect, options=options)
+    for number, search in enumerate(found):
+        measured = options.measured[number] if options.measured else Measured()
+        choice = choose(search, measured, forced=_forced(search, options), lacks=options.lacks)
+        choices.append(choice)
+        steps.extend(replace(step, about=search.use.name) for step in view_steps(search, choice.strategy))
+        result = result.join(table(search.name), on=_same_example(search), join_type="left", copy=False)
+    names = {id(use): search.name for use, search in zip(selection.uses, found, strict=True)}
     for output in selection.outputs:
-        result = result.select(alias(column(output.feature.name, by_use[id(output.use)]), output.name), copy=False)
+        result = result.select(alias(column(output.feature.name, names[id(output.use)]), output.name), copy=False)
     if options.event_timestamps:
-        result = result.select(*_event_time_columns(spine, selection, names), copy=False)
+        result = result.select(*_event_time_columns(spine, selection, found), copy=False)
     if options.ordered:
         result = result.order_by(column(SPINE_ROW, FROM_SPINE), copy=False)
-    return Plan(dialect=target, steps=tuple(steps), result=result)
+    return Plan(dialect=target, steps=tuple(steps), result=result, choices=tuple(choices))
+
+
+def searches(
+    spine: Spine, selection: Selection, *, dialect: str = "duckdb", options: Retrieval = _DEFAULTS
+) -> tuple[Search, ...]:
+    """What is to be looked up for the examples, per use of a view, in the selection's order.
+
+    Raises:
+        SpineError, UsageError: as `training_plan`.
+    """
+    target = dialect_named(dialect)
+    check_keys(spine, selection.uses)
+    _refuse_internal_names(selection)
+    made = []
+    for number, (use, name) in enumerate(zip(selection.uses, _step_names(selection), strict=True)):
+        measured = options.measured[number] if options.measured else Measured()
+        made.append(
+            Search(
+                use=_as_the_spine_spells(replace(use, view=with_as_of(use.view, options.as_of)), spine),
+                features=tuple(output.feature.name for output in selection.outputs if output.use is use),
+                name=name,
+                dialect=target,
+                by_row=target.has_stable_rows or spine.row_number is not None,
+                prune=options.prune,
+                has_index=measured.has_index is not False,
+            )
+        )
+    return tuple(made)
+
+
+def _as_the_spine_spells(use: ViewUse, spine: Spine) -> ViewUse:
+    """Keys are found case ignored, and quoted as they stand."""
+    return replace(use, spine_keys=tuple(spine.column(key).name for key in use.spine_keys))
+
+
+def _forced(search: Search, options: Retrieval) -> Strategy | None:
+    return None if search.view.valid_to is not None else options.strategy
+
+
+def _same_example(search: Search) -> exp.Expression:
+    """Join a use's rows back to the examples."""
+    if search.by_row:
+        return column(SPINE_ROW, FROM_SPINE).eq(column(SPINE_ROW, search.name))
+    same_time = column(SPINE_TIME, FROM_SPINE).eq(column(SPINE_TIME, search.name))
+    joined = all_of([*search.same_keys(FROM_SPINE, search.name), same_time])
+    assert joined is not None
+    return joined
+
+
+def with_as_of(view: FeatureView, as_of: AsOf | None) -> FeatureView:
+    """The view under a request's own rule of knowledge (SEMANTICS P8).
+
+    Raises:
+        UsageError: knowledge time is asked of a view that has no created time.
+    """
+    if as_of == "knowledge" and view.created_at is None:
+        raise UsageError(
+            f"as_of: knowledge needs a created time, which {view.reference} does not have",
+            hint="declare created_at in its metadata, or ask as_of: event",
+        )
+    return view if as_of is None else replace(view, as_of=as_of)
 
 
 def _refuse_internal_names(selection: Selection) -> None:
@@ -92,62 +166,27 @@ def _step_names(selection: Selection) -> list[str]:
     names: list[str] = []
     for use in selection.uses:
         name, number = f"__{use.name}", 1
-        while {name.casefold(), _match_name(name).casefold()} & taken:
+        while _step_names_of(name) & taken:
             number += 1
             name = f"__{use.name}_{number}"
-        taken |= {name.casefold(), _match_name(name).casefold()}
+        taken |= _step_names_of(name)
         names.append(name)
     return names
 
 
-def _match_name(name: str) -> str:
-    return f"{name}__time"
+def _step_names_of(name: str) -> set[str]:
+    """All names that the steps of one use may have, case ignored."""
+    return {f"{name}{suffix}".casefold() for suffix in ("", "__time", "__copy")}
 
 
-def _view_steps(use: ViewUse, features: list[str], name: str, dialect: Dialect, options: Retrieval) -> list[Step]:
-    view = with_as_of(use.view, options.as_of)
-    use = type(use)(view=view, name=use.name, spine_keys=use.spine_keys)
-    if view.valid_to is not None:
-        query = valid_row(use, features, dialect)
-        return [Step(name=name, comment=_interval_comment(use), query=query, is_stored=True)]
-    match = _match_name(name)
-    return [
-        Step(name=match, comment=_match_comment(use, options), query=match_query(use, dialect, options)),
-        Step(
-            name=name,
-            comment="P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers",
-            query=matched_row(use, features, match, dialect),
-            is_stored=True,
-        ),
-    ]
-
-
-def _match_comment(use: ViewUse, options: Retrieval) -> str:
-    view = use.view
-    before = "before" if view.boundary == "exclusive" else "at or before"
-    parts = [f"P2: {use.name}: the newest event time {before} each example"]
-    if view.ttl_us is not None:
-        parts.append(f"P3: not older than {format_duration(view.ttl_us)}")
-    if view.delay_us:
-        parts.append(f"P7: usable {format_duration(view.delay_us)} after its event")
-    if view.as_of == "knowledge":
-        parts.append("P8: of the rows loaded by then")
-    if options.prune:
-        parts.append("P15: rows that no example can see are not read")
-    return "; ".join(parts)
-
-
-def _interval_comment(use: ViewUse) -> str:
-    return f"P9: {use.name}: the row valid at each example's time"
-
-
-def _event_time_columns(spine: Spine, selection: Selection, names: list[str]) -> list[exp.Expression]:
+def _event_time_columns(spine: Spine, selection: Selection, found: Sequence[Search]) -> list[exp.Expression]:
     taken = {name.casefold() for name in (*spine.output_columns, *(output.name for output in selection.outputs))}
     made: list[exp.Expression] = []
-    for use, step in zip(selection.uses, names, strict=True):
+    for search in found:
+        use, step = search.use, search.name
         values = (
-            (f"{use.name}__event_timestamp", column(_time_name(use.view), step)),
-            (f"{use.name}__found", is_given(column(SPINE_ROW, step))),
+            (f"{use.name}__event_timestamp", column(use.view.event_time.name, step)),
+            (f"{use.name}__found", is_given(column(search.identity[-1], step))),
         )
         for name, value in values:
             if name.casefold() in taken:
@@ -158,7 +197,3 @@ def _event_time_columns(spine: Spine, selection: Selection, names: list[str]) ->
             taken.add(name.casefold())
             made.append(alias(value, name))
     return made
-
-
-def _time_name(view: FeatureView) -> str:
-    return view.event_time.name

@@ -13,7 +13,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from featurestore.definitions.types import family_of, is_known
 from featurestore.errors import SpineError
-from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, alias, ascending, column, nested, utc
+from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, alias, column, nested, utc
 from featurestore.sql.plan import Step
 
 if TYPE_CHECKING:
@@ -81,27 +81,24 @@ def _spot(error: SqlglotError) -> str:
 
 
 def spine_step(spine: Spine, dialect: Dialect) -> Step:
-    """Number the examples and give each its time in UTC."""
+    """Give each example its time in UTC, and a number where it keeps it."""
     _refuse_unusable_columns(spine)
     time = spine.column(spine.time)
     query = parse_spine(spine.sql, spine.dialect or dialect.name)
-    columns = [column(name, "spine") for name in spine.output_columns]
-    if spine.row_number is None:
-        order = exp.Order(expressions=[ascending(column(time.name, "spine"))])
-        number: exp.Expression = exp.Window(
-            this=exp.RowNumber(), order=order if dialect.row_number_needs_order else None
-        )
-    else:
-        number = column(spine.row_number, "spine")
+    chosen: list[exp.Expression] = [column(name, "spine") for name in spine.output_columns]
+    comment = "P1: one row per example, duplicates kept"
+    if spine.row_number is not None:
+        chosen.append(alias(column(spine.row_number, "spine"), SPINE_ROW))
+    elif dialect.has_stable_rows:
+        chosen.append(alias(exp.Window(this=exp.RowNumber()), SPINE_ROW))
+        comment = f"{comment} apart by a number of their own"
+    chosen.append(alias(utc(column(time.name, "spine"), time.type, dialect), SPINE_TIME))
     return Step(
         name=SPINE,
-        comment="P1: one row per example, duplicates kept apart by a number of their own; P14: times in UTC",
-        query=exp.select(
-            *columns,
-            alias(number, SPINE_ROW),
-            alias(utc(column(time.name, "spine"), time.type, dialect), SPINE_TIME),
-        ).from_(nested(query, "spine")),
+        comment=f"{comment}; P14: times in UTC",
+        query=exp.select(*chosen).from_(nested(query, "spine")),
         is_stored=True,
+        about="the examples",
     )
 
 

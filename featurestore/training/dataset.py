@@ -16,6 +16,7 @@ from urllib.parse import quote
 from featurestore.errors import UsageError
 from featurestore.training.examples import UPLOADED, Examples, numbered
 from featurestore.training.record import Record, utc_now, write_record
+from featurestore.training.stages import chosen, stages
 from featurestore.warehouse.protocol import TableWrite
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from featurestore.definitions.references import Selection
-    from featurestore.sql.plan import Plan
+    from featurestore.sql.choice import Choice
+    from featurestore.training.compiled import Compiled
+    from featurestore.training.stages import OnStage
     from featurestore.warehouse.protocol import Warehouse
 
 
@@ -78,26 +80,27 @@ class HistoricalFeatures:
 
     Rows: one per example, duplicates kept; a frame's in its order. Columns: the examples', then one per feature
     (SEMANTICS P1). Every method that gives rows raises WarehouseError or QueryError when the warehouse does not.
-    `time` is the examples' time column, as asked or as chosen; None without examples.
+    `time` is the examples' time column, as asked or as chosen; None without examples. `on_stage` is told, while
+    it runs, what the next statement is for, how many are done and how many there are.
     """
 
     request: Request
-    selection: Selection
-    write_plan: Callable[[str], Plan]
+    compiled: Compiled
     examples: Examples | None
     open_warehouse: Callable[[bool], Warehouse]
     records_dir: Path
     time: str | None = None
+    on_stage: OnStage | None = None
 
     @property
     def sql(self) -> SqlText:
         """One legible SELECT that yields this training set; call it with a dialect for another warehouse's."""
-        return SqlText.of(lambda dialect: self.write_plan(dialect).select(), self.request.dialect)
+        return SqlText.of(lambda dialect: self.compiled.plan(dialect).select(), self.request.dialect)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the result's columns, in order."""
-        return tuple(projection.alias_or_name for projection in self.write_plan(self.request.dialect).result.selects)
+        return tuple(projection.alias_or_name for projection in self.compiled.plan(self.request.dialect).result.selects)
 
     def to_arrow(self) -> pa.Table:
         """Run it; returns an Arrow table with the warehouse's types (SEMANTICS P13)."""
@@ -162,14 +165,20 @@ class HistoricalFeatures:
         if not _TABLE.match(relation):
             hint = 'e.g. train_v1, main.train_v1 or "my table"'
             raise UsageError(f"expected the name of a table, got {relation!r}", hint=hint)
-        statements, select = self.write_plan(self.request.dialect).statements()
         with closing(self.open_warehouse(False)) as warehouse:
             self._upload(warehouse)
+            statements, select = stages(self.compiled, warehouse, self.on_stage)
             rows = warehouse.write_table(TableWrite(relation=relation), statements, select)
         record = self._record(rows, relation)
         file_name = quote(relation.replace('"', ""), safe=" ")
         write_record(record, self.records_dir / f"{file_name}.json")
         return record
+
+    def explain(self) -> tuple[Choice, ...]:
+        """How the rows of each view would be searched here, and why; counts the data, runs nothing else."""
+        with closing(self.open_warehouse(True)) as warehouse:
+            self._upload(warehouse)
+            return chosen(self.compiled, warehouse)
 
     def _repr_html_(self) -> str:
         names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.columns)
@@ -182,9 +191,9 @@ class HistoricalFeatures:
     @contextmanager
     def _run(self) -> Iterator[pa.RecordBatchReader]:
         """Run the statements; the warehouse stays open until the rows have been read."""
-        statements, select = self.write_plan(self.request.dialect).statements()
         with closing(self.open_warehouse(True)) as warehouse:
             self._upload(warehouse)
+            statements, select = stages(self.compiled, warehouse, self.on_stage)
             for statement in statements:
                 warehouse.execute(statement)
             yield warehouse.read(select)

@@ -6,16 +6,14 @@ With examples, the point-in-time join; without, every row in a range or a snapsh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 from featurestore.definitions.references import select
 from featurestore.definitions.spine import DEFAULT_TIME
 from featurestore.definitions.views import AsOf
 from featurestore.errors import UsageError
-from featurestore.sql.plan import Plan, Retrieval
-from featurestore.sql.point_in_time import training_plan
-from featurestore.sql.spineless import range_plan, snapshot_spine
+from featurestore.sql.plan import Retrieval
+from featurestore.training.compiled import Compiled
 from featurestore.training.dataset import HistoricalFeatures, Request
 from featurestore.training.examples import Model, find_examples, spine_of
 
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.project import Project
     from featurestore.definitions.references import Selection
-    from featurestore.definitions.spine import Spine
     from featurestore.definitions.views import Column
+    from featurestore.sql.dialects.table import Strategy
     from featurestore.warehouse.protocol import Warehouse
 
 
@@ -44,6 +42,7 @@ class Question:
         full_feature_names: ``view__feature`` instead of ``feature``.
         as_of: overrides every view's own rule of knowledge.
         event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found``.
+        strategy: how rows are searched, in every view without validity intervals; None chooses per view.
         at: one snapshot per entity at this time, UTC.
         start, end: every row of one view with an event time in this range, both ends inclusive, UTC.
     """
@@ -56,6 +55,7 @@ class Question:
     full_feature_names: bool = False
     as_of: AsOf | None = None
     event_timestamps: bool = False
+    strategy: Strategy | None = None
     at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
@@ -117,7 +117,7 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         selection = select(
             around.project, references, full_feature_names=question.full_feature_names, taken=(DEFAULT_TIME,)
         )
-        return _job(request, selection, _without_spine(question, selection), around)
+        return _job(request, _without_spine(question, selection), around)
     return _with_examples(question, references, request, around)
 
 
@@ -145,47 +145,38 @@ def _with_examples(
         around.project, references, full_feature_names=question.full_feature_names, taken=spine.output_columns
     )
     is_frame = examples.table is not None
-    options = Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps, ordered=is_frame)
-    write_plan = partial(_spine_plan, spine, selection, options)
-    return replace(_job(request, selection, write_plan, around), examples=examples, time=spine.time)
+    compiled = Compiled(selection=selection, spine=spine, options=replace(_options(question), ordered=is_frame))
+    return replace(_job(request, compiled, around), examples=examples, time=spine.time)
 
 
-def _without_spine(question: Question, selection: Selection) -> Callable[[str], Plan]:
+def _options(question: Question) -> Retrieval:
+    return Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps, strategy=question.strategy)
+
+
+def _without_spine(question: Question, selection: Selection) -> Compiled:
     if question.time is not None or question.spine_columns is not None:
         raise UsageError("a time and spine columns describe a spine, and there is none", hint="add the spine")
     if question.at is not None and question.start is None and question.end is None:
-        at = question.at
-        options = Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps)
-        return lambda dialect: training_plan(
-            snapshot_spine(selection, at, dialect=dialect), selection, dialect=dialect, options=options
-        )
+        return Compiled(selection=selection, at=question.at, options=_options(question))
     if question.at is None and question.start is not None and question.end is not None:
-        if question.as_of is not None or question.event_timestamps:
+        if question.as_of is not None or question.event_timestamps or question.strategy is not None:
             raise UsageError(
-                "start and end give every row as it is, so as_of and event_timestamps say nothing",
+                "start and end give every row as it is, so as_of, event_timestamps and strategy say nothing",
                 hint="leave them out, or ask for a snapshot with at=T",
             )
-        start, end = question.start, question.end
-        return lambda dialect: range_plan(selection, start, end, dialect=dialect)
+        return Compiled(selection=selection, between=(question.start, question.end))
     raise UsageError(
         "for which examples? expected a spine, or at=T, or start= and end=",
         hint="give entity_df a frame, a file, a table, ref('model') or a SELECT",
     )
 
 
-def _job(
-    request: Request, selection: Selection, write_plan: Callable[[str], Plan], around: Surroundings
-) -> HistoricalFeatures:
-    write_plan(request.dialect)  # a question that cannot be answered is refused now, not when it runs
+def _job(request: Request, compiled: Compiled, around: Surroundings) -> HistoricalFeatures:
+    compiled.plan(request.dialect)  # a question that cannot be answered is refused now, not when it runs
     return HistoricalFeatures(
         request=request,
-        selection=selection,
-        write_plan=write_plan,
+        compiled=compiled,
         examples=None,
         open_warehouse=around.open_warehouse,
         records_dir=around.records_dir,
     )
-
-
-def _spine_plan(spine: Spine, selection: Selection, options: Retrieval, dialect: str) -> Plan:
-    return training_plan(spine, selection, dialect=dialect, options=options)

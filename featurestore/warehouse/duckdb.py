@@ -174,6 +174,10 @@ class DuckDBWarehouse:
         rows = self._fetch(f"DESCRIBE {sql}")
         return tuple(Column(name=str(row[0]), type=parse_type(str(row[1]), dialect=self.dialect)) for row in rows)
 
+    def has_index(self, relation: str, columns: Sequence[str]) -> bool:  # noqa: ARG002
+        """No: DuckDB's indexes do not serve ranges."""
+        return False
+
     def upload(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable as `name`, without copying it."""
         self._run(lambda: self._connection.register(name, table))
@@ -203,7 +207,7 @@ class DuckDBWarehouse:
         if self._reader is not None:
             self._worker.submit(self._reader.close)
 
-    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+    def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` as the new table; returns how many."""
         relation = table.relation
         self._refuse_table(relation)
@@ -213,7 +217,7 @@ class DuckDBWarehouse:
         (row,) = self._fetch(f"SELECT count(*) FROM {relation}")
         return int(str(row[0]))
 
-    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:  # noqa: ARG002
+    def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: rows are streamed, so that a file is whole or not there."""
         return None
 

@@ -58,6 +58,10 @@ class Warehouse(Protocol):
         """Columns that a SELECT would yield; nothing is run."""
         ...
 
+    def has_index(self, relation: str, columns: Sequence[str]) -> bool:
+        """Whether the table has an index that begins with these columns, in this order; False where there are none."""
+        ...
+
     def upload(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable in SQL as the temporary relation `name`."""
         ...
@@ -82,15 +86,17 @@ class Warehouse(Protocol):
         """Stop what `read` began, in whatever thread it is read, and give up its rows; other statements may follow."""
         ...
 
-    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+    def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` in `table`, all of them or none; returns how many.
+
+        Each statement is run before the next is taken: what is asked of this connection in between may decide it.
 
         Raises:
             QueryError: the table exists already and was to be made, lacks a column, or cannot be written.
         """
         ...
 
-    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:
+    def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:
         """Run `statements`, then let the engine itself write the rows of `sql` as Parquet; returns how many.
 
         Args:

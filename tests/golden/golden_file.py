@@ -99,7 +99,8 @@ def compiled(question: dict[str, Any]) -> dict[str, str]:
             sql[section] = f"{newest_query(_only_view(question), _window(question), dialect=dialect)};\n"
             continue
         plan = _plan(question, dialect)
-        statements = (*plan.statements()[0], plan.statements()[1]) if staged else (plan.select(),)
+        made, last = plan.statements() if staged else ((), plan.select())
+        statements = (*(statement.sql for statement in made), last)
         sql[section] = "".join(f"{statement};\n" for statement in statements)
     return sql
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from featurestore.definitions.views import Column, FeatureView
-    from featurestore.sql.plan import Plan, Strategy
+    from featurestore.sql.dialects.table import Strategy
+    from featurestore.sql.plan import Plan
     from tests.pit.oracle import Row
     from tests.pit.strategies import Case, Rows, World
 
@@ -91,7 +92,7 @@ class Warehouse:
         with self.session() as session:
             made, last = plan.statements()
             for statement in made:
-                session.execute(statement)
+                session.execute(statement.sql)
             return session.sql(last).to_arrow_table()
 
     def answer(

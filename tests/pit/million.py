@@ -15,10 +15,10 @@ import random
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
-from featurestore.sql.plan import Strategy
 from tests.pit.duckdb_answers import Warehouse, newest_values, plan_of, rows_of, same_rows, utc
 from tests.pit.oracle import newest_rows, training_set
 from tests.pit.reproduction import describe, smallest
@@ -27,6 +27,7 @@ from tests.pit.strategies import Case, draw_rows, draw_table, draw_world
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from featurestore.sql.dialects.table import Strategy
     from tests.pit.strategies import Rows, World
 
 BATCH = 400
@@ -57,13 +58,11 @@ class Way:
         return rows_of(warehouse.run(plan, is_staged=self.is_staged))
 
 
+STRATEGIES = dialect_named("duckdb").strategies
 ALWAYS = (Way(name="one SELECT"), Way(name="stages", is_staged=True))
 IN_TURN = (
-    *(
-        Way(name=f"one SELECT, {strategy}, not pruned", strategy=strategy, prune=False)
-        for strategy in get_args(Strategy)
-    ),
-    *(Way(name=f"stages, {strategy}", strategy=strategy, is_staged=True) for strategy in get_args(Strategy)),
+    *(Way(name=f"one SELECT, {strategy}, not pruned", strategy=strategy, prune=False) for strategy in STRATEGIES),
+    *(Way(name=f"stages, {strategy}", strategy=strategy, is_staged=True) for strategy in STRATEGIES),
     Way(name="one SELECT for Postgres", dialect="postgres"),
 )
 

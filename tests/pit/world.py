@@ -86,7 +86,7 @@ class World:
         made, last = plan.statements()
         cursor = self.connection.cursor()
         for statement in made:
-            cursor.execute(statement)
+            cursor.execute(statement.sql)
         staged = cursor.sql(last).to_arrow_table()
         cursor.close()
         assert sorted(map(repr, staged.to_pylist())) == sorted(map(repr, answer.to_pylist()))

@@ -5,11 +5,16 @@ A session may set another order and another place for NULLs, so every ordering i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.generators.duckdb import DuckDBGenerator
 
-from featurestore.sql.dialects.table import Dialect
+from featurestore.sql.dialects.table import Asof, Cost, Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ExplicitGenerator(DuckDBGenerator):
@@ -28,8 +33,34 @@ class ExplicitDuckDB(DuckDB):
     Generator = ExplicitGenerator
 
 
-def _instant_to_utc(value: exp.Expression) -> exp.Expression:
+def in_utc(value: exp.Expression) -> exp.Expression:
+    """``x AT TIME ZONE 'UTC'``: an instant becomes naive, a naive time an instant."""
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
-DUCKDB = Dialect(name="duckdb", printer=ExplicitDuckDB, has_asof=True, has_qualify=True, instant_to_utc=_instant_to_utc)
+def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp.Expression) -> exp.Join:
+    return exp.Join(this=right, method="ASOF", on=exp.and_(*equal, is_usable))
+
+
+def _bucket(time: exp.Expression, length_us: int) -> exp.Expression:
+    microseconds = exp.Anonymous(this="EPOCH_US", expressions=[time])
+    return exp.IntDiv(this=microseconds, expression=exp.Literal.number(length_us))
+
+
+DUCKDB = Dialect(
+    name="duckdb",
+    printer=ExplicitDuckDB,
+    strategies=("asof", "range_argmax", "lateral", "union_first"),
+    costs={
+        "asof": Cost(row_ns=240, example_ns=240),
+        "range_argmax": Cost(row_ns=70, example_ns=300, candidate_ns=70),
+    },
+    instant_to_utc=in_utc,
+    utc_to_instant=in_utc,
+    has_qualify=True,
+    has_any_value=True,
+    has_stable_rows=True,
+    says_materialized=True,
+    asof=Asof(join=_asof),
+    bucket=_bucket,
+)

@@ -30,13 +30,15 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: user_in_shop: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "v"."__key_1",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
+    "s"."shop_id" AS "__key_1",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "shop_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -79,12 +81,13 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: shop: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."shop_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "shop_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -152,7 +155,6 @@ WITH "__spine" AS MATERIALIZED (
     "v"."__spine_row",
     "v"."__key_0",
     "v"."__key_1",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
@@ -160,6 +162,7 @@ WITH "__spine" AS MATERIALIZED (
       "t"."__key_0",
       "t"."__key_1",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0", "t"."__key_1"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -190,19 +193,26 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "user_id" AS "__key_0",
-        "shop_id" AS "__key_1",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."user_id" AS "__key_0",
+        "s"."shop_id" AS "__key_1",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "user_id",
+          "shop_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL AND "v"."__event" IS NOT NULL
+    "v"."__side" = 1 AND "v"."__event" IS NOT NULL
 ), "__user_in_shop" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
@@ -231,13 +241,13 @@ WITH "__spine" AS MATERIALIZED (
   SELECT
     "v"."__spine_row",
     "v"."__key_0",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
       "t"."__spine_row",
       "t"."__key_0",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -266,18 +276,24 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "shop_id" AS "__key_0",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."shop_id" AS "__key_0",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "shop_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL AND "v"."__event" IS NOT NULL
+    "v"."__side" = 1 AND "v"."__event" IS NOT NULL
 ), "__shop" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT

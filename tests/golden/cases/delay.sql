@@ -29,12 +29,13 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P7: usable 1h after its event; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -105,13 +106,13 @@ WITH "__spine" AS MATERIALIZED (
   SELECT
     "v"."__spine_row",
     "v"."__key_0",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
       "t"."__spine_row",
       "t"."__key_0",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -145,18 +146,24 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "user_id" AS "__key_0",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."user_id" AS "__key_0",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "user_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL
+    "v"."__side" = 1
     AND "v"."__event" IS NOT NULL
     AND "v"."__event" >= "v"."__spine_time" - INTERVAL '7 DAY'
 ), "__user_activity" AS MATERIALIZED (

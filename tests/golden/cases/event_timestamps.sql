@@ -33,7 +33,15 @@ WITH "__spine" AS MATERIALIZED (
     "s"."__spine_row",
     "v"."plan",
     "v"."valid_from"
-  FROM "__spine" AS "s"
+  FROM (
+    SELECT
+      "__spine_row",
+      "user_id",
+      "__spine_time"
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
   JOIN user_plan AS "v"
     ON "v"."user_id" = "s"."user_id"
     AND "v"."valid_from" AT TIME ZONE 'UTC' <= "s"."__spine_time"
@@ -50,12 +58,13 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -143,7 +152,15 @@ WITH "__spine" AS MATERIALIZED (
         PARTITION BY "s"."__spine_row"
         ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
       ) AS "__rank"
-    FROM "__spine" AS "s"
+    FROM (
+      SELECT
+        "__spine_row",
+        "user_id",
+        "__spine_time"
+      FROM "__spine"
+      WHERE
+        "__spine_time" IS NOT NULL
+    ) AS "s"
     JOIN user_plan AS "v"
       ON "v"."user_id" = "s"."user_id"
       AND "v"."valid_from" AT TIME ZONE 'UTC' <= "s"."__spine_time"
@@ -159,13 +176,13 @@ WITH "__spine" AS MATERIALIZED (
   SELECT
     "v"."__spine_row",
     "v"."__key_0",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
       "t"."__spine_row",
       "t"."__key_0",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -199,18 +216,24 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "user_id" AS "__key_0",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."user_id" AS "__key_0",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "user_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL
+    "v"."__side" = 1
     AND "v"."__event" IS NOT NULL
     AND "v"."__event" >= "v"."__spine_time" - INTERVAL '7 DAY'
 ), "__user_activity" AS MATERIALIZED (

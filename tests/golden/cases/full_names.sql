@@ -30,12 +30,13 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: orders: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -73,12 +74,13 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: clicks: the newest event time at or before each example; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -145,13 +147,13 @@ WITH "__spine" AS MATERIALIZED (
   SELECT
     "v"."__spine_row",
     "v"."__key_0",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
       "t"."__spine_row",
       "t"."__key_0",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -180,18 +182,24 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "user_id" AS "__key_0",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."user_id" AS "__key_0",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "user_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL AND "v"."__event" IS NOT NULL
+    "v"."__side" = 1 AND "v"."__event" IS NOT NULL
 ), "__orders" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT
@@ -218,13 +226,13 @@ WITH "__spine" AS MATERIALIZED (
   SELECT
     "v"."__spine_row",
     "v"."__key_0",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
       "t"."__spine_row",
       "t"."__key_0",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -253,18 +261,24 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "user_id" AS "__key_0",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."user_id" AS "__key_0",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "user_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL AND "v"."__event" IS NOT NULL
+    "v"."__side" = 1 AND "v"."__event" IS NOT NULL
 ), "__clicks" AS MATERIALIZED (
   /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
   SELECT

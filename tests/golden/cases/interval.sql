@@ -35,7 +35,15 @@ WITH "__spine" AS MATERIALIZED (
     "v"."plan",
     "v"."seats",
     "v"."dbt_valid_from"
-  FROM "__spine" AS "s"
+  FROM (
+    SELECT
+      "__spine_row",
+      "user_id",
+      "__spine_time"
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
   JOIN user_plan AS "v"
     ON "v"."user_id" = "s"."user_id"
     AND "v"."dbt_valid_from" <= "s"."__spine_time"
@@ -90,7 +98,15 @@ WITH "__spine" AS MATERIALIZED (
         PARTITION BY "s"."__spine_row"
         ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
       ) AS "__rank"
-    FROM "__spine" AS "s"
+    FROM (
+      SELECT
+        "__spine_row",
+        "user_id",
+        "__spine_time"
+      FROM "__spine"
+      WHERE
+        "__spine_time" IS NOT NULL
+    ) AS "s"
     JOIN user_plan AS "v"
       ON "v"."user_id" = "s"."user_id"
       AND "v"."dbt_valid_from" <= "s"."__spine_time"

@@ -34,12 +34,14 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P8: of the rows loaded by then; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
+    "s"."user_id" AS "__key_0",
     "s"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -123,6 +125,7 @@ WITH "__spine" AS MATERIALIZED (
       "t"."__spine_row",
       "t"."__key_0",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         PARTITION BY "t"."__key_0"
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
@@ -139,10 +142,7 @@ WITH "__spine" AS MATERIALIZED (
         SELECT
           "v"."user_id" AS "__key_0",
           GREATEST("v"."observed_at", "v"."loaded_at" AT TIME ZONE 'UTC') AS "__usable_from",
-          MAX("v"."observed_at") OVER (
-            PARTITION BY "v"."user_id"
-            ORDER BY GREATEST("v"."observed_at", "v"."loaded_at" AT TIME ZONE 'UTC') ASC
-          ) AS "__event"
+          "v"."observed_at" AS "__event"
         FROM user_activity AS "v"
         WHERE
           "v"."observed_at" IS NOT NULL
@@ -160,18 +160,24 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "user_id" AS "__key_0",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."user_id" AS "__key_0",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "user_id",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL
+    "v"."__side" = 1
     AND "v"."__event" IS NOT NULL
     AND "v"."__event" >= "v"."__spine_time" - INTERVAL '7 DAY'
 ), "__user_activity" AS MATERIALIZED (

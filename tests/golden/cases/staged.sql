@@ -30,12 +30,13 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -82,7 +83,15 @@ WITH "__spine" AS MATERIALIZED (
     "s"."__spine_row",
     "v"."plan",
     "v"."valid_from"
-  FROM "__spine" AS "s"
+  FROM (
+    SELECT
+      "__spine_row",
+      "user_id",
+      "__spine_time"
+    FROM "__spine"
+    WHERE
+      "__spine_time" IS NOT NULL
+  ) AS "s"
   JOIN user_plan AS "v"
     ON "v"."user_id" = "s"."user_id"
     AND "v"."valid_from" <= "s"."__spine_time"
@@ -127,12 +136,13 @@ WITH "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "v"."__key_0",
-    "s"."__spine_time",
+    "s"."user_id" AS "__key_0",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "user_id",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -179,7 +189,15 @@ SELECT
   "s"."__spine_row",
   "v"."plan",
   "v"."valid_from"
-FROM "__spine" AS "s"
+FROM (
+  SELECT
+    "__spine_row",
+    "user_id",
+    "__spine_time"
+  FROM "__spine"
+  WHERE
+    "__spine_time" IS NOT NULL
+) AS "s"
 JOIN user_plan AS "v"
   ON "v"."user_id" = "s"."user_id"
   AND "v"."valid_from" <= "s"."__spine_time"

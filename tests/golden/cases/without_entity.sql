@@ -28,11 +28,11 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: exchange_rates: the newest event time at or before each example; P3: not older than 1d; P15: rows that no example can see are not read */
   SELECT
     "s"."__spine_row",
-    "s"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
-      *
+      "__spine_row",
+      "__spine_time"
     FROM "__spine"
     WHERE
       "__spine_time" IS NOT NULL
@@ -101,12 +101,12 @@ WITH "__spine" AS MATERIALIZED (
   /* P2: exchange_rates: the newest event time at or before each example; P3: not older than 1d; P15: rows that no example can see are not read */
   SELECT
     "v"."__spine_row",
-    "v"."__spine_time",
     "v"."__event"
   FROM (
     SELECT
       "t"."__spine_row",
       "t"."__spine_time",
+      "t"."__side",
       MAX("t"."__event") OVER (
         ORDER BY "t"."__spine_time" ASC, "t"."__side" ASC
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
@@ -137,17 +137,22 @@ WITH "__spine" AS MATERIALIZED (
       ) AS "v"
       UNION ALL
       SELECT
-        "__spine_row",
-        "__spine_time",
+        "s"."__spine_row",
+        "s"."__spine_time",
         CAST(NULL AS TIMESTAMP) AS "__event",
         1 AS "__side"
-      FROM "__spine"
-      WHERE
-        "__spine_time" IS NOT NULL
+      FROM (
+        SELECT
+          "__spine_row",
+          "__spine_time"
+        FROM "__spine"
+        WHERE
+          "__spine_time" IS NOT NULL
+      ) AS "s"
     ) AS "t"
   ) AS "v"
   WHERE
-    "v"."__spine_row" IS NOT NULL
+    "v"."__side" = 1
     AND "v"."__event" IS NOT NULL
     AND "v"."__event" >= "v"."__spine_time" - INTERVAL '1 DAY'
 ), "__exchange_rates" AS MATERIALIZED (

@@ -1,0 +1,68 @@
+"""What is asked, resolved to names, types and times: everything a plan can be written from, in any dialect.
+
+Three shapes: a spine; all keys at one moment; every row of one view in a range (SEMANTICS P16).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from featurestore.sql.plan import Plan, Retrieval
+from featurestore.sql.point_in_time import searches, training_plan
+from featurestore.sql.spineless import range_plan, snapshot_spine
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from featurestore.definitions.references import Selection
+    from featurestore.definitions.spine import Spine
+    from featurestore.sql.choice import Measured
+    from featurestore.sql.strategies.search import Search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A question that can be answered.
+
+    Attributes:
+        selection: which features, under which names.
+        spine: the examples; None without.
+        at: the moment of a snapshot, UTC; only without a spine.
+        between: first and last event time of a range, UTC; only without both.
+        options: of the retrieval.
+    """
+
+    selection: Selection
+    spine: Spine | None = None
+    at: datetime | None = None
+    between: tuple[datetime, datetime] | None = None
+    options: Retrieval = field(default_factory=Retrieval)
+
+    def plan(self, dialect: str, *, measured: tuple[Measured, ...] = (), lacks: frozenset[str] = frozenset()) -> Plan:
+        """Plan it.
+
+        Args:
+            dialect: sqlglot's name of the warehouse.
+            measured: what is known of the data of each use; empty when nothing is.
+            lacks: what the connection cannot do although its dialect can.
+
+        Raises:
+            UsageError: as `sql.point_in_time.training_plan` and `sql.spineless` say.
+        """
+        if self.between is not None:
+            return range_plan(self.selection, *self.between, dialect=dialect)
+        options = replace(self.options, measured=measured, lacks=lacks)
+        return training_plan(self._examples(dialect), self.selection, dialect=dialect, options=options)
+
+    def searches(self, dialect: str) -> tuple[Search, ...]:
+        """What is looked up per use of a view; nothing for a range."""
+        if self.between is not None:
+            return ()
+        return searches(self._examples(dialect), self.selection, dialect=dialect, options=self.options)
+
+    def _examples(self, dialect: str) -> Spine:
+        if self.spine is not None:
+            return self.spine
+        assert self.at is not None
+        return snapshot_spine(self.selection, self.at, dialect=dialect)
