@@ -56,6 +56,7 @@ class Asked:
                 full_feature_names=given["full_feature_names"],
                 as_of=given["as_of"],
                 event_timestamps=given["event_timestamps"],
+                strategy=given["strategy"],
                 at=parse_moment(given["at"]),
                 start=parse_moment(given["start"]),
                 end=parse_moment(given["end"]),
@@ -146,6 +147,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "knowledge: use only rows that had been loaded by then.",
     },
     "--event-timestamps": {"is_flag": True, "help": "Add <view>__event_timestamp and <view>__found."},
+    "--strategy": {
+        "type": click.Choice(["asof", "range_argmax", "interval", "lateral", "union_first"]),
+        "help": "How rows are searched; chosen per view from counts of the data when left out.",
+    },
     "--at": {"metavar": "TIME", "help": "No examples: the state of every entity at this time."},
     "--start": {"metavar": "TIME", "help": "No examples: every row of one view from this event time on."},
     "--end": {"metavar": "TIME", "help": "With --start: up to this event time, inclusive."},

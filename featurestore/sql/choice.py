@@ -6,7 +6,7 @@ dialect's first strategy is taken, whose cost is bounded. The counts come from a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from sqlglot import exp
@@ -150,20 +150,25 @@ def needs_counts(search: Search, forced: Strategy | None, lacks: frozenset[str])
     return forced is None and search.view.valid_to is None and len(compared) > 1
 
 
-def density_query(search: Search) -> str:
+def examples_query(dialect: Dialect) -> str:
+    """Write the SELECT that counts the stored examples: one row, ``examples``."""
+    return print_sql(exp.select(alias(exp.Count(this=exp.Star()), "examples")).from_(table(SPINE)), dialect)
+
+
+def density_query(search: Search, examples_stored: int) -> str:
     """Write the SELECT that counts what `choose` wants to know; reads the stored spine, whose rows are numbered.
 
+    Args:
+        search: the use.
+        examples_stored: how many examples there are; about `SAMPLED` of them, spread evenly, are looked at.
+
     Returns:
-        One SELECT with one row: ``rows`` of the view, ``examples``, ``sampled`` (how many of them were looked at,
-        spread evenly), and ``candidates`` (rows that these may see, together).
+        One SELECT with one row: ``rows`` of the view, ``sampled`` examples, and the ``candidates`` that these may see,
+        together.
     """
     assert search.by_row, "an even sample needs row numbers"
     dialect, view = search.dialect, search.view
-    total = exp.select(exp.Count(this=exp.Star())).from_(table(SPINE)).subquery()
-    stride = exp.Greatest(
-        this=exp.Literal.number(1),
-        expressions=[exp.IntDiv(this=total.copy(), expression=exp.Literal.number(SAMPLED))],
-    )
+    stride = exp.Literal.number(max(1, examples_stored // SAMPLED))
     is_sampled = exp.Mod(this=column(SPINE_ROW), expression=stride).eq(exp.Literal.number(0))
     sample = examples(search).where(is_sampled)
     conditions = [
@@ -174,14 +179,13 @@ def density_query(search: Search) -> str:
     seen = (
         exp.select(exp.Count(this=exp.Star()))
         .from_(nested(sample, FROM_SPINE))
-        .join(nested(usable_rows(search), FROM_VIEW), on=all_of(conditions))
+        .join(nested(usable_rows(replace(search, prune=False)), FROM_VIEW), on=all_of(conditions))
     )
     rows = exp.select(exp.Count(this=exp.Star())).from_(relation(view.relation, dialect, FROM_VIEW))
     sampled = exp.select(exp.Count(this=exp.Star())).from_(nested(sample.copy(), FROM_SPINE))
     return print_sql(
         exp.select(
             alias(rows.subquery(), "rows"),
-            alias(total, "examples"),
             alias(sampled.subquery(), "sampled"),
             alias(seen.subquery(), "candidates"),
         ),

@@ -119,7 +119,7 @@ def _indexed(name: str, index: Index) -> list[exp.Expression]:
         kind="INDEX",
         this=exp.Index(table=table, params=exp.IndexParameters(columns=columns)),
     )
-    return [made, exp.Analyze(this=table.copy())]
+    return [made, exp.Analyze(tables=[table.copy()])]
 
 
 def _commented(query: exp.Select, comment: str) -> exp.Select:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.sql.choice import Measured, density_query, needs_counts
+from featurestore.sql.choice import Measured, density_query, examples_query, needs_counts
 from featurestore.sql.dialects import dialect_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from featurestore.sql.choice import Choice
+    from featurestore.sql.dialects.table import Strategy
     from featurestore.sql.strategies.search import Search
     from featurestore.training.compiled import Compiled
     from featurestore.warehouse.protocol import Warehouse
@@ -74,22 +75,27 @@ def _statements(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | No
 
 def _measure(compiled: Compiled, warehouse: Warehouse) -> tuple[Measured, ...]:
     """What is known of the data of each use, once the examples are stored."""
-    return tuple(_measured(search, compiled, warehouse) for search in compiled.searches(warehouse.dialect))
+    searches = compiled.searches(warehouse.dialect)
+    forced = compiled.options.strategy
+    examples = 0
+    if any(needs_counts(search, forced, warehouse.lacks) for search in searches):
+        (row,) = warehouse.read(examples_query(searches[0].dialect)).read_all().to_pylist()
+        examples = row["examples"]
+    return tuple(_measured(search, forced, examples, warehouse) for search in searches)
 
 
-def _measured(search: Search, compiled: Compiled, warehouse: Warehouse) -> Measured:
-    forced, view = compiled.options.strategy, search.view
-    has_index = None
+def _measured(search: Search, forced: Strategy | None, examples: int, warehouse: Warehouse) -> Measured:
+    view, has_index = search.view, None
     if search.dialect.has_indexes and view.valid_to is None:
         columns = (*(key.name for key in view.join_keys), view.event_time.name)
         has_index = warehouse.has_index(view.relation, columns)
     if has_index or not needs_counts(search, forced, warehouse.lacks):
         return Measured(has_index=has_index)
-    (counts,) = warehouse.read(density_query(search)).read_all().to_pylist()
+    (counts,) = warehouse.read(density_query(search, examples)).read_all().to_pylist()
     sampled = counts["sampled"]
     return Measured(
         rows=counts["rows"],
-        examples=counts["examples"],
+        examples=examples,
         candidates=counts["candidates"] / sampled if sampled else 0.0,
         has_index=has_index,
     )
