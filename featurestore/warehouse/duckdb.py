@@ -31,6 +31,8 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 HOLDER = re.compile(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)")
 _MEMORY = ":memory:"
+_SPILL_FOLDER = "temp_directory"
+_MEMORY_HINT = "raise memory_limit, or give temp_directory a disk with room: `settings` of the target in profiles.yml"
 _FILE_READERS = {".parquet": "read_parquet", ".csv": "read_csv_auto", ".tsv": "read_csv_auto"}
 
 
@@ -118,6 +120,8 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, obj
             connection.load_extension(extension)
     options = settings.get("settings")
     for name, value in options.items() if isinstance(options, dict) else ():
+        if name == _SPILL_FOLDER and ":" not in str(value):
+            value = (base_dir / str(value)).resolve()  # noqa: PLW2901  a path starts from the project
         connection.execute(f"SET {_quoted(str(name))} = {_literal(str(value))}")
     attached = settings.get("attach")
     for entry in attached if isinstance(attached, list) else []:
@@ -255,8 +259,11 @@ class DuckDBWarehouse:
 
 
 def _refused(error: Exception) -> QueryError:
-    is_missing = isinstance(error, duckdb.CatalogException) and "does not exist" in str(error)
-    hint = "run dbt build, if this is a table of dbt's" if is_missing else None
+    hint = None
+    if isinstance(error, duckdb.CatalogException) and "does not exist" in str(error):
+        hint = "run dbt build, if this is a table of dbt's"
+    elif isinstance(error, duckdb.OutOfMemoryException) or "Failed to create directory" in str(error):
+        hint = _MEMORY_HINT
     return QueryError(f"DuckDB refused a statement: {_first_paragraph(error)}", hint=hint)
 
 
