@@ -43,8 +43,10 @@ def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp
 
 
 def _bucket(time: exp.Expression, length_us: int) -> exp.Expression:
+    """Whole lengths since 1970; infinity has no number, so it shares one bucket with others."""
     microseconds = exp.Anonymous(this="EPOCH_US", expressions=[time])
-    return exp.IntDiv(this=microseconds, expression=exp.Literal.number(length_us))
+    number = exp.IntDiv(this=microseconds, expression=exp.Literal.number(length_us))
+    return exp.Coalesce(this=number, expressions=[exp.Literal.number(0)])
 
 
 DUCKDB = Dialect(
