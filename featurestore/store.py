@@ -17,10 +17,12 @@ from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from featurestore.checks import ViewCheck
+    from featurestore.definitions.labels import Unlabelled
     from featurestore.definitions.project import Project
+    from featurestore.definitions.references import Reference
     from featurestore.definitions.views import AsOf, Column, FeatureView
     from featurestore.manifest.read import Reading
     from featurestore.materialize.run import SyncFailure
@@ -161,12 +163,21 @@ class FeatureStore:
     def get_historical_features(  # noqa: PLR0913  one call for a notebook, in the spellings people know
         self,
         entity_df: object = None,
-        features: Sequence[str] | None = None,
+        features: Sequence[str | Reference] | None = None,
         *,
         feature_service: str | None = None,
         time: str | None = None,
         full_feature_names: bool = False,
         as_of: AsOf | None = None,
+        overrides: Mapping[str, Mapping[str, object]] | None = None,
+        labels: Sequence[str] | str | None = None,
+        label_at: str | None = None,
+        label_horizon: str | timedelta | None = None,
+        label_cutoff: datetime | str | None = None,
+        unlabelled: Unlabelled = "keep",
+        limit: int | None = None,
+        sample: int | str | None = None,
+        seed: int = 0,
         event_timestamps: bool = False,
         strategy: Strategy | None = None,
         at: datetime | str | None = None,
@@ -177,13 +188,24 @@ class FeatureStore:
         """Prepare a point-in-time correct training set (`training.request`); nothing runs yet.
 
         Args:
-            entity_df: the examples: a pandas, polars or Arrow frame, a CSV, TSV, Parquet or SQL file, a table's name,
-                ``ref('model')``, or a SELECT. None with `at`, or with `start` and `end`.
-            features: references ``view:feature`` or ``view``, in output order.
+            entity_df: the examples: a pandas, polars or Arrow frame, Parquet, CSV, TSV or JSON-lines files (one, a
+                pattern, a folder), a SQL file, a table's name, ``ref('model')``, ``source('a', 'b')``, or a SELECT.
+                None with `at`, or with `start` and `end`.
+            features: references ``view:feature`` or ``view``, or what `view` makes of them, in output order.
             feature_service: a service's name, in place of `features`.
             time: the examples' time column; else ``event_timestamp``, else the only timestamp.
             full_feature_names: name columns ``view__feature``.
             as_of: ``knowledge`` uses only rows that had been loaded by then, in every view (SEMANTICS P8).
+            overrides: other rules of time for some views, e.g. ``{"orders": {"ttl": "7d", "delay": "1h"}}``; keys
+                ``ttl``, ``delay``, ``boundary``, ``as_of``, by the name of a view, of a version or of a use.
+            labels: columns of the examples that stand last in the result, and that no feature is made of.
+            label_at: the column that says when they became known; or
+            label_horizon: how long after the example's time they do.
+            label_cutoff: labels not known by then are NULL, and ``label_known`` says so; else the moment of asking.
+            unlabelled: what becomes of such examples: ``keep``, ``drop``, or ``refuse`` (an error that counts them).
+            limit: only so many examples: a frame's first, else the latest by time.
+            sample: ``"10%"`` or a number of examples, the same ones each time for one `seed`.
+            seed: see `sample`.
             event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found`` (P6).
             strategy: how rows are searched: ``asof``, ``range_argmax``, ``lateral`` or ``union_first``; None chooses.
             at: one snapshot per entity at this time (P16).
@@ -199,7 +221,10 @@ class FeatureStore:
             UsageError: unknown names, clashes, or examples without a key or a time.
             WarehouseError: the warehouse cannot be opened.
         """
+        from featurestore.definitions.labels import read_labels
         from featurestore.definitions.moments import parse_moment
+        from featurestore.definitions.part import read_part
+        from featurestore.definitions.rules import read_overrides
         from featurestore.training.request import Question
 
         return self.ask(
@@ -211,6 +236,11 @@ class FeatureStore:
                 spine_columns=spine_columns,
                 full_feature_names=full_feature_names,
                 as_of=as_of,
+                overrides=read_overrides(overrides),
+                labels=read_labels(
+                    labels, at=label_at, horizon=label_horizon, cutoff=label_cutoff, unlabelled=unlabelled
+                ),
+                part=read_part(limit=limit, sample=sample, seed=seed),
                 event_timestamps=event_timestamps,
                 strategy=strategy,
                 at=parse_moment(at),
@@ -218,6 +248,21 @@ class FeatureStore:
                 end=parse_moment(end),
             )
         )
+
+    def view(self, name: str) -> Reference:
+        """A feature view, to be used under another name: ``.with_name("origin").with_join_key_map({...})["rain"]``.
+
+        Args:
+            name: ``view`` or ``view@v2``.
+
+        Raises:
+            UnknownNameError: no such view.
+        """
+        from featurestore.definitions.references import parse_reference
+
+        reference = parse_reference(name)
+        self.project.view(reference.view, version=reference.version)
+        return reference
 
     def ask(self, question: Question) -> HistoricalFeatures:
         """Answer a `training.request.Question`; `get_historical_features` in one argument."""

@@ -42,7 +42,10 @@ class Asked:
         Raises:
             UsageError: features or examples are not said, or said twice; and what `FeatureStore.ask` raises.
         """
+        from featurestore.definitions.labels import read_labels
         from featurestore.definitions.moments import parse_moment
+        from featurestore.definitions.part import read_part
+        from featurestore.definitions.rules import read_overrides
         from featurestore.training.request import Question
 
         given = self.given
@@ -55,6 +58,15 @@ class Asked:
                 spine_columns=self._spine_columns(store.workspace.dialect),
                 full_feature_names=given["full_feature_names"],
                 as_of=given["as_of"],
+                overrides=read_overrides(self._overrides()),
+                labels=read_labels(
+                    split_list(given["label"], where="--label") if given["label"] else None,
+                    at=given["label_at"],
+                    horizon=given["label_horizon"],
+                    cutoff=given["label_cutoff"],
+                    unlabelled=given["unlabelled"] or "keep",
+                ),
+                part=read_part(limit=given["limit"], sample=given["sample"], seed=given["seed"]),
                 event_timestamps=given["event_timestamps"],
                 strategy=given["strategy"],
                 at=parse_moment(given["at"]),
@@ -63,7 +75,9 @@ class Asked:
             )
         )
         if given["time"] is None and job.time is not None and job.time.casefold() != DEFAULT_TIME:
-            say(f"The examples' time is their column '{job.time}', the only timestamp; --time names another one.")
+            besides = "" if given["label_at"] is None else f" besides '{given['label_at']}'"
+            say(f"The examples' time is their column '{job.time}', the only timestamp{besides}; "
+                "--time names another one.")  # fmt: skip
         return job
 
     def _features(self) -> tuple[str, ...] | None:
@@ -73,6 +87,20 @@ class Asked:
             hint = "e.g. --features view:feature,view:other or --service NAME"
             raise UsageError(f"expected either --features or --service, got {got}", hint=hint)
         return split_list(features, where="--features") if features else None
+
+    def _overrides(self) -> dict[str, dict[str, str]]:
+        """Read ``--set view.key=value``; the view's name may hold dots."""
+        found: dict[str, dict[str, str]] = {}
+        for text in self.given["set"]:
+            place, separator, value = (part.strip() for part in text.partition("="))
+            name, dot, key = place.rpartition(".")
+            if not (name and dot and key and separator and value):
+                hint = "e.g. --set orders.ttl=7d --set orders.as_of=knowledge"
+                raise UsageError(f"expected view.key=value, got {text!r}", where="--set", hint=hint)
+            options = found.setdefault(name, {})
+            if options.setdefault(key, value) != value:
+                raise UsageError(f"{place} is set twice, to {options[key]} and to {value}", where="--set")
+        return found
 
     def _spine(self) -> str | None:
         spine, at = self.given["spine"], self.given["at"]
@@ -130,8 +158,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--service": {"metavar": "NAME", "help": "A feature service, in place of --features."},
     "--spine": {
-        "metavar": "SQL|FILE|TABLE|MODEL|-",
-        "help": "The examples: a SELECT, a CSV, Parquet or SQL file, a table, a dbt model; - reads SQL from stdin.",
+        "metavar": "SQL|FILES|TABLE|MODEL|-",
+        "help": "The examples: a SELECT, Parquet, CSV, TSV or JSON-lines files (a pattern, a folder), a SQL file, a "
+        "table, a dbt model; - reads SQL from stdin.",
     },
     "--spine-columns": {
         "metavar": "NAME:TYPE,...",
@@ -146,6 +175,36 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "type": click.Choice(["event", "knowledge"]),
         "help": "knowledge: use only rows that had been loaded by then.",
     },
+    "--set": {
+        "multiple": True,
+        "metavar": "VIEW.KEY=VALUE",
+        "help": "Another ttl, delay, boundary or as_of for a view, e.g. `orders.ttl=7d`; `none` lifts a ttl.",
+    },
+    "--label": {
+        "multiple": True,
+        "metavar": "COLUMN,...",
+        "help": "Columns of the examples that are labels: they stand last, and no feature is made of them.",
+    },
+    "--label-at": {"metavar": "COLUMN", "help": "The column that says when the labels became known."},
+    "--label-horizon": {"metavar": "DURATION", "help": "Labels are known so long after the example's time, e.g. 14d."},
+    "--label-cutoff": {
+        "metavar": "TIME",
+        "help": "Labels not known by then are NULL, and label_known says so; else the moment of asking.",
+    },
+    "--unlabelled": {
+        "type": click.Choice(["keep", "drop", "refuse"]),
+        "help": "What becomes of examples whose labels are not known; keep by default.",
+    },
+    "--limit": {
+        "type": int,
+        "metavar": "N",
+        "help": "Only N examples, the latest by time: for a look, not for training.",
+    },
+    "--sample": {
+        "metavar": "N|P%",
+        "help": "N examples, or about P% of them, chosen by a hash of join keys and time: the same ones each time.",
+    },
+    "--seed": {"type": int, "default": 0, "metavar": "N", "help": "Another seed is another sample."},
     "--event-timestamps": {"is_flag": True, "help": "Add <view>__event_timestamp and <view>__found."},
     "--strategy": {
         "type": click.Choice(["asof", "range_argmax", "interval", "lateral", "union_first"]),

@@ -163,6 +163,7 @@ def _service(service: FeatureService) -> Found:
         ("dbt", f"{service.unique_id}  {service.path}"),
         ("owner", service.owner),
         ("tags", ", ".join(service.tags)),
+        ("request columns", ", ".join(f"{column.name} {column.type}" for column in service.request_columns)),
         *((("features" if not position else " "), reference) for position, reference in enumerate(service.features)),
     )
     return Found(kind="service", definition=service, used_by=(), lines=lines)

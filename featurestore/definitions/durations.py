@@ -14,6 +14,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+LONGEST_US = 1000 * 365 * DAY
+"""The longest duration that makes sense; a longer one is a slip."""
 
 UNITS_US: dict[str, int] = {
     **dict.fromkeys(("us", "microsecond", "microseconds"), MICROSECOND),

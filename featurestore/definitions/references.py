@@ -8,13 +8,13 @@ e.g. ``user_orders:orders_7d``, ``user_orders`` (all its features), ``orders@v2:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from featurestore.errors import NameClashError, UsageError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import Feature, FeatureView
@@ -32,13 +32,35 @@ _FORM = 'write "view:feature", "view", "view@v2:feature" or "view[view_key=spine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """One parsed reference; `feature` is None for a whole view."""
+    """One parsed reference; `feature` is None for a whole view. As text it is what users write.
+
+    ``reference.with_name("origin").with_join_key_map({"location_id": "origin_id"})["temperature"]`` makes others of it.
+    """
 
     view: str
     version: str | None = None
     join_keys: tuple[tuple[str, str], ...] = ()
     alias: str | None = None
     feature: str | None = None
+
+    def with_name(self, name: str) -> Reference:
+        """Use the view under another name (SEMANTICS P11). Raises UsageError for what no name can be."""
+        return _readable(replace(self, alias=name))
+
+    def with_join_key_map(self, join_keys: Mapping[str, str]) -> Reference:
+        """Take the view's join keys (left) from these columns of the examples (right)."""
+        return _readable(replace(self, join_keys=tuple(join_keys.items())))
+
+    def __getitem__(self, feature: str) -> Reference:
+        """One feature of the view."""
+        return _readable(replace(self, feature=feature))
+
+    def __str__(self) -> str:
+        version = "" if self.version is None else f"@v{self.version}"
+        keys = f"[{', '.join(f'{key}={column}' for key, column in self.join_keys)}]" if self.join_keys else ""
+        alias = "" if self.alias is None else f" as {self.alias}"
+        feature = "" if self.feature is None else f":{self.feature}"
+        return f"{self.view}{version}{keys}{alias}{feature}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +103,13 @@ class Selection:
     def spine_keys(self) -> tuple[str, ...]:
         """All join keys that a request must bring, each once."""
         return tuple(dict.fromkeys(key for use in self.uses for key in use.spine_keys))
+
+
+def _readable(made: Reference) -> Reference:
+    """Refuse a reference whose text would mean another one."""
+    if parse_reference(str(made)) != made:
+        raise UsageError(f"the feature reference {str(made)!r} holds a name that no reference can hold", hint=_FORM)
+    return made
 
 
 def parse_reference(text: str) -> Reference:

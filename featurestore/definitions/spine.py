@@ -46,8 +46,13 @@ class Spine:
         raise SpineError(f"the spine has no column '{name}'", hint=did_you_mean(name, self.output_columns))
 
 
-def time_column(columns: tuple[Column, ...], wanted: str | None) -> str:
+def time_column(columns: tuple[Column, ...], wanted: str | None, *, later: tuple[str, ...] = ()) -> str:
     """Choose the spine's time column: the one asked for, else ``event_timestamp``, else the only timestamp.
+
+    Args:
+        columns: the spine's.
+        wanted: the one asked for.
+        later: columns that hold what is known only after the example's time, so that none is chosen by itself.
 
     Raises:
         SpineError: no such column, none or several to choose from, or it is no timestamp.
@@ -59,8 +64,10 @@ def time_column(columns: tuple[Column, ...], wanted: str | None) -> str:
             raise SpineError(f"the spine has no time column '{wanted}'", hint=did_you_mean(wanted, names))
         chosen = match[0]
     else:
-        named = [column for column in columns if column.name.casefold() == DEFAULT_TIME]
-        times = named or [column for column in columns if column.type in TIMES]
+        apart = {name.casefold() for name in later}
+        possible = [column for column in columns if column.name.casefold() not in apart]
+        named = [column for column in possible if column.name.casefold() == DEFAULT_TIME]
+        times = named or [column for column in possible if column.type in TIMES]
         if len(times) != 1:
             got = ", ".join(column.name for column in times) or "none"
             raise SpineError(

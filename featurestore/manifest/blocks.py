@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from featurestore.definitions.durations import DAY, MINUTE, SECOND, parse_duration
+from featurestore.definitions.durations import LONGEST_US, MINUTE, SECOND, parse_duration
 from featurestore.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Choice = TypeVar("Choice", bound=str)
 
-LONGEST_US = 1000 * 365 * DAY
 _SHOWN_CHARACTERS = 60
 _SECONDS_PER_MINUTE = MINUTE // SECOND
 

@@ -148,7 +148,9 @@ def _known_views(manifest: Manifest, nodes: list[Node], views: tuple[FeatureView
         by_name[view.name] = (*by_name.get(view.name, ()), view)
     read = {view.source.unique_id for view in views}
     broken = {node.name for node in nodes if VIEW_KEY in node.meta and node.unique_id not in read}
-    return KnownViews(manifest=manifest, views=by_name, broken=frozenset(broken))
+    return KnownViews(
+        manifest=manifest, views=by_name, broken=frozenset(broken), dialect=dialect_of(manifest.adapter_type)
+    )
 
 
 def _all_entities(declared: Mapping[str, EntityDeclaration], used: set[str]) -> tuple[Entity, ...]:

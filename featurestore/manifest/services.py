@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from featurestore.definitions.project import Project
 from featurestore.definitions.references import parse_reference, select
 from featurestore.definitions.services import FeatureService
+from featurestore.definitions.types import is_known, parse_type
+from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, UsageError, did_you_mean
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.features import name_problem
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.problems import Problems
 
-SERVICE_KEYS = ("features",)
+SERVICE_KEYS = ("features", "request_columns")
+REQUEST_COLUMN_KEYS = ("name", "data_type")
 USE_KEYS = ("view", "version", "name", "join_keys", "features")
 _PATH = f"config.meta.{SERVICE_KEY}"
 _FORM = 'write "view:feature", or a mapping with the keys view, name, join_keys, features'
@@ -43,11 +46,13 @@ class KnownViews:
         manifest: for what is disabled, or is a model but no feature view.
         views: the views that were read, all versions of each, by name.
         broken: names of views that have problems of their own; references to them are not judged.
+        dialect: sqlglot's name of the warehouse, whose types request columns have.
     """
 
     manifest: Manifest
     views: Mapping[str, tuple[FeatureView, ...]]
     broken: frozenset[str]
+    dialect: str
 
     def project_of(self, texts: Iterable[str]) -> Project:
         """A project of only the views that these references name, so that looking them up is fast."""
@@ -70,6 +75,7 @@ def read_services(known: KnownViews, problems: Problems) -> tuple[FeatureService
         found[name] = FeatureService(
             name=name,
             features=_features(block, raw, known),
+            request_columns=_request_columns(block, known.dialect),
             description=str(raw.get("description") or "").strip(),
             owner=owner_name(raw.get("owner")),
             tags=as_texts(as_mapping(raw.get("config")).get("tags") or raw.get("tags")),
@@ -155,6 +161,46 @@ def _use_references(item: Any, block: Block, position: int) -> list[str]:  # noq
     if features == ():
         use.refuse("features", "at least one feature", "remove the key to take all of them")
     return [reference] if features is None else [f"{reference}:{feature}" for feature in features]
+
+
+def _request_columns(block: Block, dialect: str) -> tuple[Column, ...]:
+    """Read what every request to the service brings; a column that is wrong is noted and left out."""
+    items = block.values.get("request_columns")
+    if items is None:
+        return ()
+    form = "write `- {name: amount, data_type: double}`"
+    if not isinstance(items, list):
+        block.refuse("request_columns", "a list of columns", form)
+        return ()
+    found: dict[str, Column] = {}
+    for position, item in enumerate(items):
+        path = f"{_PATH}.request_columns[{position}]"
+        one = open_block(item, file=block.file, path=path, known=REQUEST_COLUMN_KEYS, problems=block.problems)
+        column = None if one is None else _request_column(one, dialect, form)
+        if column is None:
+            continue
+        other = found.setdefault(column.name.casefold(), column)
+        if other != column:  # dbt may give equal ones twice
+            block.problems.error(f"'{column.name}' is declared twice, and otherwise", where=f"{block.file}: {path}")
+    return tuple(found.values())
+
+
+def _request_column(one: Block, dialect: str, form: str) -> Column | None:
+    for key in REQUEST_COLUMN_KEYS:
+        if one.values.get(key) is None:
+            one.refuse(key, "text", form)
+    name, written = one.text("name"), one.text("data_type", "a type of the warehouse")
+    if name is None or written is None:
+        return None
+    why = name_problem(name)
+    if why is not None:
+        one.problems.error(f"'{name}' {why}", where=one.place("name"))
+        return None
+    column = Column(name=name, type=parse_type(written, dialect=dialect))
+    if not is_known(column.type):
+        one.refuse("data_type", "a type of the warehouse", "e.g. bigint, double, varchar, boolean, timestamp")
+        return None
+    return column
 
 
 def _is_text_mapping(value: Any) -> bool:  # noqa: ANN401

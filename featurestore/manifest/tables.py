@@ -30,15 +30,16 @@ class TableNode:
 
 
 def find_table(manifest: Manifest, name: str, *, dialect: str) -> TableNode | None:
-    """Find a table by its dbt name, ``source.table`` for a source; the latest version of a versioned model.
+    """Find a table by its dbt name, ``source.table`` for a source, ``name@v2`` for a version; else the latest version.
 
     Of equal names in several packages, the project's own is meant, as in dbt's ``ref``.
     """
+    wanted, _, version = name.partition("@v")
     nodes = (*manifest.nodes.values(), *manifest.sources.values())
     for node in sorted(nodes, key=lambda node: node.get("package_name") != manifest.project_name):
         if node.get("resource_type") not in _TABLES or not node.get("relation_name"):
             continue
-        if name in _names(node) and node.get("version") in (None, node.get("latest_version")):
+        if wanted in _names(node) and _is_version(node, version):
             return TableNode(relation=str(node["relation_name"]), columns=_contracted(node, dialect))
     return None
 
@@ -47,6 +48,12 @@ def _names(node: Mapping[str, Any]) -> tuple[str, ...]:
     if node.get("resource_type") == "source":
         return (f"{node.get('source_name')}.{node.get('name')}",)
     return (str(node.get("name")),)
+
+
+def _is_version(node: Mapping[str, Any], version: str) -> bool:
+    if not version:
+        return node.get("version") in (None, node.get("latest_version"))
+    return node.get("version") is not None and str(node["version"]) == version
 
 
 def _contracted(node: Mapping[str, Any], dialect: str) -> tuple[Column, ...]:

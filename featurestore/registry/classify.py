@@ -53,6 +53,11 @@ def ttl_impact(before_us: int | None, after_us: int | None) -> Impact:
     return "breaking" if before_us is None or after_us < before_us else "compatible"
 
 
+def request_impact(before: tuple[Column, ...], after: tuple[Column, ...]) -> Impact:
+    """Class a change of what every request brings: compatible when every request that worked still does."""
+    return "compatible" if set(after) <= set(before) else "breaking"
+
+
 def _is_wider(before: str, after: str) -> bool:
     if before in INTEGERS and after in INTEGERS:
         return _bits(after) > _bits(before) and (before.startswith("u") or not after.startswith("u"))
@@ -152,6 +157,11 @@ FEATURE_RULES: tuple[FieldRule[Feature], ...] = (
 )
 
 SERVICE_RULES: tuple[FieldRule[FeatureService], ...] = (
+    FieldRule(
+        field="request_columns",
+        read=lambda service: [_column(column) for column in service.request_columns],
+        impact=lambda before, after: request_impact(before.request_columns, after.request_columns),
+    ),
     FieldRule(field="description", read=lambda service: service.description, impact=_cosmetic),
     FieldRule(field="owner", read=lambda service: service.owner, impact=_cosmetic),
     FieldRule(field="tags", read=lambda service: list(service.tags), impact=_cosmetic),

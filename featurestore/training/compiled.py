@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from featurestore.sql.labels import labels_last
 from featurestore.sql.plan import Plan, Retrieval
 from featurestore.sql.point_in_time import searches, training_plan
 from featurestore.sql.spineless import range_plan, snapshot_spine
@@ -15,6 +16,7 @@ from featurestore.sql.spineless import range_plan, snapshot_spine
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from featurestore.definitions.labels import Labels
     from featurestore.definitions.references import Selection
     from featurestore.definitions.spine import Spine
     from featurestore.sql.choice import Measured
@@ -31,6 +33,9 @@ class Compiled:
         at: the moment of a snapshot, UTC; only without a spine.
         between: first and last event time of a range, UTC; only without both.
         options: of the retrieval.
+        labels: which columns stand last, as found among the examples; None without labels.
+        label_counts: a query in the warehouse's own dialect that counts wrong labels (`sql.labels.label_counts`); None
+            where there is nothing to count, or it was done.
     """
 
     selection: Selection
@@ -38,6 +43,8 @@ class Compiled:
     at: datetime | None = None
     between: tuple[datetime, datetime] | None = None
     options: Retrieval = field(default_factory=Retrieval)
+    labels: Labels | None = None
+    label_counts: str | None = None
 
     def plan(self, dialect: str, *, measured: tuple[Measured, ...] = (), lacks: frozenset[str] = frozenset()) -> Plan:
         """Plan it.
@@ -53,7 +60,8 @@ class Compiled:
         if self.between is not None:
             return range_plan(self.selection, *self.between, dialect=dialect)
         options = replace(self.options, measured=measured, lacks=lacks)
-        return training_plan(self._examples(dialect), self.selection, dialect=dialect, options=options)
+        plan = training_plan(self._examples(dialect), self.selection, dialect=dialect, options=options)
+        return plan if self.labels is None else labels_last(plan, self.labels)
 
     def searches(self, dialect: str) -> tuple[Search, ...]:
         """What is looked up per use of a view; nothing for a range."""

@@ -9,24 +9,28 @@ import hashlib
 import html
 import re
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from featurestore.errors import UsageError
 from featurestore.training.examples import UPLOADED, Examples, numbered
+from featurestore.training.narrowing import refuse_wrong_labels
 from featurestore.training.record import Record, utc_now, write_record
 from featurestore.training.stages import chosen, stages
 from featurestore.warehouse.protocol import TableWrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
+    from featurestore.definitions.labels import Labels
+    from featurestore.definitions.part import Part
+    from featurestore.definitions.views import AsOf
     from featurestore.sql.choice import Choice
     from featurestore.training.compiled import Compiled
     from featurestore.training.stages import OnStage
@@ -66,12 +70,20 @@ class Request:
         feature_service: the service they came from, None if they were named one by one.
         registry_version: of the definitions.
         dialect: of the warehouse it runs in.
+        as_of: of every view, None if each has its own.
+        overrides: other rules of time, by view or use, as they can be asked for again.
+        labels: which columns are labels, with the cutoff that was used; None without labels.
+        part: which of the examples; None for all.
     """
 
     references: tuple[str, ...]
     feature_service: str | None
     registry_version: int
     dialect: str
+    as_of: AsOf | None = None
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    labels: Labels | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +114,52 @@ class HistoricalFeatures:
         """Names of the result's columns, in order."""
         return tuple(projection.alias_or_name for projection in self.compiled.plan(self.request.dialect).result.selects)
 
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """Names of the columns that hold features, in order."""
+        return tuple(output.name for output in self.compiled.selection.outputs)
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Names of the last columns: the labels, and what says when and whether they are known."""
+        return () if self.request.labels is None else self.request.labels.columns
+
+    def split(self, made: Any) -> tuple[Any, Any]:  # noqa: ANN401  a frame of one of three libraries
+        """Split what this training set gave into what is known at the example's time, and the labels.
+
+        Args:
+            made: its pandas, polars or Arrow frame, from `to_df`, `to_polars` or `to_arrow`.
+
+        Returns:
+            All other columns, and `label_columns`; of the same kind, the rows in the same order.
+
+        Raises:
+            UsageError: no labels were named.
+        """
+        labels = list(self.label_columns)
+        if not labels:
+            raise UsageError("no labels were named, so there is nothing to split off", hint='e.g. labels=["bought"]')
+        others = [name for name in self.columns if name not in labels]
+        import pyarrow as pa
+
+        if isinstance(made, pa.Table):
+            return made.select(others), made.select(labels)
+        return made[others], made[labels]
+
     def to_arrow(self) -> pa.Table:
         """Run it; returns an Arrow table with the warehouse's types (SEMANTICS P13)."""
         with self._run() as reader:
             table = reader.read_all()
         if self.examples is None or self.examples.table is None:
             return table
+        import pyarrow as pa
+
         given = self.examples.table
-        for name in table.column_names[given.num_columns :]:
-            given = given.append_column(table.schema.field(name), table.column(name))
-        return given
+        own = set(given.column_names)
+        sources = [given if name in own else table for name in table.column_names]
+        fields = [source.schema.field(name) for name, source in zip(table.column_names, sources, strict=True)]
+        columns = [source.column(name) for name, source in zip(table.column_names, sources, strict=True)]
+        return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=given.schema.metadata))
 
     def to_df(self) -> pd.DataFrame:
         """Run it; returns a pandas frame.
@@ -126,9 +174,16 @@ class HistoricalFeatures:
         given = self.examples.frame if self.examples is not None else None
         if not isinstance(given, pd.DataFrame):
             return table.to_pandas(types_mapper=nullable_type)
-        features = table.select(table.column_names[given.shape[1] :]).to_pandas(types_mapper=nullable_type)
-        features.index = given.index
-        return pd.concat([given, features], axis=1)
+        names = list(map(str, given.columns))
+        labels = self.request.labels
+        guarded = labels.names if labels is not None and labels.is_timed else ()
+        made = [name for name in table.column_names if name not in names or name in guarded]
+        kept = [name not in made for name in names]
+        added = table.select(made).to_pandas(types_mapper=nullable_type)
+        added.index = given.index
+        joined = pd.concat([given.loc[:, kept], added], axis=1)
+        have = [*(name for name, is_kept in zip(names, kept, strict=True) if is_kept), *made]
+        return joined.iloc[:, [have.index(name) for name in table.column_names]]
 
     def to_polars(self) -> pl.DataFrame:
         """Run it; returns a polars frame."""
@@ -199,6 +254,8 @@ class HistoricalFeatures:
             yield warehouse.read(select)
 
     def _upload(self, warehouse: Warehouse) -> None:
+        if self.compiled.labels is not None:
+            refuse_wrong_labels(warehouse, self.compiled.label_counts, self.compiled.labels)
         if self.examples is not None and self.examples.table is not None:
             warehouse.upload(UPLOADED, numbered(self.examples.table))
 

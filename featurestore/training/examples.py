@@ -1,4 +1,4 @@
-"""What people give as examples becomes a spine: a frame, a file, a table, a dbt model, or SQL.
+"""What people give as examples becomes a spine: a frame, files, a table, a dbt model, or SQL.
 
 A frame is uploaded with a number per row, so that its rows come back in order and its columns untouched
 (SEMANTICS P1); anything else stays in the warehouse.
@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -18,19 +19,28 @@ from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, SpineError
 from featurestore.sql.spine import parse_spine
+from featurestore.training.files import SUFFIXES, find_files, read_files, scan_files, scan_uri, uri_scheme
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow as pa
 
+    from featurestore.definitions.labels import Labels
     from featurestore.warehouse.protocol import Warehouse
 
 UPLOADED = "__uploaded examples"  # with a blank, which no view's name has, so that it meets no step of a plan
 ROW_NUMBER = "__example"
-_FILES = (".parquet", ".csv", ".tsv")
 _NAME = re.compile(r'^[\w".$]+$')
-_REF = re.compile(r"""^\s*(?:\{\{\s*)?ref\(\s*['"](?P<name>[^'"]+)['"]\s*\)(?:\s*\}\})?\s*$""")
+_REF = re.compile(
+    r"""^\s*(?:\{\{\s*)?ref\(\s*['"](?P<name>[^'"]+)['"]
+        (?:\s*,\s*(?:v|version)\s*=\s*['"]?(?P<version>[\w.]+)['"]?)?\s*\)(?:\s*\}\})?\s*$""",
+    re.VERBOSE,
+)
+_SOURCE = re.compile(
+    r"""^\s*(?:\{\{\s*)?source\(\s*['"](?P<source>[^'"]+)['"]\s*,\s*['"](?P<name>[^'"]+)['"]\s*\)(?:\s*\}\})?\s*$"""
+)
+_BLANK = re.compile(r"\s")
 _JINJA = re.compile(r"\{\{\s*(?:ref|source|var|this)\b")
 _QUERY = re.compile(r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with|from|values|\()", re.IGNORECASE | re.DOTALL)
 
@@ -82,35 +92,47 @@ def find_examples(
     """Find out what was given as examples.
 
     Args:
-        given: a frame with ``__arrow_c_stream__``, a mapping of columns, a path to a CSV, TSV, Parquet or SQL file,
-            a table's name, ``ref('model')`` or a model's name, or a SELECT.
-        model: finds a dbt model by name, None if there is none.
+        given: a frame with ``__arrow_c_stream__``, a mapping of columns, a path to Parquet, CSV, TSV or JSON-lines
+            files (one, a pattern, or a folder) or to a SQL file, a table's name, ``ref('model')``, ``source('a', 'b')``
+            or a model's name, a URI that the warehouse reads, or a SELECT.
+        model: finds a dbt model by name (``name@v2`` for a version, ``source.table`` for a source), None if there is
+            none.
         warehouse: opens the warehouse, to ask whether it can read a file itself.
 
     Raises:
         SpineError: it is none of these, or the file is not there.
     """
-    if isinstance(given, Path) or (isinstance(given, str) and _is_file_name(given)):
-        return _from_file(Path(given), warehouse)
+    scheme = uri_scheme(given)
+    if scheme is not None:
+        return Examples(sql=scan_uri(str(given), scheme, warehouse), label=str(given))
+    if isinstance(given, Path) or (isinstance(given, str) and _is_path(given)):
+        return _from_files(given, warehouse)
     if isinstance(given, str):
         return _from_text(given, model)
     return _from_frame(given)
 
 
-def spine_of(examples: Examples, *, time: str | None, dialect: str, warehouse: Callable[[], Warehouse]) -> Spine:
-    """Make the spine: find out what columns the examples have, and choose the time.
+def spine_of(
+    examples: Examples,
+    *,
+    time: str | None,
+    labels: Labels | None = None,
+    dialect: str,
+    warehouse: Callable[[], Warehouse],
+) -> Spine:
+    """Make the spine: find out what columns the examples have, and choose the time; never a label's.
 
     Raises:
         SpineError: the SQL is not one SELECT or does not run, or the time column is unclear.
     """
     query = parse_spine(examples.sql, dialect).sql(dialect=dialect)
+    later = () if labels is None else labels.columns
     if examples.table is not None:
         if ROW_NUMBER in examples.table.column_names:
             raise SpineError(f"the spine's column name '{ROW_NUMBER}' is reserved", hint="rename it; '__' is ours")
         columns = tuple(Column(name=field.name, type=_type_of(str(field.type))) for field in examples.table.schema)
-        return Spine(
-            sql=query, columns=columns, time=time_column(columns, time), row_number=ROW_NUMBER, dialect=dialect
-        )
+        chosen = time_column(columns, time, later=later)
+        return Spine(sql=query, columns=columns, time=chosen, row_number=ROW_NUMBER, dialect=dialect)
     columns = examples.columns
     if not columns:
         try:
@@ -119,7 +141,7 @@ def spine_of(examples: Examples, *, time: str | None, dialect: str, warehouse: C
             raise SpineError(
                 error.what, where=examples.label, hint="check the spine: its table, file or SQL"
             ) from error
-    return Spine(sql=query, columns=columns, time=time_column(columns, time), dialect=dialect)
+    return Spine(sql=query, columns=columns, time=time_column(columns, time, later=later), dialect=dialect)
 
 
 def numbered(table: pa.Table) -> pa.Table:
@@ -129,21 +151,27 @@ def numbered(table: pa.Table) -> pa.Table:
     return table.append_column(ROW_NUMBER, pa.array(range(table.num_rows), type=pa.int64()))
 
 
-def _is_file_name(text: str) -> bool:
-    return text.lower().endswith((*_FILES, ".sql")) and "\n" not in text and not _QUERY.match(text)
+def _is_path(text: str) -> bool:
+    """Whether a text means files: by its ending, a folder's slash, or a pattern; a name without these is a table's."""
+    if "\n" in text or _QUERY.match(text) or _REF.match(text) or _SOURCE.match(text):
+        return False
+    if text.lower().endswith((*SUFFIXES, ".sql")):
+        return True
+    return "/" in text and (Path(text).exists() or not _BLANK.search(text))
 
 
-def _from_file(path: Path, warehouse: Callable[[], Warehouse]) -> Examples:
-    if not path.is_file():
-        raise SpineError(f"no file at {path}", where="spine", hint="check the path; it starts from the current folder")
-    if path.suffix.lower() == ".sql":
+def _from_files(given: str | Path, warehouse: Callable[[], Warehouse]) -> Examples:
+    path = Path(given)
+    if path.suffix.lower() == ".sql" and (path.is_file() or not has_magic(str(path))):
+        if not path.is_file():
+            hint = "check the path; it starts from the current folder"
+            raise SpineError(f"no file at {path}", where="spine", hint=hint)
         return _from_query(_decoded(path), label=str(path))
-    if path.suffix.lower() not in _FILES:
-        raise SpineError(f"cannot read {path} as examples", hint=f"give a file ending in {', '.join(_FILES)} or .sql")
-    sql = warehouse().scan(path.resolve())
+    files = find_files(given)
+    sql = scan_files(files, warehouse)
     if sql is not None:
         return Examples(sql=sql, label=str(path))
-    return _uploaded(_read_file(path), frame=None, label=str(path))
+    return _uploaded(read_files(files), frame=None, label=str(path))
 
 
 def _decoded(path: Path) -> str:
@@ -153,25 +181,24 @@ def _decoded(path: Path) -> str:
         raise SpineError("expected text in UTF-8", where=str(path), hint="save it as UTF-8") from error
 
 
-def _read_file(path: Path) -> pa.Table:
-    if path.suffix.lower() == ".parquet":
-        import pyarrow.parquet as pq
-
-        return pq.read_table(path)
-    import pyarrow.csv as pa_csv
-
-    options = pa_csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    return pa_csv.read_csv(path, parse_options=options)
-
-
 def _from_text(text: str, model: Callable[[str], Model | None]) -> Examples:
-    reference = _REF.match(text)
-    name = reference["name"] if reference is not None else text.strip()
-    found = model(name) if _NAME.match(name) else None
-    if found is not None:
-        return Examples(sql=f"SELECT * FROM {found.relation}", columns=found.columns, label=f"ref('{name}')")
+    name, said = text.strip(), None
+    reference, source = _REF.match(text), _SOURCE.match(text)
     if reference is not None:
-        raise SpineError(f"no dbt model '{name}' in the manifest", where="spine", hint="run `dbt parse` if it is new")
+        version = reference["version"]
+        name = reference["name"] if version is None else f"{reference['name']}@v{version}"
+        said = f"ref('{reference['name']}')" if version is None else f"ref('{reference['name']}', v={version})"
+    elif source is not None:
+        name = f"{source['source']}.{source['name']}"
+        said = f"source('{source['source']}', '{source['name']}')"
+    found = model(name) if said is not None or _NAME.match(name) else None
+    if found is not None:
+        label = said or f"ref('{name}')"
+        return Examples(sql=f"SELECT * FROM {found.relation}", columns=found.columns, label=label)
+    if said is not None:
+        kind = "model" if source is None else "source"
+        what = f"no dbt {kind} '{name}' in the manifest"
+        raise SpineError(what, where="spine", hint="run `dbt parse` if it is new")
     if _NAME.match(name):
         return Examples(sql=f"SELECT * FROM {name}", label=name)
     return _from_query(text, label="spine")

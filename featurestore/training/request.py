@@ -8,22 +8,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
-from featurestore.definitions.references import select
+from featurestore.definitions.labels import labels_of
+from featurestore.definitions.references import Reference, select
+from featurestore.definitions.rules import with_rules
+from featurestore.definitions.services import check_request_columns
 from featurestore.definitions.spine import DEFAULT_TIME
 from featurestore.definitions.views import AsOf
 from featurestore.errors import UsageError
+from featurestore.sql.labels import label_counts
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
 from featurestore.training.dataset import HistoricalFeatures, Request
-from featurestore.training.examples import Model, find_examples, spine_of
+from featurestore.training.examples import Examples, Model, find_examples, spine_of
+from featurestore.training.narrowing import narrow, narrow_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from featurestore.definitions.labels import Labels
+    from featurestore.definitions.part import Part
     from featurestore.definitions.project import Project
     from featurestore.definitions.references import Selection
+    from featurestore.definitions.rules import Override
+    from featurestore.definitions.spine import Spine
     from featurestore.definitions.views import Column
     from featurestore.sql.dialects.table import Strategy
     from featurestore.warehouse.protocol import Warehouse
@@ -41,19 +50,25 @@ class Question:
         spine_columns: what columns the examples have, so that nothing needs to be asked; None asks.
         full_feature_names: ``view__feature`` instead of ``feature``.
         as_of: overrides every view's own rule of knowledge.
+        overrides: other rules of time for some views (`definitions.rules`); these go before `as_of`.
+        labels: which columns of the examples are labels, and when they are known (`definitions.labels`).
+        part: which of the examples; None takes all.
         event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found``.
         strategy: how rows are searched, in every view without validity intervals; None chooses per view.
         at: one snapshot per entity at this time, UTC.
         start, end: every row of one view with an event time in this range, both ends inclusive, UTC.
     """
 
-    features: Sequence[str] | None = None
+    features: Sequence[str | Reference] | None = None
     feature_service: str | None = None
     spine: object = None
     time: str | None = None
     spine_columns: tuple[Column, ...] | None = None
     full_feature_names: bool = False
     as_of: AsOf | None = None
+    overrides: tuple[Override, ...] = ()
+    labels: Labels | None = None
+    part: Part | None = None
     event_timestamps: bool = False
     strategy: Strategy | None = None
     at: datetime | None = None
@@ -91,9 +106,9 @@ def references_of(question: Question, project: Project) -> tuple[str, ...]:
     if question.feature_service is not None:
         return project.service(question.feature_service).features
     assert question.features is not None
-    if isinstance(question.features, str):
-        raise UsageError(f"features must be a list, got the text {question.features!r}", hint="put it in [...]")
-    return tuple(question.features)
+    if isinstance(question.features, (str, Reference)):
+        raise UsageError(f"features must be a list, got {str(question.features)!r} alone", hint="put it in [...]")
+    return tuple(map(str, question.features))
 
 
 def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
@@ -112,11 +127,13 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         feature_service=question.feature_service,
         registry_version=around.registry_version,
         dialect=around.project.dialect,
+        as_of=question.as_of,
+        overrides={override.name: override.written for override in question.overrides},
+        labels=question.labels,
+        part=question.part,
     )
     if question.spine is None:
-        selection = select(
-            around.project, references, full_feature_names=question.full_feature_names, taken=(DEFAULT_TIME,)
-        )
+        selection = _select(question, references, around.project, taken=(DEFAULT_TIME,))
         return _job(request, _without_spine(question, selection), around)
     return _with_examples(question, references, request, around)
 
@@ -137,31 +154,57 @@ def _with_examples(
         examples = find_examples(question.spine, model=around.model, warehouse=warehouse)
         if question.spine_columns is not None:
             examples = replace(examples, columns=question.spine_columns)
-        spine = spine_of(examples, time=question.time, dialect=request.dialect, warehouse=warehouse)
+        spine = spine_of(
+            examples, time=question.time, labels=question.labels, dialect=request.dialect, warehouse=warehouse
+        )
     finally:
         for connection in opened:
             connection.close()
-    selection = select(
-        around.project, references, full_feature_names=question.full_feature_names, taken=spine.output_columns
-    )
-    is_frame = examples.table is not None
-    compiled = Compiled(selection=selection, spine=spine, options=replace(_options(question), ordered=is_frame))
-    return replace(_job(request, compiled, around), examples=examples, time=spine.time)
+    if question.feature_service is not None:
+        check_request_columns(around.project.service(question.feature_service), spine)
+    selection = _select(question, references, around.project, taken=spine.output_columns)
+    examples, compiled = _narrowed(question, examples, spine, selection, request.dialect)
+    job = _job(replace(request, labels=compiled.labels), compiled, around)
+    return replace(job, examples=examples, time=spine.time)
+
+
+def _narrowed(
+    question: Question, examples: Examples, spine: Spine, selection: Selection, dialect: str
+) -> tuple[Examples, Compiled]:
+    """Guard the labels of the examples and take the part that is asked for."""
+    keys = selection.spine_keys
+    labels = None if question.labels is None else labels_of(spine, question.labels, keys)
+    compiled = Compiled(selection=selection, labels=labels)
+    if examples.table is not None:
+        examples, spine = narrow_frame(examples, spine, labels, question.part, keys)
+        return examples, replace(compiled, spine=spine, options=replace(_options(question), ordered=True))
+    counts = None if labels is None else label_counts(spine, labels, dialect=dialect)
+    spine = narrow(spine, labels, question.part, keys, dialect=dialect)
+    return examples, replace(compiled, spine=spine, label_counts=counts, options=_options(question))
+
+
+def _select(question: Question, references: tuple[str, ...], project: Project, *, taken: tuple[str, ...]) -> Selection:
+    """What is asked for, under the request's own rules of time."""
+    selection = select(project, references, full_feature_names=question.full_feature_names, taken=taken)
+    return with_rules(selection, as_of=question.as_of, overrides=question.overrides)
 
 
 def _options(question: Question) -> Retrieval:
-    return Retrieval(as_of=question.as_of, event_timestamps=question.event_timestamps, strategy=question.strategy)
+    return Retrieval(event_timestamps=question.event_timestamps, strategy=question.strategy)
 
 
 def _without_spine(question: Question, selection: Selection) -> Compiled:
     if question.time is not None or question.spine_columns is not None:
         raise UsageError("a time and spine columns describe a spine, and there is none", hint="add the spine")
+    if question.labels is not None or question.part is not None:
+        raise UsageError("labels, a limit and a sample are of a spine, and there is none", hint="add the spine")
     if question.at is not None and question.start is None and question.end is None:
         return Compiled(selection=selection, at=question.at, options=_options(question))
     if question.at is None and question.start is not None and question.end is not None:
-        if question.as_of is not None or question.event_timestamps or question.strategy is not None:
+        has_rules = question.as_of is not None or bool(question.overrides)
+        if has_rules or question.event_timestamps or question.strategy is not None:
             raise UsageError(
-                "start and end give every row as it is, so as_of, event_timestamps and strategy say nothing",
+                "start and end give every row as it is, so as_of, overrides, event_timestamps and strategy say nothing",
                 hint="leave them out, or ask for a snapshot with at=T",
             )
         return Compiled(selection=selection, between=(question.start, question.end))

@@ -33,7 +33,11 @@ HOLDER = re.compile(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)")
 _MEMORY = ":memory:"
 _SPILL_FOLDER = "temp_directory"
 _MEMORY_HINT = "raise memory_limit, or give temp_directory a disk with room: `settings` of the target in profiles.yml"
-_FILE_READERS = {".parquet": "read_parquet", ".csv": "read_csv_auto", ".tsv": "read_csv_auto"}
+_FILE_READERS = {
+    **dict.fromkeys((".csv", ".tsv"), "read_csv_auto"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "read_ndjson_auto"),
+    ".parquet": "read_parquet",
+}
 
 
 def open_warehouse(

@@ -46,7 +46,12 @@ ORDERS = FeatureView(
 VISITS = replace(
     ORDERS, name="visits", relation='"shop"."main"."visits"', features=(Feature(name="pages", type="int64"),)
 )
-CHURN = FeatureService(name="churn", features=("orders:order_count", "visits"), owner="Risk")
+CHURN = FeatureService(
+    name="churn",
+    features=("orders:order_count", "visits"),
+    request_columns=(Column(name="basket", type="float64"),),
+    owner="Risk",
+)
 SPEND = FeatureService(name="spend", features=("orders:amount_sum",))
 
 SHOP = Project(

@@ -357,7 +357,7 @@ def test_a_large_result_comes_back_whole(shop):
         ("select 'x' as customer_id, now() as at", SpineError, "is string in the spine but int64 in orders"),
         ("select 1; select 2", SpineError, "must be one SELECT, got 2 statements"),
         ("labels;", SpineError, "got labels;\n  -> write `select * from <table>`"),
-        ("ref('labels', v=2)", SpineError, "a dbt model is ref('model'), alone"),
+        ("ref('labels', v=2)", SpineError, "no dbt model 'labels@v2' in the manifest"),
         ("delete from labels", SpineError, "must be one SELECT, got DELETE"),
         ("drop table labels", SpineError, "must be one SELECT, got DROP"),
         ("select * frm labels where", SpineError, "cannot read the spine's SQL"),
