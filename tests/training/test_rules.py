@@ -37,11 +37,9 @@ RATE = FeatureView(
 @pytest.fixture
 def shop(tmp_path):
     make_shop(tmp_path)
-    change_shop(
-        tmp_path,
-        "create table tier as select * from (values "
-        "(1::bigint, timestamp '2026-06-01', timestamp '2026-06-05', 'basic'), (1, timestamp '2026-06-05', null, 'gold')) t(customer_id, valid_from, valid_to, level)",
-    )
+    tiers = "(1, timestamp '2026-06-01', timestamp '2026-06-05', 'basic'), (1, timestamp '2026-06-05', null, 'gold')"
+    columns = "customer_id, valid_from, valid_to, level"
+    change_shop(tmp_path, f"create table tier as select * from (values {tiers}) t({columns})")
     change_shop(tmp_path, "create table rate as select date '2026-06-01' as day, 1.1::double as usd")
     return tmp_path
 
