@@ -215,3 +215,115 @@ def test_no_examples_are_an_empty_result_with_its_types(applied):
     )
     shown = applied.run("training-set", "--spine", spine, "--service", "churn")
     assert shown.lines == ["customer_id  label_at  bought  order_count  amount", "0 rows, 5 columns"]
+
+
+LABELLED = (
+    "select * from (values (1::bigint, timestamp '2026-06-04', true, timestamp '2026-06-18'), "
+    "(9, timestamp '2026-06-10', false, timestamp '2026-06-24')) t(customer_id, asked_at, bought, known_at)"
+)
+
+
+def asked(applied, *options, spine=LABELLED, features="orders:order_count", code=0):
+    """The rows of a training set, by customer; or what is said when it is refused."""
+    ran = applied.run("training-set", "--spine", spine, "--features", features, *options, "--json")
+    assert ran.code == code, ran.err
+    return {row["customer_id"]: row for row in ran.json["rows"]} if code == 0 else ran.err
+
+
+def test_labels_stand_last_and_are_null_until_they_are_known(applied):
+    options = ("--label", "bought", "--label-at", "known_at", "--label-cutoff", "2026-06-20")
+    rows = asked(applied, *options)
+    assert list(rows[1]) == ["customer_id", "asked_at", "order_count", "bought", "known_at", "label_known"]
+    assert [(rows[key]["bought"], rows[key]["label_known"]) for key in (1, 9)] == [(True, True), (None, False)]
+    assert list(asked(applied, *options, "--unlabelled", "drop")) == [1]
+    refused = asked(applied, *options, "--unlabelled", "refuse", code=2)
+    assert "the labels of 1 examples are not known by 2026-06-20 00:00:00 UTC" in refused
+
+
+def test_a_label_horizon_counts_from_the_examples_time(applied):
+    options = ("--time", "asked_at", "--label", "bought,known_at", "--label-horizon", "14d")
+    rows = asked(applied, *options, "--label-cutoff", "2026-06-18")
+    assert [(rows[key]["bought"], rows[key]["label_known"]) for key in (1, 9)] == [(True, True), (None, False)]
+
+
+def test_the_time_that_was_chosen_beside_a_labels_is_said(applied):
+    spine = ("--spine", LABELLED, "--features", "orders:order_count")
+    ran = applied.run("training-sql", *spine, "--label", "bought", "--label-at", "known_at")
+    assert ran.err == (
+        "The examples' time is their column 'asked_at', the only timestamp besides 'known_at'; "
+        "--time names another one.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ((), 1),
+        (("--set", "orders.ttl=1d"), None),
+        (("--set", "orders.ttl = 3 days"), 1),
+        (("--set", "orders.delay=3d"), None),
+        (("--set", "orders.ttl=1d", "--set", "orders.ttl=1d"), None),
+        (("--as-of", "knowledge", "--set", "orders.as_of=event"), 1),
+    ],
+)
+def test_a_request_sets_rules_of_its_own(applied, options, value):
+    assert asked(applied, "--time", "asked_at", *options)[1]["order_count"] == value
+
+
+def test_the_rules_of_one_use_are_set_by_its_name(applied):
+    features = "orders as brief:order_count,orders:amount"
+    rows = asked(applied, "--time", "asked_at", "--set", "brief.ttl=1h", features=features)
+    assert (rows[1]["order_count"], rows[1]["amount"]) == (None, "10.50")
+
+
+def test_a_limit_and_a_sample_take_a_part_of_the_examples(applied):
+    spine = "select range as customer_id, timestamp '2026-06-04' + to_minutes(range) as asked_at from range(1000)"
+    assert list(asked(applied, "--limit", "1", spine=spine)) == [999]
+    sample = asked(applied, "--sample", "5%", spine=spine)
+    assert 20 < len(sample) < 90
+    assert asked(applied, "--sample", "5%", spine=spine) == sample
+    assert asked(applied, "--sample", "5%", "--seed", "1", spine=spine).keys() != sample.keys()
+    assert len(asked(applied, "--sample", "50", spine=spine)) == 50
+
+
+def test_examples_may_be_a_pattern_or_a_folder(applied):
+    for name, customer in (("a", 1), ("b", 9)):
+        (applied.folder / "days" / f"day={name}").mkdir(parents=True)
+        text = f"customer_id,label_at\n{customer},2026-06-04 00:00:00\n"
+        (applied.folder / "days" / f"day={name}" / "part.csv").write_text(text)
+    for spine in ("days/", "days/*/*.csv"):
+        rows = asked(applied, spine=spine)
+        assert {key: row["day"] for key, row in rows.items()} == {1: "a", 9: "b"}
+        assert [rows[key]["order_count"] for key in (1, 9)] == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--set", "orders.ttl"), "--set: expected view.key=value, got 'orders.ttl'"),
+        (("--set", "ttl=7d"), "--set: expected view.key=value, got 'ttl=7d'"),
+        (
+            ("--set", "ordres.ttl=7d"),
+            "no feature view 'ordres' in this request, whose rules it overrides\n  -> did you mean orders?",
+        ),
+        (("--set", "orders.tll=7d"), "overrides: orders: unknown key 'tll'\n  -> did you mean ttl?"),
+        (("--set", "orders.ttl=1d", "--set", "orders.ttl=2d"), "--set: orders.ttl is set twice, to 1d and to 2d"),
+        (("--label-at", "known_at"), "it is said when labels become known, but not which columns are labels"),
+        (("--label", "boght"), "the spine has no column 'boght'\n  -> did you mean bought?"),
+        (("--label", ""), "--label: expected a list separated by commas, got nothing"),
+        (("--limit", "1", "--sample", "1"), "expected either limit or sample, got both"),
+        (("--sample", "half"), "sample: expected a number of examples or a share, got 'half'"),
+    ],
+)
+def test_options_of_a_request_that_cannot_be_meant_are_refused(applied, options, said):
+    assert f"Error: {said}" in asked(applied, "--time", "asked_at", *options, code=2)
+
+
+def test_labels_that_are_known_too_early_write_nothing(applied):
+    ran = applied.run(
+        *("training-set", "--spine", LABELLED, "--features", "orders:order_count", "--time", "known_at"),
+        *("--label", "bought", "--label-at", "asked_at", "--output", "train.parquet"),
+    )
+    assert (ran.code, ran.out) == (2, "")
+    assert "the labels of 2 examples are known before their time: 'asked_at' lies before it" in ran.err
+    assert list(applied.folder.glob("*train*")) == []

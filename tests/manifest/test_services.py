@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from featurestore.definitions.services import FeatureService
+from featurestore.definitions.views import Column
 from tests.manifest.manifests import exposure, model, problems, read, view
 
 HERE = "models/churn_v1.yml: config.meta.feature_service"
@@ -241,3 +242,54 @@ def test_a_wrong_ttl_does_not_hide_a_wrong_reference():
     of_the_service, of_the_view = problems(broken, exposure(["user_orders:order_7d"]))
     assert of_the_service.startswith(f"{HERE}.features[0]: no feature 'order_7d'")
     assert of_the_view.startswith("models/user_orders.yml: config.meta.feature_view.ttl")
+
+
+def with_request_columns(columns, **changes):
+    node = exposure(["user_orders:orders_7d"], **changes)
+    meta = {"feature_service": {"features": ["user_orders:orders_7d"], "request_columns": columns}}
+    return node | {"config": {"meta": meta, "tags": []}, "unrendered_config": {"meta": meta}}
+
+
+def test_request_columns_have_names_and_types():
+    amount = {"name": "amount", "data_type": "double"}
+    node = with_request_columns([amount, {"name": "asked_at", "data_type": "timestamp with time zone"}, amount])
+    assert service(model(), node).request_columns == (
+        Column(name="amount", type="float64"),
+        Column(name="asked_at", type="timestamptz"),
+    )
+    assert service(model(), exposure(["user_orders:orders_7d"])).request_columns == ()
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("amount", "request_columns: expected a list of columns, got 'amount'\n  -> write `- {name: amount"),
+        (["amount"], "request_columns[0]: expected a mapping of keys, got 'amount'"),
+        ([{"name": "amount"}], "request_columns[0].data_type: expected text, got null\n  -> write `- {name: amount"),
+        ([{"data_type": "double"}], "request_columns[0].name: expected text, got null"),
+        ([{"name": "amount", "data_type": 7}], "request_columns[0].data_type: expected a type of the warehouse, got 7"),
+        (
+            [{"name": "amount", "data_type": "money"}],
+            "request_columns[0].data_type: expected a type of the warehouse, got 'money'\n  -> e.g. bigint, double",
+        ),
+        ([{"name": "a b", "data_type": "double"}], "request_columns[0].name: 'a b' "),
+        (
+            [{"name": "amount", "type": "double"}],
+            "request_columns[0]: unknown key 'type'\n  -> did you mean data_type?",
+        ),
+        (
+            [{"name": "amount", "data_type": "double"}, {"name": "Amount", "data_type": "bigint"}],
+            "request_columns[1]: 'Amount' is declared twice, and otherwise",
+        ),
+    ],
+)
+def test_a_request_column_that_cannot_be_read_is_told_with_its_place(columns, says):
+    assert any(problem.startswith(f"{HERE}.{says}") for problem in problems(model(), with_request_columns(columns)))
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("nmae", "name"), ("join_key", "join_keys"), ("feature", "features"), ("versoin", "version")]
+)
+def test_an_unknown_key_of_a_use_is_told_with_what_is_near(key, near):
+    (problem,) = problems(model(), exposure([{"view": "user_orders", key: "x"}]))
+    assert problem == f"{HERE}.features[0]: unknown key '{key}'\n  -> did you mean {near}?"

@@ -403,3 +403,21 @@ def test_a_plan_is_empty_exactly_when_an_apply_would_create_nothing(before, afte
 def test_what_one_direction_adds_the_other_removes(before, after):
     there, back = diff(before, after).counts, diff(after, before).counts
     assert (there["added"], there["changed"], there["removed"]) == (back["removed"], back["changed"], back["added"])
+
+
+BASKET, ITEMS = Column(name="basket", type="float64"), Column(name="items", type="int64")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "impact"),
+    [
+        ((), (BASKET,), "breaking"),
+        ((BASKET,), (BASKET, ITEMS), "breaking"),
+        ((BASKET,), (replace(BASKET, type="int64"),), "breaking"),
+        ((BASKET, ITEMS), (ITEMS,), "compatible"),
+    ],
+)
+def test_what_every_request_must_bring_is_breaking_when_it_grows(before, after, impact):
+    old, new = (replace(SHOP, services=(replace(CHURN, request_columns=it), SPEND)) for it in (before, after))
+    (change,) = diff(old, new).changes
+    assert (change.field, change.impact, change.services) == ("request_columns", impact, ("churn",))

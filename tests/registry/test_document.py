@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from featurestore.definitions.views import Feature
 from featurestore.errors import OperationError, RegistryCorruptError, UsageError
+from featurestore.registry.diff import diff
 from featurestore.registry.document import content_bytes, decode_document, encode_document, new_document
 from featurestore.registry.schema import document_schema
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
@@ -184,3 +185,20 @@ def test_a_newer_format_says_what_to_upgrade_to(change):
 def test_white_space_does_not_matter():
     compact = json.dumps(json.loads(DOCUMENT), separators=(",", ":"), ensure_ascii=False).encode()
     assert decode_document(compact, where="here").content == SHOP
+
+
+def test_a_document_from_before_request_columns_is_read_and_applied_again_without_a_change():
+    """R4: a key that may be ignored needs no new format."""
+    plain = replace(SHOP, services=tuple(replace(service, request_columns=()) for service in SHOP.services))
+
+    def as_it_was(read):
+        read["content"] = json.loads(content_bytes(plain))
+        for service in read["content"]["services"]:
+            del service["request_columns"]
+        compact = json.dumps(read["content"], separators=(",", ":"), ensure_ascii=False)
+        read["content_hash"] = hashlib.sha256(compact.encode()).hexdigest()
+
+    document = decode_document(changed(as_it_was), where="here")
+    assert document.content == plain
+    assert diff(document.content, plain).is_empty
+    assert content_bytes(document.content) == content_bytes(plain)
