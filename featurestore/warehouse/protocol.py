@@ -67,7 +67,12 @@ class Warehouse(Protocol):
         ...
 
     def scan(self, path: Path) -> str | None:
-        """The SELECT that reads a CSV or Parquet file; None if this warehouse cannot, so that it is uploaded."""
+        """The SELECT that reads Parquet, CSV, TSV or JSON lines; None if this warehouse cannot, so that it is uploaded.
+
+        Args:
+            path: absolute; a file, or a pattern with ``*``, ``?`` and ``**`` whose files have one schema. Folders such
+                as ``day=2026-06-01`` are columns then; a warehouse for which they are not answers None.
+        """
         ...
 
     def execute(self, statement: str) -> None:

@@ -45,7 +45,7 @@ def documented(title):
         ("Feature view", options.VIEW_KEYS),
         ("Feature", features.FEATURE_KEYS),
         ("Entity", settings.ENTITY_KEYS),
-        ("Feature service", {*services.SERVICE_KEYS, *services.USE_KEYS}),
+        ("Feature service", {*services.SERVICE_KEYS, *services.USE_KEYS, *services.REQUEST_COLUMN_KEYS}),
         ("featurestore.yml", settings.KEYS),
     ],
 )
@@ -61,7 +61,8 @@ def test_the_guides_views_and_service_are_read_without_a_problem_or_a_warning():
     reading = read(*resources())
     assert [view.name for view in reading.project.views] == ["customer_orders", "customer_tier"]
     assert [service.name for service in reading.project.services] == ["churn_v1"]
-    assert len(reading.project.services[0].features) == 3
+    (service,) = reading.project.services
+    assert (len(service.features), [it.name for it in service.request_columns]) == (3, ["basket_usd"])
 
 
 def test_the_guides_settings_are_read_without_a_problem(tmp_path):
