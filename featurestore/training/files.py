@@ -71,12 +71,12 @@ def find_files(given: str | Path) -> Files:
         kind = "file" if path.suffix.lower() in SUFFIXES else "file or folder"
         raise SpineError(f"no {kind} at {given}", where="spine", hint=hint)
     fixed = next(n for n, part in enumerate(path.parts) if has_magic(part))
-    root, pattern = Path(*path.parts[:fixed]), "/".join(path.parts[fixed:])
-    found = sorted(each for each in root.glob(pattern) if each.is_file() and not _is_hidden(each, root))
+    root, wanted = Path(*path.parts[:fixed]), "/".join(path.parts[fixed:])
+    found = sorted(each for each in root.glob(wanted) if each.is_file() and not _is_hidden(each, root))
     if not found:
         hint = "check the pattern; it starts from the current folder, and ** means folders in folders"
         raise SpineError(f"no file matches {given}", where="spine", hint=hint)
-    return Files(paths=tuple(found), suffix=_suffix(found, path), pattern=_same(root, pattern, found), root=root)
+    return Files(paths=tuple(found), suffix=_suffix(found, path), pattern=_same(root, wanted, found), root=root)
 
 
 def scan_files(files: Files, warehouse: Callable[[], Warehouse]) -> str | None:

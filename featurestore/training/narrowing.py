@@ -46,8 +46,8 @@ def narrow_frame(
     assert examples.table is not None
     assert spine.row_number is not None
     is_timed = labels is not None and labels.is_timed
-    if part is None and not is_timed:
-        return examples, spine
+    if not is_timed and (part is None or part.limit is not None):
+        return (examples if part is None else _first(examples, part.limit)), spine
     read = dict.fromkeys((*(spine.column(key).name for key in keys), spine.time))
     if labels is not None and labels.at is not None:
         read[labels.at] = None
@@ -85,6 +85,15 @@ def refuse_wrong_labels(warehouse: Warehouse, counts: str | None, labels: Labels
             f"the labels of {row['unknown']:,} examples are not known by {labels.cutoff:%Y-%m-%d %H:%M:%S} UTC",
             hint="ask with unlabelled keep (their labels are NULL) or drop",
         )
+
+
+def _first(examples: Examples, limit: int | None) -> Examples:
+    assert examples.table is not None
+    frame = examples.frame
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(frame, pandas.DataFrame):
+        frame = frame.iloc[:limit]
+    return replace(examples, table=examples.table.slice(0, limit), frame=frame)
 
 
 def _taken(examples: Examples, chosen: pa.Table, row_number: str, labels: Labels | None) -> Examples:

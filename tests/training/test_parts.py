@@ -96,6 +96,7 @@ def test_a_part_may_be_all(shop, spine, part):
 
 def test_a_limit_takes_a_frames_first_rows_and_else_the_latest(shop):
     assert numbers(ask_shop(shop, EXAMPLES, limit=3)) == [0, 1, 2]
+    assert ask_shop(shop, EXAMPLES.to_pandas().iloc[5:], limit=2).to_df().index.to_list() == [5, 6]
     latest = sorted(COLUMNS["n"], key=lambda n: COLUMNS["asked_at"][n])[-3:]
     assert sorted(numbers(ask_shop(shop, "examples", limit=3))) == sorted(latest)
     assert sorted(numbers(ask_shop(shop, "select * from examples order by n", limit=3))) == sorted(latest)
