@@ -19,7 +19,7 @@ from featurestore.sql.labels import label_counts
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
 from featurestore.training.dataset import HistoricalFeatures, Request
-from featurestore.training.examples import Examples, Model, find_examples, spine_of
+from featurestore.training.examples import Model, find_examples, spine_of
 from featurestore.training.narrowing import narrow, narrow_frame
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.spine import Spine
     from featurestore.definitions.views import Column
     from featurestore.sql.dialects.table import Strategy
+    from featurestore.training.examples import Examples
     from featurestore.warehouse.protocol import Warehouse
 
 
