@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,9 @@ class HistoricalFeatures:
 
         if isinstance(made, pa.Table):
             return made.select(others), made.select(labels)
+        pandas = sys.modules.get("pandas")
+        if pandas is not None and isinstance(made, pandas.DataFrame):  # its columns need not be called by text
+            return made.iloc[:, : len(others)], made.iloc[:, len(others) :]
         return made[others], made[labels]
 
     def to_arrow(self) -> pa.Table:

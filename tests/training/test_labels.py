@@ -209,6 +209,16 @@ def test_a_pandas_frame_keeps_its_index_when_labels_are_guarded_and_examples_dro
     assert dropped["order_count"].to_list() == [1, 1]
 
 
+def test_columns_that_are_not_called_by_text_are_split_too(shop):
+    spine = pd.DataFrame(COLUMNS).rename(columns={"labelled_at": 3})
+    job = ask_shop(shop, spine)
+    features, labels = job.split(job.to_df())
+    assert (features.columns.to_list(), labels.columns.to_list()) == (
+        ["customer_id", "asked_at", 3, "order_count"],
+        ["bought"],
+    )
+
+
 @pytest.mark.parametrize(
     "values",
     [
