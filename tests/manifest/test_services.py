@@ -288,7 +288,7 @@ def test_a_request_column_that_cannot_be_read_is_told_with_its_place(columns, sa
 
 
 @pytest.mark.parametrize(
-    ("key", "near"), [("nmae", "name"), ("join_key", "join_keys"), ("feature", "features"), ("versoin", "version")]
+    ("key", "near"), [("names", "name"), ("join_key", "join_keys"), ("feature", "features"), ("versions", "version")]
 )
 def test_an_unknown_key_of_a_use_is_told_with_what_is_near(key, near):
     (problem,) = problems(model(), exposure([{"view": "user_orders", key: "x"}]))
