@@ -128,6 +128,6 @@ def _views_of_parquet(folder: Path, size: Size) -> Path:
     database = folder / f"bench_{size.name.lower()}_parquet.duckdb"
     database.unlink(missing_ok=True)
     with duckdb.connect(str(database)) as connection:
-        for table in (*(f"driver_{number}" for number in range(size.views)), "spine"):
+        for table in size.tables:
             connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{size.parquet(table)}')")
     return database
