@@ -1,0 +1,59 @@
+"""The best SQL for DuckDB that we can write by hand for exactly these tables; what our compiler is held against.
+
+A range join finds, per example, the number of the newest row (`arg_max` by event and created time packed into 128
+bits); only winners' features are fetched. It knows what a compiler cannot: that event times never are NULL, that no two
+rows of a key share event and created time, and that an example sees few rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.data import FEATURES
+
+if TYPE_CHECKING:
+    from benchmarks.question import Question
+
+_EXAMPLES = "SELECT row_number() OVER () AS n, spine_id, driver_id, event_timestamp FROM {spine}"
+
+
+def statements(question: Question, *, is_parquet: bool, is_staged: bool) -> list[str]:
+    """The statements; the last one yields the answer.
+
+    Args:
+        question: what is asked.
+        is_parquet: read the Parquet files; else tables of the database.
+        is_staged: a temporary table per view, which wins where there is much data; else one SELECT.
+    """
+    number = "file_row_number" if is_parquet else "rowid"
+    tables = {name: _relation(question, name, is_parquet=is_parquet) for name in question.size.tables}
+    steps = {"s": _EXAMPLES.format(spine=tables[question.spine])}
+    for view in range(question.views):
+        steps[f"w{view}"] = _winners(question, view, tables[question.table_of(view)], number)
+    outputs = ", ".join(
+        f"v{view}.{name} AS driver_{view}__{name}" for view in range(question.views) for name in FEATURES
+    )
+    joins = " ".join(
+        f"LEFT JOIN (w{view} JOIN {tables[question.table_of(view)]} AS v{view} ON v{view}.{number} = w{view}.winner)"
+        f" ON w{view}.n = s.n"
+        for view in range(question.views)
+    )
+    last = f"SELECT s.spine_id, s.driver_id, s.event_timestamp, {outputs} FROM s {joins}"
+    if is_staged:
+        return [*(f"CREATE TEMP TABLE {name} AS {query}" for name, query in steps.items()), last]
+    return ["WITH " + ", ".join(f"{name} AS MATERIALIZED ({query})" for name, query in steps.items()) + f" {last}"]
+
+
+def _relation(question: Question, name: str, *, is_parquet: bool) -> str:
+    path = question.size.parquet(name)
+    return f"read_parquet('{path}', file_row_number = true)" if is_parquet else name
+
+
+def _winners(question: Question, view: int, table: str, number: str) -> str:
+    ttl_s = question.view_ttl_s(view)
+    young = "" if ttl_s is None else f" AND v.event_ts >= s.event_timestamp - INTERVAL {ttl_s} SECOND"
+    return (
+        f"SELECT s.n, arg_max(v.{number}, (epoch_us(v.event_ts)::HUGEINT << 62) + epoch_us(v.created_ts)) AS winner"
+        f" FROM s JOIN {table} AS v ON v.driver_id = s.driver_id AND v.event_ts <= s.event_timestamp{young}"
+        " GROUP BY s.n"
+    )
