@@ -18,10 +18,11 @@ def hand_written(arguments: argparse.Namespace) -> None:
     import duckdb
     import pyarrow.parquet as pq
 
-    from benchmarks.hand_written import statements
+    from benchmarks.hand_written import Way, statements
 
     question = question_of(arguments)
-    *made, last = statements(question, is_parquet=arguments.parquet, is_staged=arguments.staged)
+    way = Way(is_parquet=arguments.parquet, is_staged=arguments.staged, has_buckets=arguments.buckets)
+    *made, last = statements(question, way)
     start_mib = peak_mib()
     with measured() as used:
         path = ":memory:" if arguments.parquet else str(question.size.database)
@@ -94,6 +95,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--parquet", action="store_true", help="read Parquet files, not tables of the database")
     parser.add_argument("--staged", action="store_true", help="a temporary table per view")
+    parser.add_argument("--buckets", action="store_true", help="join on buckets of time too")
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     COMMANDS[arguments.command](arguments)
