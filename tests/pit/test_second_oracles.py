@@ -6,7 +6,6 @@ validity) is left out. Each finds the number of the row that an example sees; ro
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from featurestore.definitions.views import Column
+from tests.pit.batches import drawn
 from tests.pit.duckdb_answers import Warehouse
-from tests.pit.strategies import Case, Rows, draw_rows, draw_table, draw_world
-from tests.pit.world import HOUR, NOON, ORDERS, SECOND, World, orders_seen_at
+from tests.pit.world import HOUR, NOON, ORDERS, SECOND, orders_seen_at
+from tests.pit.world import World as Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import ViewUse
     from featurestore.definitions.views import FeatureView
     from tests.pit.oracle import Row
+    from tests.pit.strategies import Case, World
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -103,7 +104,7 @@ JOINS = [pytest.param(pandas_join, id="pandas"), pytest.param(polars_join, id="p
 @pytest.mark.parametrize("number", range(30))
 def test_our_sql_answers_as_they_do(warehouse, join, number):
     """P1-P6, P10-P12: a hundred random cases at a time, told apart by one more join key."""
-    case = drawn(number, cases=100)
+    case = drawn(f"second oracles/{number}", cases=100, change=expressible)
     got, expected = Counter(warehouse.answer(case)), Counter(answer(case, join))
     assert got == expected, (
         f"ours {list((got - expected).elements())[:3]}, theirs {list((expected - got).elements())[:3]}"
@@ -118,21 +119,10 @@ def warehouse() -> Iterator[Warehouse]:
     opened.close()
 
 
-def drawn(number: int, *, cases: int) -> Case:
-    """Random cases in one, in a world without what an as-of join of frames has no word for."""
-    choose = random.Random(f"second oracles/{number}").choice
-    world = draw_world(choose, is_batched=True)
+def expressible(world: World) -> World:
+    """The world without what an as-of join of frames has no word for."""
     views = tuple(replace(view, delay_us=0, as_of="event", valid_to=None) for view in world.views)
-    world = replace(world, views=views, as_of=None, event_timestamps=False)
-    keyless = {
-        view.name: draw_table(choose, world, world.columns(view), case=0, sizes=range(9))
-        for view in views
-        if not view.join_keys
-    }
-    batch = [draw_rows(choose, world, case=case, shared=keyless) for case in range(cases)]
-    tables = {view.name: tuple(row for rows in batch for row in rows.tables[view.name]) for view in views}
-    spine = tuple(example for rows in batch for example in rows.spine)
-    return Case(world=world, rows=Rows(spine=spine, tables=tables | keyless))
+    return replace(world, views=views, as_of=None, event_timestamps=False)
 
 
 def answer(case: Case, join: AsOfJoin) -> list[tuple[Any, ...]]:
@@ -194,7 +184,7 @@ def frames(rows: Sequence[tuple[Any, Any, int]], examples: Sequence[tuple[Any, A
 
 def ours(rows: Sequence[tuple[Any, Any, int]], examples: Sequence[tuple[Any, Any]]) -> list[int | None]:
     """What we answer, example by example."""
-    world = World()
+    world = Shop()
     world.view(ORDERS, {"user_id": "varchar", "at": "timestamp", "orders_7d": "bigint"}, rows)
     columns = {"no": "integer", "user_id": "varchar", "seen_at": "timestamp"}
     table = world.ask([(no, *example) for no, example in enumerate(examples)], ["orders"], columns=columns)
@@ -259,7 +249,7 @@ def test_keys_of_different_width_are_an_error_in_both_and_equal_here():
         pd.merge_asof(pandas_left.astype({"k": "Int32"}), pandas_right, on="at", by="k")
     with pytest.raises(pl.exceptions.ComputeError, match="mismatching dtypes"):
         left.with_columns(pl.col("k").cast(pl.Int32)).join_asof(right, on="at", by="k")
-    world = World()
+    world = Shop()
     view = replace(ORDERS, join_keys=(Column(name="user_id", type="int64"),))
     world.view(view, {"user_id": "bigint", "at": "timestamp", "orders_7d": "bigint"}, [(7, NOON, 1)])
     answered = world.ask([(7, NOON)], ["orders"], columns={"user_id": "integer", "seen_at": "timestamp"})
