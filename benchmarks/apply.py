@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmarks.bench import Line, Options, Recorder, folder, in_turn, run
 from benchmarks.data import ensure
 from benchmarks.project import Model, write_files
+from benchmarks.question import DAY_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def main(options: Options) -> None:
             Model(
                 name=f"view_{number}",
                 relation=f'"{size.database.stem}"."main"."driver_{number % size.views}"',
-                ttl="7 days",
+                ttl_s=7 * DAY_S,
             )
             for number in range(VIEWS)
         ]

@@ -36,11 +36,46 @@ class Options:
     with_feast: bool = True
     slow: bool = False
     repetitions: int = 5
+    works: tuple[str, ...] = ()
 
     @property
     def rounds(self) -> int:
         """How often each side is measured."""
         return 1 if self.quick else self.repetitions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One side of a comparison.
+
+    Attributes:
+        name: of the row in tables.
+        question: cases of one question must have the same checksum.
+        measure: runs it once; its line has a ``checksum``.
+        is_slow: measured in the first round only.
+    """
+
+    name: str
+    question: str
+    measure: Callable[[], Line]
+    is_slow: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What is to be reached: the median of `of`, or its ratio to that of `to`, in one measure."""
+
+    measure: str
+    of: str
+    to: str = ""
+    at_least: float = 0.0
+    at_most: float = float("inf")
+
+    @property
+    def name(self) -> str:
+        """What is compared, and the bound."""
+        bound = f">= {self.at_least:g}" if self.at_least else f"<= {self.at_most:g}"
+        return f"{self.measure} of {self.of}{' / ' if self.to else ''}{self.to} {bound}"
 
 
 @dataclass(kw_only=True)
@@ -75,8 +110,10 @@ class Recorder:
         us, them = self.median(ours, measure), self.median(other, measure)
         return None if us is None or them is None or us == 0 else round(them / us, 2)
 
-    def summarize(self, measures: Sequence[str], *, ours: str, other: str | None) -> None:
-        """Add a last line: medians per case, and ratios of `other` to `ours`."""
+    def summarize(
+        self, measures: Sequence[str], *, ours: str, other: str | None = None, goals: Sequence[Goal] = ()
+    ) -> None:
+        """Add a last line: medians per case, ratios of `other` to `ours`, and which goals are reached."""
         cases = list(dict.fromkeys(str(line["case"]) for line in self.lines if "case" in line))
         medians = {case: {measure: self.median(case, measure) for measure in measures} for case in cases}
         summary: Line = {"summary": medians, "machine": f"{platform.machine()} {platform.python_version()}"}
@@ -84,7 +121,17 @@ class Recorder:
             summary["ratio"] = {measure: self.ratio(measure, ours, other) for measure in measures}
             summary["of"] = f"{other} / {ours}"
         print_table(self.name, medians, measures)
+        for goal in goals:
+            self._judge(goal, summary)
         self.add(summary)
+
+    def _judge(self, goal: Goal, summary: Line) -> None:
+        reached = self.ratio(goal.measure, goal.to, goal.of) if goal.to else self.median(goal.of, goal.measure)
+        if reached is None:
+            return
+        is_met = goal.at_least <= reached <= goal.at_most
+        summary[goal.name] = [reached, is_met]
+        print(f"{'reached' if is_met else 'MISSED'}: {goal.name}: {reached:g}", file=sys.stderr)
 
 
 def print_table(name: str, medians: dict[str, dict[str, float | None]], measures: Sequence[str]) -> None:
@@ -112,6 +159,20 @@ def in_turn(sides: dict[str, Callable[[], list[Line]]], recorder: Recorder, roun
         for case, measure in sides.items():
             for line in measure():
                 recorder.add({"case": case, "round": number, **line})
+
+
+def compare(cases: Sequence[Case], recorder: Recorder, rounds: int) -> None:
+    """Measure each case once per round, one after the other; ends the run where two do not answer the same."""
+    answers: dict[str, Line] = {}
+    for number in range(rounds):
+        for case in cases:
+            if number and case.is_slow:
+                continue
+            line = {"case": case.name, "question": case.question, "round": number, **case.measure()}
+            first = answers.setdefault(case.question, line)
+            if line["checksum"] != first["checksum"]:
+                sys.exit(f"'{case.name}' does not answer as '{first['case']}' does: {line} {first}")
+            recorder.add(line)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The benchmark data: made from row numbers by integer mixing alone, so that every DuckDB makes the same rows.
 
 Shape: ``driver_0 .. driver_4`` (driver_id, event_ts, created_ts, 8 features), ``spine`` (spine_id, driver_id,
-event_timestamp), in one DuckDB file and as Parquet, in random order.
+event_timestamp) and ``spine_tenth``, a tenth of it; in one DuckDB file and as Parquet, in random order.
 The traps: 5 % of the rows repeat another's key and event time with another created time; of the examples 1 % have an
 unknown key, 1 % lie exactly at an event time, 1 % exactly at an event time plus the ttl, 0.5 % are duplicates.
 """
@@ -47,7 +47,7 @@ _MIX = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much data: distinct keys, rows per view, examples, views, columns of each view."""
+    """How much data: distinct keys, rows per view, examples, views."""
 
     name: str
     entities: int
@@ -60,22 +60,40 @@ class Size:
         """The DuckDB file."""
         return DATA_DIR / f"bench_{self.name.lower()}.duckdb"
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of all tables: the views, and the two spines."""
+        return (*(f"driver_{number}" for number in range(self.views)), "spine", "spine_tenth")
+
     def parquet(self, table: str) -> Path:
         """One table as Parquet."""
         return DATA_DIR / f"bench_{self.name.lower()}" / f"{table}.parquet"
+
+
+def _sized(name: str, rows: int, examples: int) -> Size:
+    """One view with 100 rows per key."""
+    return Size(name=name, entities=rows // 100, rows=rows, examples=examples, views=1)
 
 
 SIZES = {
     size.name: size
     for size in (
         Size(name="S", entities=1_000, rows=100_000, examples=10_000),
+        Size(name="SD", entities=50, rows=100_000, examples=10_000, views=3),
         Size(name="M", entities=10_000, rows=1_000_000, examples=100_000),
-        Size(name="L", entities=100_000, rows=10_000_000, examples=1_000_000, views=1),
         Size(name="MD", entities=500, rows=1_000_000, examples=100_000, views=3),
+        Size(name="L", entities=100_000, rows=10_000_000, examples=1_000_000, views=1),
+        Size(name="L5", entities=100_000, rows=10_000_000, examples=1_000_000),
         Size(name="K100", entities=100_000, rows=100_000, examples=1_000, views=3),
+        _sized("R10K", 10_000, 1_000),
+        _sized("R30K", 30_000, 1_000),
+        _sized("R1M", 1_000_000, 100_000),
+        _sized("R3M", 3_000_000, 100_000),
+        _sized("R10M", 10_000_000, 100_000),
+        _sized("R30M", 30_000_000, 100_000),
     )
 }
-"""S, M, L; MD is dense (2,000 rows per key); K100 has as many keys as rows, for syncs."""
+"""S, M, L grow; SD and MD are dense (2,000 rows per key); K100 has as many keys as rows, for syncs; R.. for growth."""
 
 
 def view_sql(size: Size, number: int) -> str:
@@ -155,13 +173,14 @@ def ensure(name: str) -> Size:
     partial = size.database.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     size.parquet("spine").parent.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(str(partial))
+    connection = duckdb.connect(str(partial), config={"memory_limit": "4GB"})
     for statement in _MIX:
         connection.execute(statement)
     for number in range(size.views):
         connection.execute(f"CREATE TABLE driver_{number} AS {view_sql(size, number)}")
     connection.execute(f"CREATE TABLE spine AS {spine_sql(size)}")
-    for table in (*(f"driver_{number}" for number in range(size.views)), "spine"):
+    connection.execute("CREATE TABLE spine_tenth AS SELECT * FROM spine WHERE spine_id % 10 = 3")
+    for table in size.tables:
         connection.execute(f"COPY {table} TO '{size.parquet(table)}' (FORMAT parquet, COMPRESSION zstd)")
     connection.close()
     partial.rename(size.database)

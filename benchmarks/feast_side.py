@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from benchmarks.clock import measured, peak_mib, report
-from benchmarks.data import DAYS_OF_TTL, FEATURES, SIZES, Size
+from benchmarks.data import FEATURES, SIZES
+from benchmarks.question import Question, add_arguments, question_of
 
 END = datetime(2026, 4, 30, tzinfo=timezone.utc)
 
@@ -29,17 +30,18 @@ def _repository(folder: Path, online: str) -> None:
     )
 
 
-def _views(size: Size, count: int, ttl_days: int) -> list[object]:
+def _views(question: Question) -> list[object]:
     from feast import Entity, FeatureView, Field, FileSource, ValueType
     from feast.types import Bool, Float32, Float64, Int32, Int64, String
 
     types = {"BIGINT": Int64, "INTEGER": Int32, "DOUBLE": Float64, "FLOAT": Float32, "VARCHAR": String, "BOOLEAN": Bool}
     driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
     made: list[object] = [driver]
-    for number in range(count):
+    for number in range(question.views):
+        ttl_s = question.view_ttl_s(number)
         source = FileSource(
             name=f"source_{number}",
-            path=str(size.parquet(f"driver_{number}")),
+            path=str(question.size.parquet(question.table_of(number))),
             timestamp_field="event_ts",
             created_timestamp_column="created_ts",
         )
@@ -47,7 +49,7 @@ def _views(size: Size, count: int, ttl_days: int) -> list[object]:
             FeatureView(
                 name=f"driver_{number}",
                 entities=[driver],
-                ttl=timedelta(days=ttl_days or DAYS_OF_TTL[number]),
+                ttl=timedelta(seconds=ttl_s or 0),  # nought is no limit
                 schema=[
                     Field(name="driver_id", dtype=Int64),
                     *(Field(name=name, dtype=types[kind]) for name, kind in FEATURES.items()),
@@ -58,10 +60,6 @@ def _views(size: Size, count: int, ttl_days: int) -> list[object]:
     return made
 
 
-def _references(views: int) -> list[str]:
-    return [f"driver_{number}:{feature}" for number in range(views) for feature in FEATURES]
-
-
 def setup(arguments: argparse.Namespace) -> None:
     """Make and apply a repository."""
     from feast import FeatureStore
@@ -69,7 +67,7 @@ def setup(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     _repository(folder, arguments.online)
     with measured() as used:
-        FeatureStore(repo_path=str(folder)).apply(_views(SIZES[arguments.size], arguments.views, arguments.ttl_days))
+        FeatureStore(repo_path=str(folder)).apply(_views(question_of(arguments)))
     report(used)
 
 
@@ -79,12 +77,13 @@ def historical(arguments: argparse.Namespace) -> None:
     import pyarrow.parquet as pq
     from feast import FeatureStore
 
+    question = question_of(arguments)
     store = FeatureStore(repo_path=arguments.folder)
-    examples = pd.read_parquet(SIZES[arguments.size].parquet("spine"))
+    examples = pd.read_parquet(question.size.parquet(question.spine))
     start_mib = peak_mib()
     with measured() as used:
         table = store.get_historical_features(
-            entity_df=examples, features=_references(arguments.views), full_feature_names=True
+            entity_df=examples, features=question.references, full_feature_names=True
         ).to_arrow()
     report(used, rows=table.num_rows, start_mib=round(start_mib, 1))
     if arguments.out:
@@ -110,16 +109,16 @@ def lookup(arguments: argparse.Namespace) -> None:
     store = FeatureStore(repo_path=arguments.folder)
     from benchmarks.lookup import cases, latencies
 
-    entities = SIZES[arguments.size].entities
+    size = question_of(arguments).size
     for case in cases(arguments.views):
-        references = _references(case.views)
+        references = Question(size=size, views=case.views).references
 
         def ask(ids: list[int], references: list[str] = references) -> object:
             return store.get_online_features(
                 references, [{"driver_id": number} for number in ids], full_feature_names=True
             ).to_dict()
 
-        print(latencies(case, ask, entities, arguments.seconds), flush=True)
+        print(latencies(case, ask, size.entities, arguments.seconds), flush=True)
 
 
 def apply(arguments: argparse.Namespace) -> None:
@@ -161,10 +160,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("--folder", required=True)
-    parser.add_argument("--size", default="M", choices=sorted(SIZES))
-    parser.add_argument("--views", type=int, default=3)
+    add_arguments(parser)
     parser.add_argument("--online", default="sqlite")
-    parser.add_argument("--ttl-days", type=int, default=0, help="of all views; each view's own by default")
     parser.add_argument("--all", action="store_true", help="materialize all views")
     parser.add_argument("--out")
     parser.add_argument("--seconds", type=float, default=2.0)

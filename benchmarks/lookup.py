@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MEASURES = ("p50_ms", "p99_ms", "cpu_ms")
 _WARM_UP = 20
+_CENTURY_S = 100 * 365 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +84,13 @@ def main(options: Options) -> None:
 
 def _ours(project: Path, size: Size, online: str) -> Callable[[], list[Line]]:
     from benchmarks.bench import run
-    from benchmarks.project import write_project
+    from benchmarks.project import DbtTarget, write_project
+    from benchmarks.question import Question
 
     # As old as the data are: beyond its ttl a value would not be answered.
-    write_project(project, size, views=3, ttl="36500 days", online=online)
-    arguments = ("--folder", str(project), "--size", size.name)
+    question = Question(size=size, ttl_s=_CENTURY_S)
+    write_project(project, question, more=DbtTarget(online=online))
+    arguments = ("--folder", str(project), *question.arguments)
     run("our_side", "apply", *arguments)
     run("our_side", "materialize", *arguments, "--all")
     return partial(run, "our_side", "lookup", *arguments, *(("--online", online) if online else ()))
@@ -95,8 +98,10 @@ def _ours(project: Path, size: Size, online: str) -> Callable[[], list[Line]]:
 
 def _feast(project: Path, size: Size, online: str) -> Callable[[], list[Line]]:
     from benchmarks.bench import run
+    from benchmarks.question import Question
 
-    arguments = ("--folder", str(project), "--size", size.name, "--online", online or "sqlite", "--ttl-days", "36500")
+    question = Question(size=size, ttl_s=_CENTURY_S)
+    arguments = ("--folder", str(project), *question.arguments, "--online", online or "sqlite")
     run("feast_side", "setup", *arguments, feast=True)
     run("feast_side", "materialize", *arguments, "--all", feast=True)
     return partial(run, "feast_side", "lookup", *arguments, feast=True)

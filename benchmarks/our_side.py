@@ -10,11 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks.clock import measured, peak_mib, report
-from benchmarks.data import FEATURES, SIZES
-
-
-def _references(views: int) -> list[str]:
-    return [f"driver_{number}:{feature}" for number in range(views) for feature in FEATURES]
+from benchmarks.question import Question, add_arguments, question_of
 
 
 def _import_what_feast_imports() -> None:
@@ -24,25 +20,29 @@ def _import_what_feast_imports() -> None:
 
 
 def historical(arguments: argparse.Namespace) -> None:
-    """Historical retrieval to Arrow; the examples are a table, or a pandas frame as for Feast."""
+    """Historical retrieval; to Arrow, held, or with ``--to parquet`` into the file, which the clock includes then."""
     import pyarrow.parquet as pq
 
     from featurestore import FeatureStore
 
     _import_what_feast_imports()
+    question = question_of(arguments)
     store = FeatureStore(arguments.folder)
-    examples: object = "SELECT * FROM spine"
-    if arguments.spine == "frame":
+    examples: object = f"SELECT * FROM {question.spine}"
+    if arguments.examples == "frame":
         import pandas as pd
 
-        examples = pd.read_parquet(SIZES[arguments.size].parquet("spine"))
+        examples = pd.read_parquet(question.size.parquet(question.spine))
+    forced = {"strategy": arguments.strategy} if arguments.strategy else {}
     start_mib = peak_mib()
     with measured() as used:
-        table = store.get_historical_features(
-            examples, features=_references(arguments.views), full_feature_names=True
-        ).to_arrow()
-    report(used, rows=table.num_rows, start_mib=round(start_mib, 1))
-    if arguments.out:
+        asked = store.get_historical_features(examples, features=question.references, full_feature_names=True, **forced)
+        if arguments.to == "arrow":
+            table = asked.to_arrow()
+        else:
+            asked.to_parquet(arguments.out)
+    report(used, start_mib=round(start_mib, 1))
+    if arguments.to == "arrow":
         pq.write_table(table, arguments.out)
 
 
@@ -67,16 +67,16 @@ def lookup(arguments: argparse.Namespace) -> None:
     from benchmarks.lookup import cases, latencies
     from featurestore.serving import open_client
 
-    size = SIZES[arguments.size]
+    question = question_of(arguments)
     with open_client(arguments.folder, online_store=arguments.online or None) as client:
         for case in cases(arguments.views):
-            references = _references(case.views)
+            references = Question(size=question.size, views=case.views).references
 
             def ask(ids: list[int], references: list[str] = references) -> object:
                 rows = [{"driver_id": number} for number in ids]
                 return client.get_online_features(references, rows, full_feature_names=True).to_dict()
 
-            print(latencies(case, ask, size.entities, arguments.seconds), flush=True)
+            print(latencies(case, ask, question.size.entities, arguments.seconds), flush=True)
 
 
 def apply(arguments: argparse.Namespace) -> None:
@@ -96,9 +96,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--size", default="M", choices=sorted(SIZES))
-    parser.add_argument("--views", type=int, default=3)
-    parser.add_argument("--spine", default="table", choices=("table", "frame"))
+    add_arguments(parser)
+    parser.add_argument("--examples", default="table", choices=("table", "frame"), help="a table, or a pandas frame")
+    parser.add_argument("--to", default="arrow", choices=("arrow", "parquet"))
+    parser.add_argument("--strategy", default="", help="force one; ours to choose by default")
     parser.add_argument("--online", default="")
     parser.add_argument("--all", action="store_true", help="materialize all views")
     parser.add_argument("--out")

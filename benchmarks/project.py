@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
-from benchmarks.data import DAYS_OF_TTL, FEATURES, Size
+from benchmarks.data import FEATURES, Size
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from benchmarks.question import Question
 
 NAME = "bench"
 Tables = Literal["table", "parquet"]
@@ -26,46 +28,60 @@ class Model:
 
     name: str
     relation: str
-    ttl: str | None
+    ttl_s: int | None
 
 
-def write_project(
-    folder: Path, size: Size, *, views: int, tables: Tables = "table", ttl: str | None = "", online: str = ""
-) -> Path:
-    """Write a project over the data of a size.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DbtTarget:
+    """What a target may have besides its database.
+
+    Attributes:
+        online: URI of the online store; SQLite in the folder if empty.
+        memory_limit: of DuckDB, e.g. ``256MB``; DuckDB's own if empty.
+    """
+
+    online: str = ""
+    memory_limit: str = ""
+
+
+PLAIN = DbtTarget()
+
+
+def write_project(folder: Path, question: Question, *, tables: Tables = "table", more: DbtTarget = PLAIN) -> Path:
+    """Write a project whose views are those of a question.
 
     Args:
         folder: where; made if needed.
-        size: the data, made before.
-        views: how many of its views.
+        question: size, views and ttl; the data is made before.
         tables: ``table`` for DuckDB tables, ``parquet`` for DuckDB views of the Parquet files.
-        ttl: of all views; the empty text for each view's own, None for none.
-        online: URI of the online store; SQLite in the folder if empty.
+        more: what else the target has.
 
     Returns:
         The folder.
     """
+    size = question.size
     database = size.database if tables == "table" else _views_of_parquet(folder, size)
     models = [
         Model(
-            name=f"driver_{number}",
-            relation=f'"{database.stem}"."main"."driver_{number}"',
-            ttl=f"{DAYS_OF_TTL[number]} days" if ttl == "" else ttl,
+            name=f"driver_{view}",
+            relation=f'"{database.stem}"."main"."{question.table_of(view)}"',
+            ttl_s=question.view_ttl_s(view),
         )
-        for number in range(views)
+        for view in range(question.views)
     ]
-    return write_files(folder, models, database=database, online=online)
+    return write_files(folder, models, database=database, more=more)
 
 
-def write_files(folder: Path, models: list[Model], *, database: Path, online: str = "") -> Path:
+def write_files(folder: Path, models: list[Model], *, database: Path, more: DbtTarget = PLAIN) -> Path:
     """Write the files of a project with these models."""
     (folder / "target").mkdir(parents=True, exist_ok=True)
     (folder / "dbt_project.yml").write_text(f"name: {NAME}\nprofile: {NAME}\n")
+    settings = f", settings: {{memory_limit: {more.memory_limit}}}" if more.memory_limit else ""
     (folder / "profiles.yml").write_text(
-        f"{NAME}:\n  target: dev\n  outputs:\n    dev: {{type: duckdb, path: '{database}', schema: main}}\n"
+        f"{NAME}:\n  target: dev\n  outputs:\n    dev: {{type: duckdb, path: '{database}', schema: main{settings}}}\n"
     )
-    if online:
-        (folder / "featurestore.yml").write_text(f"online_store: {online}\n")
+    if more.online:
+        (folder / "featurestore.yml").write_text(f"online_store: {more.online}\n")
     nodes = {f"model.{NAME}.{model.name}": _node(model, database.stem) for model in models}
     manifest = {
         "metadata": {
@@ -89,8 +105,8 @@ def write_files(folder: Path, models: list[Model], *, database: Path, online: st
 
 def _node(model: Model, database: str) -> dict[str, object]:
     view: dict[str, object] = {"entities": ["driver_id"], "created_at": "created_ts"}
-    if model.ttl is not None:
-        view["ttl"] = model.ttl
+    if model.ttl_s is not None:
+        view["ttl"] = f"{model.ttl_s} seconds"
     types = {"driver_id": "BIGINT", "event_ts": "TIMESTAMP", "created_ts": "TIMESTAMP", **FEATURES}
     meta = {"feature_view": view}
     return {
@@ -128,6 +144,6 @@ def _views_of_parquet(folder: Path, size: Size) -> Path:
     database = folder / f"bench_{size.name.lower()}_parquet.duckdb"
     database.unlink(missing_ok=True)
     with duckdb.connect(str(database)) as connection:
-        for table in (*(f"driver_{number}" for number in range(size.views)), "spine"):
+        for table in size.tables:
             connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{size.parquet(table)}')")
     return database
