@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from featurestore.serving.client import OnlineClient
     from featurestore.serving.response import OnlineResponse
     from featurestore.sql.dialects.table import Strategy
+    from featurestore.training.card import Card
     from featurestore.training.dataset import HistoricalFeatures
-    from featurestore.training.request import Question
+    from featurestore.training.replay import Replay
+    from featurestore.training.request import Question, Surroundings
+    from featurestore.training.verify import FoundCard, Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,17 +269,70 @@ class FeatureStore:
 
     def ask(self, question: Question) -> HistoricalFeatures:
         """Answer a `training.request.Question`; `get_historical_features` in one argument."""
-        from featurestore.training.request import Surroundings, ask
+        from featurestore.training.request import ask
 
-        document = self.document
-        around = Surroundings(
+        return ask(question, self._around(self.document))
+
+    def verify_training_set(self, card: str | Path) -> Verification:
+        """Compare a training set with its card (`training.verify`).
+
+        Args:
+            card: the card's path or URI; or those of the training set, or the name of its table.
+
+        Returns:
+            ``.is_equal`` and ``.differences``.
+
+        Raises:
+            UsageError: there is no card, or it is of another project.
+            OperationError: the training set is not there, or cannot be read.
+        """
+        from featurestore.training.verify import verify
+
+        return verify(self._card(card), open_warehouse=self.workspace.open_warehouse)
+
+    def replay_training_set(
+        self, card: str | Path, write: Callable[[HistoricalFeatures], Card] | None = None, *, spine: object = None
+    ) -> Replay:
+        """Make a training set again from its card, and compare (`training.replay`).
+
+        Args:
+            card: as in `verify_training_set`.
+            write: where to, e.g. ``lambda job: job.to_parquet("again.parquet")``; None compares and keeps nothing.
+            spine: the examples, where the card does not hold them: a frame's must be given again.
+
+        Returns:
+            ``.is_equal``, ``.differences``, and ``.made``, the new card.
+
+        Raises:
+            UsageError: there is no card, it is of another project, or its examples must be given.
+            OperationError: the registry has other definitions under the card's version.
+        """
+        from featurestore.training.replay import replay
+
+        found = self._card(card)
+        document = self.workspace.registry().version(found.card.registry_version)
+        return replay(found, self._around(document), write, spine=spine)
+
+    def _around(self, document: Document) -> Surroundings:
+        from featurestore.training.request import Surroundings
+
+        return Surroundings(
             project=document.content,
             registry_version=document.version,
+            registry_hash=document.content_hash,
             model=self.workspace.model,
             open_warehouse=self.workspace.open_warehouse,
-            records_dir=self.workspace.state_dir / "training_sets",
+            cards_dir=self._cards_dir,
         )
-        return ask(question, around)
+
+    def _card(self, given: str | Path) -> FoundCard:
+        from featurestore.training.verify import find_card
+
+        return find_card(given, project=self.workspace.dbt.name, cards_dir=self._cards_dir)
+
+    @property
+    def _cards_dir(self) -> Path:
+        return self.workspace.state_dir / "training_sets"
 
     def materialize(
         self,
