@@ -152,39 +152,35 @@ def _refuse_more(asked: Asked, option: str, *, allowed: Sequence[str]) -> None:
 
 def _verify(common: Common, card: str) -> None:
     checked = common.store().verify_training_set(card)
+    name = checked.card.written_to.name
     if common.as_json:
-        result_json({"equal": checked.is_equal, "differences": checked.differences, "found": checked.found})
-    _tell(checked.differences, as_json=common.as_json)
-    if checked.differences:
-        raise CheckError(
-            f"{checked.card.written_to.name} is not what its card says",
-            hint="restore it, or make it again: --replay",
-        )
-    if not common.as_json:
-        same, rows = checked.card.written_to.name, counted(checked.card.rows, "row")
-        result(f"{same}  {rows}  as its card says")
+        rows, data_hash = checked.found.rows, checked.found.data_hash
+        found = {"equal": checked.is_equal, "differences": checked.differences, "rows": rows, "data_hash": data_hash}
+        result_json({"path": name, **found})
+    else:
+        same = "as its card says" if checked.is_equal else "not as its card says"
+        _tell(f"{name}  {counted(checked.found.rows, 'row')}  {same}", checked.differences)
+    if not checked.is_equal:
+        raise CheckError(f"{name} is not what its card says", hint="restore it, or make it again: --replay CARD")
 
 
 def _replay(common: Common, asked: Asked, destination: Destination, card: str) -> None:
-    spine = asked.given["spine"]
-    again = common.store().replay_training_set(card, destination.write, spine=spine)
+    again = common.store().replay_training_set(card, destination.write, spine=asked.given["spine"])
     if common.as_json:
-        result_json({"equal": again.is_equal, "differences": again.differences, "card": again.made})
-    _tell(again.differences, as_json=common.as_json)
-    if again.differences:
-        raise CheckError(
-            "it is not the training set of the card: the data has changed since",
-            hint="the definitions, options and examples asked for are the card's",
-        )
-    if not common.as_json:
-        place = destination.name or "nothing was written"
-        result(f"{place}  {counted(again.made.rows, 'row')}  the same as the card's")
+        found = {"equal": again.is_equal, "differences": again.differences, "card": again.made}
+        result_json({"path": destination.name, **found})
+    else:
+        same = "the same as the card's" if again.is_equal else "not the same as the card's"
+        _tell(f"{destination.name or 'not written'}  {counted(again.made.rows, 'row')}  {same}", again.differences)
+    if not again.is_equal:
+        hint = "definitions, options and examples are the card's; the data behind them is not what it was"
+        raise CheckError("the new training set is not the card's", hint=hint)
 
 
-def _tell(differences: Sequence[Difference], *, as_json: bool) -> None:
-    if not as_json:
-        for each in differences:
-            result(each.says)
+def _tell(line: str, differences: Sequence[Difference]) -> None:
+    result(line)
+    for each in differences:
+        result(f"  {each.says}")
 
 
 def _write(job: HistoricalFeatures, destination: Destination, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ FORMAT = 1
 KIND = "training set"
 
 _SECRET = re.compile(
-    r"""(?P<key>\b\w*(?:password|passwd|pwd|secret|token|access_key|account_key|sas)\w*["']?\s*(?:=>|[=:])\s*["']?)
+    r"""(?P<key>\b\w*(?:password|passwd|pwd|secret|token|access_key|account_key|sas)\w*["']?\s*(?:=>|:=|[=:])\s*["']?)
         [^\s"',;)&]+
       | (?P<user>\b[a-z][a-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+(?=@)""",
     re.IGNORECASE | re.VERBOSE,
@@ -61,13 +61,13 @@ class CardSpine:
     Attributes:
         given: a file, a table, a model or SQL, as typed; None for a frame, which must be given again.
         label: how to speak of them.
-        columns: how many of the first columns are theirs.
+        columns: names of theirs.
         hash: of their rows, in any order.
     """
 
     given: str | None
     label: str
-    columns: int
+    columns: tuple[str, ...]
     hash: str = ""
 
 

@@ -248,7 +248,7 @@ class HistoricalFeatures:
         from featurestore.training.write import check_table, write_table
 
         table = TableWrite(relation=relation, mode=mode, partition=partition)
-        check_table(table)
+        check_table(table, self.columns)
         return write_table(table, self.card(), ready=self._ready(read_only=False), cards_dir=self.cards_dir)
 
     def measured(self) -> Card:
@@ -326,7 +326,7 @@ class HistoricalFeatures:
         return CardSpine(
             given=None if given is None else without_secrets(given),
             label=self.examples.label,
-            columns=first,
+            columns=columns[:first],
         )
 
     @property

@@ -17,7 +17,7 @@ from featurestore.training.hash_words import added, mixed, mixed_number, text_wo
 from featurestore.training.type_names import plain, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 PREFIX = "rowsum1:"
 """Which definition a hash follows; a later one would have another prefix."""
@@ -70,11 +70,11 @@ class RowHasher:
 
     Args:
         schema: of the batches.
-        spine: how many of the first columns are the spine's; they are hashed on their own, too.
+        spine: names of the spine's columns; they are hashed on their own, too.
     """
 
     schema: pa.Schema
-    spine: int = 0
+    spine: Collection[str] = ()
     rows: int = 0
     _columns: list[_Column] = field(init=False)
     _all: _Rows = field(default_factory=_Rows, init=False)
@@ -85,7 +85,7 @@ class RowHasher:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add the rows of one batch."""
-        cells = np.zeros(batch.num_rows, dtype=np.uint64)
+        cells, of_spine = (np.zeros(batch.num_rows, dtype=np.uint64) for _ in range(2))
         for at, column in enumerate(self._columns):
             values = plain(batch.column(at))
             cell = words(values)
@@ -94,9 +94,10 @@ class RowHasher:
             column.sum = (column.sum + added(cell)) & _MASK
             column.nulls += values.null_count
             np.add(cells, cell, out=cells)
-            if at + 1 == self.spine:
-                self._spine.add(cells)
+            if column.name in self.spine:
+                np.add(of_spine, cell, out=of_spine)
         self._all.add(cells)
+        self._spine.add(of_spine)
         self.rows += batch.num_rows
 
     @property
@@ -115,7 +116,7 @@ class RowHasher:
     @property
     def spine_hash(self) -> str:
         """Hash of the spine's columns alone."""
-        return self._hash(self._spine, self._columns[: self.spine])
+        return self._hash(self._spine, [column for column in self._columns if column.name in self.spine])
 
     def _hash(self, rows: _Rows, columns: Sequence[_Column]) -> str:
         schema = sum(mixed_number(column.key) for column in columns)

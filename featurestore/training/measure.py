@@ -14,7 +14,7 @@ from featurestore.training.hash import RowHasher
 from featurestore.training.type_names import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from featurestore.training.card import Card
     from featurestore.training.hash import ColumnHash
@@ -40,12 +40,12 @@ class Meter:
 
     Args:
         schema: of the batches.
-        spine: how many of the first columns are the spine's.
+        spine: names of the spine's columns.
         time: the column whose first and last value are wanted; None if there is none.
     """
 
     schema: pa.Schema
-    spine: int = 0
+    spine: Collection[str] = ()
     time: str | None = None
     _hasher: RowHasher = field(init=False)
     _ends: list[int] = field(default_factory=list, init=False)
@@ -58,7 +58,7 @@ class Meter:
     def of(cls, schema: pa.Schema, card: Card) -> Meter:
         """A meter for rows that a card is, or will be, about."""
         time = card.time if card.time in schema.names else None
-        return cls(schema, spine=card.spine.columns if card.spine is not None else 0, time=time)
+        return cls(schema, spine=frozenset(() if card.spine is None else card.spine.columns), time=time)
 
     def watch(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """Hand the batches on, each measured."""

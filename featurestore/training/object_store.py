@@ -22,7 +22,9 @@ from featurestore.errors import ObjectStoreError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
+    from obstore import ReadableFile
     from obstore.store import ObjectStore
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
@@ -114,12 +116,12 @@ class ObjectPlace:
         import obstore
 
         with self._told("read"):
-            return cast("IO[bytes]", obstore.open_reader(self._store(), name))
+            return cast("IO[bytes]", _Download(obstore.open_reader(self._store(), name), self._told))
 
     def _get(self, key: str) -> bytes | None:
         import obstore
 
-        with self._told("read"):
+        with self._told("use"):
             try:
                 return bytes(obstore.get(self._store(), key).bytes())
             except FileNotFoundError as error:
@@ -167,6 +169,36 @@ class ObjectPlace:
         if "HTTP error" in text or "error sending request" in text:
             return "the store cannot be reached", "is the endpoint right, and the network there?"
         return "the store cannot be used", set_up
+
+
+class _Download(RawIOBase):
+    """A stream that fetches what is asked for, in the form that Python's own streams have."""
+
+    def __init__(self, reader: ReadableFile, told: Callable[[str], AbstractContextManager[None]]) -> None:
+        self._reader, self._told = reader, told
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place it is at."""
+        return self._reader.tell()
+
+    def readinto(self, buffer: Any, /) -> int:  # noqa: ANN401  any buffer
+        """Fetch as much as fits."""
+        with self._told("read"):
+            data = self._reader.read(len(buffer))
+        buffer[: len(data)] = bytes(data)
+        return len(data)
 
 
 class _Upload(RawIOBase):

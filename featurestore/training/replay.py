@@ -89,7 +89,7 @@ def _options(card: Card, *, where: str) -> dict[str, Any]:
     if unknown:
         hint = f"upgrade to featurestore {card.written_by} or later"
         raise UsageError(f"it was made with an option this version does not know: {unknown[0]}", where=where, hint=hint)
-    options = dict(card.question)
+    options = {**card.question, **({} if card.time is None else {"time": card.time})}
     for name in _MOMENTS:
         if name in options:
             options[name] = parse_moment(options[name])

@@ -37,7 +37,7 @@ class Difference:
     """One way in which a training set is not what a card says.
 
     Attributes:
-        what: ``rows``, ``column``, ``order``, ``spine`` or ``data``.
+        what: ``rows``, ``column``, ``order``; or ``spine`` or ``data``, whose rows are put together in another way.
         column: its name, where it is one column's.
         says: one line for people: expected and got.
     """
@@ -153,9 +153,12 @@ def differences(expected: Card, got: Card) -> tuple[Difference, ...]:
     names, now = [column.name for column in expected.columns], [column.name for column in got.columns]
     if names != now and sorted(names) == sorted(now):
         found.append(Difference(what="order", says=f"columns: expected the order {', '.join(names)}"))
-    if got.data_hash != expected.data_hash and not any(each.what in ("rows", "column") for each in found):
-        says = "rows: every column has its values, but they are put together in other rows"
-        found.append(Difference(what="data", says=says))
+    if not any(each.what in ("rows", "column") for each in found):
+        together = "every column has its values, but they are put together in other rows"
+        if expected.spine is not None and got.spine != expected.spine:
+            found.append(Difference(what="spine", says=f"spine: {together}"))
+        elif got.data_hash != expected.data_hash:
+            found.append(Difference(what="data", says=f"rows: {together}"))
     return tuple(found)
 
 
@@ -167,7 +170,7 @@ def _column_says(expected: CardColumn, got: CardColumn | None) -> str | None:
     if got.hash == expected.hash:
         return None
     if got.nulls != expected.nulls:
-        return f"other values; expected {expected.nulls:,} NULLs, got {got.nulls:,}"
+        return f"other values; NULLs: expected {expected.nulls:,}, got {got.nulls:,}"
     return "other values"
 
 

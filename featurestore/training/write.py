@@ -6,20 +6,21 @@ Rows on their way into a file are measured as they pass; those that the warehous
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from featurestore.errors import UsageError
+from featurestore.errors import FeatureStoreError, UsageError
 from featurestore.sql.stored import stored_query
-from featurestore.training.card import WrittenTo, encode_card, sha256
+from featurestore.training.card import WrittenTo, decode_card, encode_card, sha256
 from featurestore.training.measure import Meter
 from featurestore.training.parquet import read_parquet, write_parquet
 from featurestore.training.places import card_file_aside, place_of, write_card_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -85,6 +86,8 @@ def write_rows(path: str | Path, card: Card, rows: Callable[[], pa.RecordBatchRe
 
 def _write_folder(place: Place, card: Card, query: Ready) -> Card | None:
     """Let the warehouse write; None if it does not."""
+    if "files" in query.warehouse.lacks:
+        return None
     uri = place.name if "://" in place.name else str(Path(place.name).absolute())
     with place.card_aside() as is_in_place:
         if query.warehouse.write_files(uri, query.statements, query.select) is None:
@@ -110,9 +113,11 @@ def write_table(table: TableWrite, card: Card, *, ready: AbstractContextManager[
     check_table(table)
     path = cards_dir / card_file_name(table)
     with ready as query:
-        with card_file_aside(path) as is_in_place:
+        with ExitStack() as stack:
+            asides = [stack.enter_context(card_file_aside(each)) for each in (path, *_outdated(cards_dir, table))]
             query.warehouse.write_table(table, query.statements, query.select)
-            is_in_place()
+            for is_in_place in asides:
+                is_in_place()
         names = [column.name for column in card.columns]
         sql = stored_query(table.relation, names, partition=table.partition, dialect=query.warehouse.dialect)
         rows = query.warehouse.read(sql)
@@ -129,8 +134,21 @@ def measure(card: Card, rows: AbstractContextManager[pa.RecordBatchReader]) -> C
         return card.of(Meter.of(reader.schema, card).drain(reader))
 
 
-def check_table(table: TableWrite) -> None:
-    """Refuse what is no table's name, and a partition that nothing is appended to. Raises UsageError."""
+def _outdated(cards_dir: Path, table: TableWrite) -> list[Path]:
+    """Other cards of the same table that this write makes untrue: of its partitions, or of the whole."""
+    whole = replace(table, partition=None)
+    if table.partition is not None:
+        return [cards_dir / card_file_name(whole)]
+    found = []
+    for path in sorted(cards_dir.glob("*=*.json")):
+        with suppress(OSError, FeatureStoreError):
+            if decode_card(path.read_bytes(), where=str(path)).written_to.name == table.relation:
+                found.append(path)
+    return found
+
+
+def check_table(table: TableWrite, columns: Sequence[str] = ()) -> None:
+    """Refuse what is no table's name, and a partition without append or of a column's name. Raises UsageError."""
     if not _TABLE.match(table.relation):
         hint = 'e.g. train_v1, main.train_v1 or "my table"'
         raise UsageError(f"expected the name of a table, got {table.relation!r}", hint=hint)
@@ -139,6 +157,9 @@ def check_table(table: TableWrite) -> None:
     if table.partition is not None and table.mode != "append":
         hint = 'add --append, or mode="append" in Python; a table that is replaced has no partitions to keep'
         raise UsageError("a partition says which rows an append replaces", hint=hint)
+    if table.partition is not None and table.partition[0].casefold() in {name.casefold() for name in columns}:
+        hint = "give the partition a name of its own; it is a column that is added"
+        raise UsageError(f"the training set has a column '{table.partition[0]}' of its own", hint=hint)
 
 
 def card_file_name(table: TableWrite) -> str:

@@ -156,7 +156,7 @@ class DuckDBWarehouse:
     """
 
     dialect = "duckdb"
-    lacks: frozenset[Ability] = frozenset()
+    lacks: frozenset[Ability] = frozenset({"files"})
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, has_own_limit: bool = False) -> None:
         self._connection = connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ def from_page():
     """What the page's Python defines."""
     found = {}
     for block in _BLOCK.findall(PAGE.read_text(encoding="utf-8")):
-        exec(block, found)  # noqa: S102  our own page
+        exec(block, found)
     return found
 
 
@@ -69,7 +70,7 @@ def _word(kind, value):
 def _bits(kind, value):
     if kind.startswith("float"):
         plain = 0.0 if value == 0 else float(value)
-        return 0x7FF8000000000000 if plain != plain else struct.unpack("<Q", struct.pack("<d", plain))[0]
+        return 0x7FF8000000000000 if math.isnan(plain) else struct.unpack("<Q", struct.pack("<d", plain))[0]
     if kind == "date":
         return (value - date(1970, 1, 1)).days % 2**64
     if kind in ("timestamp", "timestamptz", "time", "duration"):

@@ -172,7 +172,7 @@ def test_a_parquet_file_has_the_hash_of_the_rows_it_was_written_from(tmp_path):
 
 def test_the_spine_has_a_hash_of_its_own():
     table = pa.table({"id": [1, 2], "at": [3, 4], "feature": [5, 6]})
-    hasher = RowHasher(table.schema, spine=2)
+    hasher = RowHasher(table.schema, spine={"id", "at"})
     for batch in table.to_batches(max_chunksize=1):
         hasher.add(batch)
     assert hasher.spine_hash == hash_table(table.select(["id", "at"]))
