@@ -262,7 +262,9 @@ class HistoricalFeatures:
     def card(self) -> Card:
         """Describe it as far as it is known before it runs: everything but rows, hashes and place."""
         request, sql = self.request, str(self.sql)
-        features = {output.name: f"{output.use.name}:{output.feature.name}" for output in self.compiled.selection.outputs}
+        features = {
+            output.name: f"{output.use.name}:{output.feature.name}" for output in self.compiled.selection.outputs
+        }
         return Card(
             project=request.project,
             registry_version=request.registry_version,

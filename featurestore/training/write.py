@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from featurestore.errors import FeatureStoreError, UsageError
+from featurestore.definitions.views import Column
+from featurestore.errors import FeatureStoreError, QueryError, UsageError
 from featurestore.sql.stored import stored_query
 from featurestore.training.card import WrittenTo, decode_card, encode_card, sha256
 from featurestore.training.measure import Meter
 from featurestore.training.parquet import read_parquet, write_parquet
 from featurestore.training.places import card_file_aside, place_of, write_card_file
+from featurestore.warehouse.table_columns import refuse_other_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -41,11 +43,13 @@ class Ready:
         warehouse: open.
         statements: to run before.
         select: yields the rows.
+        whole: one SELECT that yields the same rows without the statements.
     """
 
     warehouse: Warehouse
-    statements: tuple[str, ...]
+    statements: Iterable[str]
     select: str
+    whole: str
 
     def rows(self) -> pa.RecordBatchReader:
         """Run it; read to the end before the warehouse is closed."""
@@ -113,6 +117,8 @@ def write_table(table: TableWrite, card: Card, *, ready: AbstractContextManager[
     check_table(table)
     path = cards_dir / card_file_name(table)
     with ready as query:
+        if table.mode == "append":
+            _refuse_misfit(table, query)
         with ExitStack() as stack:
             asides = [stack.enter_context(card_file_aside(each)) for each in (path, *_outdated(cards_dir, table))]
             query.warehouse.write_table(table, query.statements, query.select)
@@ -132,6 +138,19 @@ def measure(card: Card, rows: AbstractContextManager[pa.RecordBatchReader]) -> C
     """Run a training set and keep nothing of it but its card."""
     with rows as reader:
         return card.of(Meter.of(reader.schema, card).drain(reader))
+
+
+def _refuse_misfit(table: TableWrite, query: Ready) -> None:
+    """Refuse other columns than the table's before the work; a table that is not there yet has none."""
+    everything = stored_query(table.relation, None, dialect=query.warehouse.dialect)
+    try:
+        before = query.warehouse.schema(everything)
+    except QueryError:
+        return
+    new = query.warehouse.schema(query.whole)
+    if table.partition is not None:
+        new = (*new, Column(name=table.partition[0], type="string"))
+    refuse_other_columns(table, before=before, new=new)
 
 
 def _outdated(cards_dir: Path, table: TableWrite) -> list[Path]:

@@ -1,40 +1,44 @@
-"""DuckDB: rows into a table, in one transaction, after a rehearsal with no rows.
+"""DuckDB: rows into a table, in one transaction.
 
-The rehearsal makes every temporary table empty and binds the last SELECT, then takes all of it back. So a table that
-exists already, cannot be made, or has other columns is refused before the work.
+A name that cannot be a new table is refused before the work: the table is made, and taken back.
 """
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from featurestore.errors import QueryError
+from featurestore.warehouse.table_columns import refuse_other_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from featurestore.definitions.views import Column
     from featurestore.warehouse.duckdb import DuckDBWarehouse
     from featurestore.warehouse.protocol import TableWrite
 
 _STAGED = '"__written rows"'
-_MAKES = re.compile(r"^\s*CREATE\s+TEMP(?:ORARY)?\s+TABLE\b", re.IGNORECASE)
 _MAKE = {"create": "CREATE TABLE", "replace": "CREATE OR REPLACE TABLE"}
 
 
-def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[str], sql: str) -> int:
     """Store the rows of `sql`; arguments and errors as in `warehouse.protocol.Warehouse.write_table`."""
     mode = "create" if table.mode == "append" and not _exists(warehouse, table) else table.mode
-    _rehearse(warehouse, table, mode, statements, sql)
+    if mode in _MAKE:
+        with _transaction(warehouse, keep=False):
+            warehouse.execute(f"{_MAKE[mode]} {table.relation} (x INTEGER)")
     for statement in statements:
         warehouse.execute(statement)
-    if mode != "append":
-        rows = _with_partition(table, sql)
+    rows = _with_partition(table, sql)
+    if mode in _MAKE:
         warehouse.execute(f"{_MAKE[mode]} {table.relation} AS {rows}")
         return _count(warehouse, table.relation)
-    warehouse.execute(f"CREATE TEMPORARY TABLE {_STAGED} AS {_with_partition(table, sql)}")
+    warehouse.execute(f"CREATE TEMPORARY TABLE {_STAGED} AS {rows}")
+    refuse_other_columns(
+        table,
+        before=warehouse.schema(f"SELECT * FROM {table.relation}"),
+        new=warehouse.schema(f"SELECT * FROM {_STAGED}"),
+    )
     with _transaction(warehouse):
         if table.partition is not None:
             column, value = table.partition
@@ -43,39 +47,6 @@ def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Sequence[st
     rows_added = _count(warehouse, _STAGED)
     warehouse.execute(f"DROP TABLE {_STAGED}")
     return rows_added
-
-
-def _rehearse(warehouse: DuckDBWarehouse, table: TableWrite, mode: str, statements: Sequence[str], sql: str) -> None:
-    with _transaction(warehouse, keep=False):
-        if mode != "append":  # first, so that a name that cannot be is told before anything else
-            warehouse.execute(f"{_MAKE[mode]} {table.relation} (x INTEGER)")
-            return
-        before = warehouse.schema(f"SELECT * FROM {table.relation}")
-        for statement in statements:
-            if _MAKES.match(statement):
-                warehouse.execute(f"{statement} WITH NO DATA")
-        _refuse_other_columns(table, before, warehouse.schema(_with_partition(table, sql)))
-
-
-def _refuse_other_columns(table: TableWrite, before: Sequence[Column], new: Sequence[Column]) -> None:
-    theirs = {column.name.casefold(): column for column in before}
-    ours = {column.name.casefold(): column for column in new}
-    problems = [
-        f"the training set has no column '{column.name}'" for name, column in theirs.items() if name not in ours
-    ]
-    for name, column in ours.items():
-        if name not in theirs:
-            problems.append(f"the table has no column '{column.name}'")
-        elif theirs[name].type != column.type:
-            problems.append(
-                f"column '{column.name}' is {theirs[name].type} in the table, and {column.type} in what comes"
-            )
-    if problems:
-        partition = f"; the partition's column is {table.partition[0]}" if table.partition is not None else ""
-        raise QueryError(
-            f"cannot append to {table.relation}: {', '.join(problems)}",
-            hint=f"append what has the table's columns, or replace the table{partition}",
-        )
 
 
 def _with_partition(table: TableWrite, sql: str) -> str:
@@ -87,7 +58,7 @@ def _with_partition(table: TableWrite, sql: str) -> str:
 
 
 def _exists(warehouse: DuckDBWarehouse, table: TableWrite) -> bool:
-    """Whether a table or view of the name is there; a name in a schema that is not there is none either."""
+    """Whether a table or view of the name is there."""
     try:
         warehouse.schema(f"SELECT * FROM {table.relation}")
     except QueryError as error:

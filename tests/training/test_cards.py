@@ -121,6 +121,16 @@ def test_a_partition_named_like_a_column_is_refused(shop):
         ask_shop(shop, "labels").to_table("t", mode="append", partition=("BOUGHT", "1"))
 
 
+def test_an_append_of_other_columns_is_refused_before_the_work(shop):
+    ask_shop(shop, "labels").to_table("t")
+    work = "select *, error('the work was done') as e from labels"
+    with pytest.raises(QueryError, match="cannot append to t: the table has no column 'e'"):
+        ask_shop(shop, work).to_table("t", mode="append")
+    with pytest.raises(QueryError, match="cannot append to t: the table has no column 'day'"):
+        ask_shop(shop, "labels").to_table("t", mode="append", partition=("day", "1"))
+    assert differences(shop, "t") == []
+
+
 @pytest.mark.parametrize("mode", ["create", "replace"])
 def test_a_partition_is_about_an_append(shop, mode):
     with pytest.raises(UsageError, match="a partition says which rows an append replaces"):
@@ -269,6 +279,7 @@ def test_every_option_of_a_question_comes_back_from_its_card(shop):
         "full_feature_names": True,
         "as_of": "knowledge",
         "event_timestamps": True,
+        "strategy": "asof",
         "at": day,
         "start": day,
         "end": day,
