@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from featurestore.training.card import Card
     from featurestore.training.dataset import HistoricalFeatures
     from featurestore.training.replay import Replay
-    from featurestore.training.request import Question, Surroundings
+    from featurestore.training.request import Question
     from featurestore.training.verify import FoundCard, Verification
 
 
@@ -271,7 +271,7 @@ class FeatureStore:
         """Answer a `training.request.Question`; `get_historical_features` in one argument."""
         from featurestore.training.request import ask
 
-        return ask(question, self._around(self.document))
+        return ask(question, self.workspace.surroundings(self.document))
 
     def verify_training_set(self, card: str | Path) -> Verification:
         """Compare a training set with its card (`training.verify`).
@@ -311,28 +311,12 @@ class FeatureStore:
 
         found = self._card(card)
         document = self.workspace.registry().version(found.card.registry_version)
-        return replay(found, self._around(document), write, spine=spine)
-
-    def _around(self, document: Document) -> Surroundings:
-        from featurestore.training.request import Surroundings
-
-        return Surroundings(
-            project=document.content,
-            registry_version=document.version,
-            registry_hash=document.content_hash,
-            model=self.workspace.model,
-            open_warehouse=self.workspace.open_warehouse,
-            cards_dir=self._cards_dir,
-        )
+        return replay(found, self.workspace.surroundings(document), write, spine=spine)
 
     def _card(self, given: str | Path) -> FoundCard:
         from featurestore.training.verify import find_card
 
-        return find_card(given, project=self.workspace.dbt.name, cards_dir=self._cards_dir)
-
-    @property
-    def _cards_dir(self) -> Path:
-        return self.workspace.state_dir / "training_sets"
+        return find_card(given, project=self.workspace.dbt.name, cards_dir=self.workspace.cards_dir)
 
     def materialize(
         self,

@@ -191,9 +191,14 @@ def card_file_aside(path: Path) -> Iterator[Callable[[], None]]:
 
 
 def write_card_file(path: Path, card: bytes) -> None:
-    """Write a card, whole or not at all."""
-    with _told(path, hint=f"the training set itself is whole; {_SPACE}"), _beside(path) as partial:
-        partial.write_bytes(card)
+    """Write a card, whole or not at all; what it is about is there."""
+    write_whole(path, card, hint=f"the training set itself is whole; {_SPACE}")
+
+
+def write_whole(path: Path, data: bytes, *, hint: str = _SPACE) -> None:
+    """Write a file, whole or not at all. Raises OperationError."""
+    with _told(path, hint=hint), _beside(path) as partial:
+        partial.write_bytes(data)
         partial.replace(path)
 
 
