@@ -16,7 +16,7 @@ from featurestore.sql.stored import stored_query
 from featurestore.training.card import Card, decode_card
 from featurestore.training.measure import Meter
 from featurestore.training.parquet import card_inside, read_parquet
-from featurestore.training.places import CARD_ENDING, is_uri, place_of
+from featurestore.training.places import CARD_ENDING, LocalPlace, is_uri, place_of
 from featurestore.training.write import card_file_name
 from featurestore.warehouse.protocol import TableWrite
 
@@ -99,14 +99,15 @@ def find_card(given: str | Path, *, project: str, cards_dir: Path) -> FoundCard:
     if text.lower().endswith(CARD_ENDING):
         place = place_of(text[: -len(CARD_ENDING)] if is_uri(text) else Path(text[: -len(CARD_ENDING)]))
         data = place.card()
-    elif is_uri(text) or text.lower().endswith(_DATA_ENDINGS) or Path(text).exists():
+    elif is_uri(text) or text.lower().endswith(_DATA_ENDINGS):
         place = place_of(text)
         data = place.card() or card_inside(place)
         text = f"{text}{CARD_ENDING}"
     else:
-        text = str(cards_dir / card_file_name(TableWrite(relation=text)))
-        place = place_of(Path(text[: -len(CARD_ENDING)]))
+        of_table = cards_dir / card_file_name(TableWrite(relation=text))
+        place = LocalPlace(Path(text) if Path(text).exists() and not of_table.is_file() else of_table.with_suffix(""))
         data = place.card()
+        text = f"{place.name}{CARD_ENDING}"
     if data is None:
         raise UsageError(f"no card at {text}", hint="it stands beside the training set, e.g. train.parquet.json")
     card = decode_card(data, where=text)

@@ -468,3 +468,12 @@ def test_a_card_is_read_by_any_json_parser(shop):
     ask_shop(shop, "labels").to_parquet(shop / "t.parquet")
     read = json.loads((shop / "t.parquet.json").read_text(encoding="utf-8"))
     assert read["written_to"]["name"] == str(shop / "t.parquet")
+
+
+def test_a_table_is_found_though_a_folder_has_its_name(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    (shop / "t").mkdir()
+    ask_shop(shop, "labels").to_table("t")
+    assert found(shop, "t").place is None
+    with pytest.raises(UsageError, match=r"no card at .*none\.json"):
+        found(shop, "none")
