@@ -40,6 +40,7 @@ _PAUSE_S = 0.2
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CARD_ENDING = ".json"
+_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ class ObjectPlace:
             try:
                 return bytes(obstore.get(self._store(), key).bytes())
             except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
+                if _code_of(error) in _NO_BUCKET:
                     raise
                 return None
 
@@ -157,10 +158,10 @@ class ObjectPlace:
 
     def _explained(self, error: Exception) -> tuple[str, str]:
         text = str(error)
-        code, status = _CODE.search(text), _STATUS.search(text)
-        said = code[1] if code is not None else f"HTTP {status[1]}" if status is not None else None
+        code, status = _code_of(error), _STATUS.search(text)
+        said = code if code is not None else f"HTTP {status[1]}" if status is not None else None
         set_up = f"set {_CREDENTIALS[self.scheme]} in the environment"
-        if said in ("NoSuchBucket", "ContainerNotFound"):
+        if said in _NO_BUCKET:
             return f"no bucket '{self.bucket}' ({said})", "make it first, or check its name, region and endpoint"
         if status is not None and status[1] in ("401", "403"):
             return f"the store refuses these credentials ({said})", set_up
@@ -169,6 +170,11 @@ class ObjectPlace:
         if "HTTP error" in text or "error sending request" in text:
             return "the store cannot be reached", "is the endpoint right, and the network there?"
         return "the store cannot be used", set_up
+
+
+def _code_of(error: Exception) -> str | None:
+    code = _CODE.search(str(error))
+    return None if code is None else code[1]
 
 
 class _Download(RawIOBase):
