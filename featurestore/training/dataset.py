@@ -261,7 +261,12 @@ class HistoricalFeatures:
 
     def card(self) -> Card:
         """Describe it as far as it is known before it runs: everything but rows, hashes and place."""
+        import msgspec
+
         request, sql = self.request, str(self.sql)
+        labels = (
+            {} if request.labels is None else {"labels": msgspec.to_builtins(request.labels)}
+        )  # with the cutoff used
         features = {
             output.name: f"{output.use.name}:{output.feature.name}" for output in self.compiled.selection.outputs
         }
@@ -271,7 +276,7 @@ class HistoricalFeatures:
             registry_hash=request.registry_hash,
             features=request.references,
             feature_service=request.feature_service,
-            question=request.question,
+            question={**request.question, **labels},
             spine=self._card_spine(),
             time=self.time,
             dialect=request.dialect,

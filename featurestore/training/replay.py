@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from featurestore.definitions.labels import Labels
 from featurestore.definitions.moments import parse_moment
+from featurestore.definitions.part import Part
+from featurestore.definitions.rules import Override
 from featurestore.definitions.views import Column
 from featurestore.errors import OperationError, UsageError
 from featurestore.training.request import Question, ask
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
     from featurestore.training.verify import FoundCard
 
 _MOMENTS = ("at", "start", "end")
+_NOUNS: dict[str, Any] = {
+    "spine_columns": tuple[Column, ...],
+    "overrides": tuple[Override, ...],
+    "labels": Labels,
+    "part": Part,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +102,9 @@ def _options(card: Card, *, where: str) -> dict[str, Any]:
     for name in _MOMENTS:
         if name in options:
             options[name] = parse_moment(options[name])
-    if "spine_columns" in options:
-        options["spine_columns"] = msgspec.convert(options["spine_columns"], tuple[Column, ...])
+    for name, kind in _NOUNS.items():
+        if name in options:
+            options[name] = msgspec.convert(options[name], kind)
     if card.feature_service is not None:
         return {**options, "feature_service": card.feature_service}
     return {**options, "features": card.features}

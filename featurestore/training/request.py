@@ -102,7 +102,7 @@ def asked(question: Question) -> dict[str, Any]:
     import msgspec
 
     options = msgspec.to_builtins(replace(question, spine=None, features=None, feature_service=None))
-    return {name: value for name, value in options.items() if value not in (None, False)}
+    return {name: value for name, value in options.items() if value not in (None, False, [])}
 
 
 def references_of(question: Question, project: Project) -> tuple[str, ...]:

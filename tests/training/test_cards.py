@@ -9,12 +9,16 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from datetime import datetime, timezone
+from decimal import Decimal
 
 import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from featurestore.definitions.labels import Labels
+from featurestore.definitions.part import Part
+from featurestore.definitions.rules import Override
 from featurestore.definitions.views import Column
 from featurestore.errors import OperationError, QueryError, UsageError
 from featurestore.training.card import decode_card, encode_card, without_secrets
@@ -226,7 +230,10 @@ QUESTIONS = {
         "full_feature_names": True,
         "as_of": "knowledge",
         "event_timestamps": True,
+        "overrides": (Override(name="orders", has_no_ttl=True),),
     },
+    "labels": {"spine": "labels", "labels": Labels(names=("bought",), horizon_us=86_400_000_000)},
+    "a part": {"spine": "labels", "part": Part(limit=1)},
 }
 
 
@@ -280,6 +287,9 @@ def test_every_option_of_a_question_comes_back_from_its_card(shop):
         "as_of": "knowledge",
         "event_timestamps": True,
         "strategy": "asof",
+        "overrides": (Override(name="orders", ttl_us=5, boundary="exclusive"),),
+        "labels": Labels(names=("bought",), horizon_us=7, cutoff=day, unlabelled="drop"),
+        "part": Part(sample_percent=Decimal("12.50"), seed=3),
         "at": day,
         "start": day,
         "end": day,
