@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from featurestore.training.dataset import HistoricalFeatures
     from featurestore.training.replay import Replay
     from featurestore.training.request import Question
-    from featurestore.training.verify import FoundCard, Verification
+    from featurestore.training.verify import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,46 +277,33 @@ class FeatureStore:
         """Compare a training set with its card (`training.verify`).
 
         Args:
-            card: the card's path or URI; or those of the training set, or the name of its table.
-
-        Returns:
-            ``.is_equal`` and ``.differences``.
+            card: path or URI of the card or of the training set, or the name of its table.
 
         Raises:
-            UsageError: there is no card, or it is of another project.
-            OperationError: the training set is not there, or cannot be read.
+            UsageError, OperationError: there is no card of this project, or no training set.
         """
         from featurestore.training.verify import verify
 
-        return verify(self._card(card), open_warehouse=self.workspace.open_warehouse)
+        return verify(self.workspace.find_card(card), open_warehouse=self.workspace.open_warehouse)
 
     def replay_training_set(
         self, card: str | Path, write: Callable[[HistoricalFeatures], Card] | None = None, *, spine: object = None
     ) -> Replay:
-        """Make a training set again from its card, and compare (`training.replay`).
+        """Make a training set again from its card, with that version's definitions, and compare (`training.replay`).
 
         Args:
             card: as in `verify_training_set`.
             write: where to, e.g. ``lambda job: job.to_parquet("again.parquet")``; None compares and keeps nothing.
-            spine: the examples, where the card does not hold them: a frame's must be given again.
-
-        Returns:
-            ``.is_equal``, ``.differences``, and ``.made``, the new card.
+            spine: the examples; a frame must be given again.
 
         Raises:
-            UsageError: there is no card, it is of another project, or its examples must be given.
-            OperationError: the registry has other definitions under the card's version.
+            UsageError, OperationError: no card of this project, no examples, or other definitions under its version.
         """
         from featurestore.training.replay import replay
 
-        found = self._card(card)
+        found = self.workspace.find_card(card)
         document = self.workspace.registry().version(found.card.registry_version)
         return replay(found, self.workspace.surroundings(document), write, spine=spine)
-
-    def _card(self, given: str | Path) -> FoundCard:
-        from featurestore.training.verify import find_card
-
-        return find_card(given, project=self.workspace.dbt.name, cards_dir=self.workspace.cards_dir)
 
     def materialize(
         self,

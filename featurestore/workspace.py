@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from featurestore.registry.versions import Registry
     from featurestore.training.examples import Model
     from featurestore.training.request import Surroundings
+    from featurestore.training.verify import FoundCard
     from featurestore.warehouse.protocol import Warehouse
 
 STATE_DIR = ".featurestore"
@@ -97,6 +98,12 @@ class Workspace:
             open_warehouse=self.open_warehouse,
             cards_dir=self.cards_dir,
         )
+
+    def find_card(self, given: str | Path) -> FoundCard:
+        """Read a card of this project (`training.verify.find_card`)."""
+        from featurestore.training.verify import find_card
+
+        return find_card(given, project=self.dbt.name, cards_dir=self.cards_dir)
 
     def registry(self) -> Registry:
         """Open the registry; nothing is read yet."""
