@@ -6,6 +6,7 @@ With examples, the point-in-time join; without, every row in a range or a snapsh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, get_args
 
 from featurestore.definitions.labels import labels_of
@@ -24,7 +25,6 @@ from featurestore.training.narrowing import narrow, narrow_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from featurestore.definitions.labels import Labels
@@ -174,7 +174,9 @@ def _narrowed(
 ) -> tuple[Examples, Compiled]:
     """Guard the labels of the examples and take the part that is asked for."""
     keys = selection.spine_keys
-    labels = None if question.labels is None else labels_of(spine, question.labels, keys)
+    labels = (
+        None if question.labels is None else labels_of(spine, question.labels, keys, now=datetime.now(timezone.utc))
+    )
     compiled = Compiled(selection=selection, labels=labels)
     if examples.table is not None:
         examples, spine = narrow_frame(examples, spine, labels, question.part, keys)
