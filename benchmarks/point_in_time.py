@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bench import Case, Goal, Options, Recorder, compare, folder
 from benchmarks.data import ensure
-from benchmarks.project import DbtTarget
 from benchmarks.question import DAY_S, Question
 from benchmarks.sides import PARQUET, TABLES, OurWay, feast, ours, peer, slow
 
@@ -110,7 +109,7 @@ def limited(place: Path, options: Options) -> Work:
     """1M examples x 10M rows x 1 view into a Parquet file, DuckDB's memory limited to 256 MB and not."""
     question = Question(size=ensure("S" if options.quick else "L"), views=1)
     written = ("--to", "parquet")
-    limit = OurWay(arguments=written, target=DbtTarget(memory_limit="256MB"))
+    limit = OurWay(arguments=written, memory_limit="256MB")
     cases = [
         ours(place, question, OURS, OurWay(arguments=written)),
         ours(place, question, "ours, tables, 256 MB", limit),
