@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.errors import UsageError
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.labels import Unlabelled
     from featurestore.definitions.project import Project
     from featurestore.definitions.references import Reference
-    from featurestore.definitions.views import AsOf, Column, FeatureView
+    from featurestore.definitions.views import AsOf, Column
     from featurestore.manifest.read import Reading
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
     from featurestore.serving.response import OnlineResponse
     from featurestore.sql.dialects.table import Strategy
     from featurestore.training.dataset import HistoricalFeatures
-    from featurestore.training.request import Question
+    from featurestore.training.explain.explanation import Explanation
+    from featurestore.training.explain.run import Asked
+    from featurestore.training.request import Question, Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,17 +267,51 @@ class FeatureStore:
 
     def ask(self, question: Question) -> HistoricalFeatures:
         """Answer a `training.request.Question`; `get_historical_features` in one argument."""
-        from featurestore.training.request import Surroundings, ask
+        from featurestore.training.request import ask
+
+        return ask(question, self._surroundings())
+
+    def explain_row(  # noqa: PLR0913  as get_historical_features
+        self,
+        features: Sequence[str | Reference] | None = None,
+        *,
+        feature_service: str | None = None,
+        keys: Mapping[str, object] | None = None,
+        time: datetime | str | None = None,
+        as_of: AsOf | None = None,
+        overrides: Mapping[str, Mapping[str, object]] | None = None,
+        limit: int = 5,
+    ) -> Explanation:
+        """Explain what an example with these keys at this time gets, and why (`training.explain.run.explain_row`).
+
+        The request is made as for `get_historical_features`, without a spine; `HistoricalFeatures.explain_row` explains
+        a row of a spine. ``print`` the explanation, show it in a notebook, ``.to_html(path)``, ``.to_dict()``.
+        """
+        from featurestore.definitions.rules import read_overrides
+        from featurestore.training.explain.run import explain_row
+        from featurestore.training.request import Question
+
+        rules = read_overrides(overrides)
+        question = Question(features=features, feature_service=feature_service, as_of=as_of, overrides=rules)
+        return explain_row(self.to_explain(question), keys=keys or {}, time=time, limit=limit)
+
+    def to_explain(self, question: Question) -> Asked:
+        """Prepare to explain examples of a `training.request.Question` without a spine, named by keys and a time."""
+        from featurestore.training.request import to_explain
+
+        return to_explain(question, self._surroundings())
+
+    def _surroundings(self) -> Surroundings:
+        from featurestore.training.request import Surroundings
 
         document = self.document
-        around = Surroundings(
+        return Surroundings(
             project=document.content,
             registry_version=document.version,
             model=self.workspace.model,
             open_warehouse=self.workspace.open_warehouse,
             records_dir=self.workspace.state_dir / "training_sets",
         )
-        return ask(question, around)
 
     def materialize(
         self,
@@ -306,7 +341,7 @@ class FeatureStore:
             WarehouseError, OnlineStoreError: one of them cannot be reached.
         """
         from featurestore.definitions.moments import parse_moment
-        from featurestore.materialize.run import sync_views
+        from featurestore.materialize.run import online_views, sync_views
         from featurestore.materialize.window import SyncRequest
 
         project = self.project
@@ -363,26 +398,3 @@ class FeatureStore:
 
         name, target = escape(self.workspace.dbt.name), escape(self.workspace.profile.target)
         return f"<b>FeatureStore</b> of dbt project <code>{name}</code>, target <code>{target}</code>"
-
-
-def online_views(project: Project, names: Sequence[str] | None) -> tuple[FeatureView, ...]:
-    """The views to sync: the named ones, else all that are online.
-
-    Raises:
-        UsageError: a name that is not there, or a view that is not online; or nothing to sync at all.
-    """
-    from featurestore.definitions.references import parse_reference
-
-    if names is None:
-        found = tuple(view for view in project.views if view.online)
-        if not found:
-            raise UsageError("no feature view is online", hint="remove `online: false` from one, and apply")
-        return found
-    chosen = []
-    for name in names:
-        reference = parse_reference(name)
-        view = project.view(reference.view, version=reference.version)
-        if not view.online:
-            raise UsageError(f"feature view {view.reference} is not online", hint="remove `online: false`, and apply")
-        chosen.append(view)
-    return tuple(dict.fromkeys(chosen))
