@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bench import Line, Options, Recorder, folder, in_turn, run
 from benchmarks.data import ensure
-from benchmarks.project import Model, write_files
+from benchmarks.project import Model, on_duckdb, write_files
 from benchmarks.question import DAY_S
 
 if TYPE_CHECKING:
@@ -24,14 +24,10 @@ def main(options: Options) -> None:
     recorder = Recorder(name="apply")
     with folder() as place:
         models = [
-            Model(
-                name=f"view_{number}",
-                relation=f'"{size.database.stem}"."main"."driver_{number % size.views}"',
-                ttl_s=7 * DAY_S,
-            )
+            Model(name=f"view_{number}", table=f"driver_{number % size.views}", ttl_s=7 * DAY_S)
             for number in range(VIEWS)
         ]
-        project = write_files(place / "ours", models, database=size.database)
+        project = write_files(place / "ours", models, on_duckdb(size.database))
         in_turn({"ours": partial(_ours, project)}, recorder, options.rounds)
         if options.with_feast and options.slow:
             arguments = ("--folder", str(place / "feast"), "--views", str(VIEWS))

@@ -84,12 +84,12 @@ def main(options: Options) -> None:
 
 def _ours(project: Path, size: Size, online: str) -> Callable[[], list[Line]]:
     from benchmarks.bench import run
-    from benchmarks.project import DbtTarget, write_project
+    from benchmarks.project import write_project
     from benchmarks.question import Question
 
     # As old as the data are: beyond its ttl a value would not be answered.
     question = Question(size=size, ttl_s=_CENTURY_S)
-    write_project(project, question, more=DbtTarget(online=online))
+    write_project(project, question, online=online)
     arguments = ("--folder", str(project), *question.arguments)
     run("our_side", "apply", *arguments)
     run("our_side", "materialize", *arguments, "--all")

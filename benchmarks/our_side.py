@@ -13,9 +13,10 @@ from benchmarks.clock import measured, peak_mib, report
 from benchmarks.question import Question, add_arguments, question_of
 
 
-def _import_what_feast_imports() -> None:
+def _import_what_feast_imports(warehouse: str = "duckdb") -> None:
     """Load now what we would load on first use; ``import feast`` has loaded its own before its clock starts."""
-    for name in ("training.request", "sql.point_in_time", "warehouse.duckdb", "materialize.run", "online.encode"):
+    modules = ("training.request", "sql.point_in_time", "materialize.run", "online.encode", f"warehouse.{warehouse}")
+    for name in modules:
         import_module(f"featurestore.{name}")
 
 
@@ -25,7 +26,7 @@ def historical(arguments: argparse.Namespace) -> None:
 
     from featurestore import FeatureStore
 
-    _import_what_feast_imports()
+    _import_what_feast_imports(arguments.warehouse)
     question = question_of(arguments)
     store = FeatureStore(arguments.folder)
     examples: object = f"SELECT * FROM {question.spine}"
@@ -99,6 +100,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--examples", default="table", choices=("table", "frame"), help="a table, or a pandas frame")
     parser.add_argument("--to", default="arrow", choices=("arrow", "parquet"))
+    parser.add_argument("--warehouse", default="duckdb", help="the module of `featurestore.warehouse` to load early")
     parser.add_argument("--strategy", default="", help="force one; ours to choose by default")
     parser.add_argument("--online", default="")
     parser.add_argument("--all", action="store_true", help="materialize all views")

@@ -85,7 +85,23 @@ def _frame(pd, path):
     return pd.read_parquet(path, dtype_backend="numpy_nullable")
 
 
-COMMANDS = {command.__name__: command for command in (hand_written, polars, pandas)}
+def postgres(arguments: argparse.Namespace) -> None:
+    """Run Feast's way of asking Postgres, written by hand, over the connection of ``--connect``."""
+    import adbc_driver_postgresql.dbapi as adbc
+    import pyarrow.parquet as pq
+
+    from benchmarks.postgres import range_join_and_row_number
+
+    query = range_join_and_row_number(question_of(arguments))
+    start_mib = peak_mib()
+    with measured() as used, adbc.connect(arguments.connect) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        table = cursor.fetch_arrow_table()
+    report(used, rows=table.num_rows, start_mib=round(start_mib, 1))
+    pq.write_table(table, arguments.out)
+
+
+COMMANDS = {command.__name__: command for command in (hand_written, polars, pandas, postgres)}
 
 
 def main() -> None:
@@ -96,6 +112,7 @@ def main() -> None:
     parser.add_argument("--parquet", action="store_true", help="read Parquet files, not tables of the database")
     parser.add_argument("--staged", action="store_true", help="a temporary table per view")
     parser.add_argument("--buckets", action="store_true", help="join on buckets of time too")
+    parser.add_argument("--connect", help="how libpq connects to Postgres")
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
     COMMANDS[arguments.command](arguments)

@@ -5,12 +5,10 @@ Each *work* is one line of the table in docs/benchmarks.md. No figure counts bef
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.bench import Case, Goal, Options, Recorder, compare, folder
 from benchmarks.data import ensure
-from benchmarks.project import DbtTarget
 from benchmarks.question import DAY_S, Question
 from benchmarks.sides import PARQUET, TABLES, OurWay, feast, ours, peer, slow
 
@@ -24,11 +22,10 @@ OURS, OURS_PARQUET = "ours, tables", "ours, parquet"
 
 def main(options: Options) -> None:
     """Measure the works asked for; by default all but those that take long, which ``slow`` adds."""
-    for name in options.works:
-        if name not in WORKS:
-            sys.exit(f"no work '{name}'; there are {', '.join(WORKS)}")
-    chosen = options.works or tuple(name for name in WORKS if options.slow or options.quick or name not in LONG)
-    for name in chosen:
+    has_time = options.slow or options.quick or bool(options.works)
+    for name in options.chosen(WORKS):
+        if name in LONG and not has_time:
+            continue
         recorder = Recorder(name=f"point_in_time-{name}")
         with folder() as place:
             cases, goals = WORKS[name](place, options)
@@ -110,7 +107,7 @@ def limited(place: Path, options: Options) -> Work:
     """1M examples x 10M rows x 1 view into a Parquet file, DuckDB's memory limited to 256 MB and not."""
     question = Question(size=ensure("S" if options.quick else "L"), views=1)
     written = ("--to", "parquet")
-    limit = OurWay(arguments=written, target=DbtTarget(memory_limit="256MB"))
+    limit = OurWay(arguments=written, memory_limit="256MB")
     cases = [
         ours(place, question, OURS, OurWay(arguments=written)),
         ours(place, question, "ours, tables, 256 MB", limit),

@@ -14,75 +14,75 @@ import duckdb
 from benchmarks.data import FEATURES, Size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from benchmarks.question import Question
 
 NAME = "bench"
 Tables = Literal["table", "parquet"]
+_POSTGRES_TYPES = {"DOUBLE": "double precision", "FLOAT": "real", "VARCHAR": "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that is a feature view of drivers; `relation` is the table as dbt renders it."""
+    """A model that is a feature view of drivers, and the table that dbt would have built for it."""
 
     name: str
-    relation: str
+    table: str
     ttl_s: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DbtTarget:
-    """What a target may have besides its database.
+    """Where dbt has built: the target's block of `profiles.yml`, and what the manifest calls its database."""
 
-    Attributes:
-        online: URI of the online store; SQLite in the folder if empty.
-        memory_limit: of DuckDB, e.g. ``256MB``; DuckDB's own if empty.
-    """
-
-    online: str = ""
-    memory_limit: str = ""
+    block: Mapping[str, object]
+    database: str
 
 
-PLAIN = DbtTarget()
+def on_duckdb(path: Path, *, memory_limit: str = "") -> DbtTarget:
+    """A DuckDB file; the limit as DuckDB writes it, e.g. ``256MB``, its own if empty."""
+    more = {"settings": {"memory_limit": memory_limit}} if memory_limit else {}
+    return DbtTarget(block={"type": "duckdb", "path": str(path), "schema": "main", **more}, database=path.stem)
 
 
-def write_project(folder: Path, question: Question, *, tables: Tables = "table", more: DbtTarget = PLAIN) -> Path:
-    """Write a project whose views are those of a question.
+def write_project(
+    folder: Path, question: Question, *, tables: Tables = "table", memory_limit: str = "", online: str = ""
+) -> Path:
+    """Write a project on DuckDB whose views are those of a question.
 
     Args:
         folder: where; made if needed.
         question: size, views and ttl; the data is made before.
         tables: ``table`` for DuckDB tables, ``parquet`` for DuckDB views of the Parquet files.
-        more: what else the target has.
+        memory_limit: of DuckDB.
+        online: URI of the online store; SQLite in the folder if empty.
 
     Returns:
         The folder.
     """
     size = question.size
     database = size.database if tables == "table" else _views_of_parquet(folder, size)
-    models = [
-        Model(
-            name=f"driver_{view}",
-            relation=f'"{database.stem}"."main"."{question.table_of(view)}"',
-            ttl_s=question.view_ttl_s(view),
-        )
+    return write_files(folder, models_of(question), on_duckdb(database, memory_limit=memory_limit), online=online)
+
+
+def models_of(question: Question) -> list[Model]:
+    """The views of a question."""
+    return [
+        Model(name=f"driver_{view}", table=question.table_of(view), ttl_s=question.view_ttl_s(view))
         for view in range(question.views)
     ]
-    return write_files(folder, models, database=database, more=more)
 
 
-def write_files(folder: Path, models: list[Model], *, database: Path, more: DbtTarget = PLAIN) -> Path:
+def write_files(folder: Path, models: list[Model], target: DbtTarget, *, online: str = "") -> Path:
     """Write the files of a project with these models."""
     (folder / "target").mkdir(parents=True, exist_ok=True)
     (folder / "dbt_project.yml").write_text(f"name: {NAME}\nprofile: {NAME}\n")
-    settings = f", settings: {{memory_limit: {more.memory_limit}}}" if more.memory_limit else ""
-    (folder / "profiles.yml").write_text(
-        f"{NAME}:\n  target: dev\n  outputs:\n    dev: {{type: duckdb, path: '{database}', schema: main{settings}}}\n"
-    )
-    if more.online:
-        (folder / "featurestore.yml").write_text(f"online_store: {more.online}\n")
-    nodes = {f"model.{NAME}.{model.name}": _node(model, database.stem) for model in models}
+    profile = {NAME: {"target": "dev", "outputs": {"dev": target.block}}}
+    (folder / "profiles.yml").write_text(json.dumps(profile, indent=2))
+    if online:
+        (folder / "featurestore.yml").write_text(f"online_store: {online}\n")
     manifest = {
         "metadata": {
             "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
@@ -90,9 +90,9 @@ def write_files(folder: Path, models: list[Model], *, database: Path, more: DbtT
             "generated_at": "2026-01-01T00:00:00Z",
             "invocation_id": "00000000-0000-0000-0000-000000000000",
             "project_name": NAME,
-            "adapter_type": "duckdb",
+            "adapter_type": target.block["type"],
         },
-        "nodes": nodes,
+        "nodes": {f"model.{NAME}.{model.name}": _node(model, target) for model in models},
         "sources": {},
         "exposures": {},
         "groups": {},
@@ -103,21 +103,23 @@ def write_files(folder: Path, models: list[Model], *, database: Path, more: DbtT
     return folder
 
 
-def _node(model: Model, database: str) -> dict[str, object]:
+def _node(model: Model, target: DbtTarget) -> dict[str, object]:
     view: dict[str, object] = {"entities": ["driver_id"], "created_at": "created_ts"}
     if model.ttl_s is not None:
         view["ttl"] = f"{model.ttl_s} seconds"
     types = {"driver_id": "BIGINT", "event_ts": "TIMESTAMP", "created_ts": "TIMESTAMP", **FEATURES}
+    if target.block["type"] == "postgres":
+        types = {name: _POSTGRES_TYPES.get(kind, kind) for name, kind in types.items()}
     meta = {"feature_view": view}
     return {
         "unique_id": f"model.{NAME}.{model.name}",
         "resource_type": "model",
         "package_name": NAME,
         "name": model.name,
-        "database": database,
-        "schema": "main",
+        "database": target.database,
+        "schema": target.block["schema"],
         "alias": model.name,
-        "relation_name": model.relation,
+        "relation_name": f'"{target.database}"."{target.block["schema"]}"."{model.table}"',
         "original_file_path": f"models/{model.name}.sql",
         "patch_path": f"{NAME}://models/{model.name}.yml",
         "description": "Made by the benchmarks. One row per driver and event.",

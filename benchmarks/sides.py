@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.answers import checksum
 from benchmarks.bench import Case, Line, run
-from benchmarks.project import PLAIN, DbtTarget, write_project
+from benchmarks.project import write_project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,12 @@ class OurWay:
     Attributes:
         tables: where the views' rows are.
         arguments: more of the command line of `benchmarks.our_side`.
-        target: what else the dbt target has.
+        memory_limit: of DuckDB, e.g. ``256MB``; its own if empty.
     """
 
     tables: Tables = "table"
     arguments: tuple[str, ...] = ()
-    target: DbtTarget = PLAIN
+    memory_limit: str = ""
 
 
 TABLES, PARQUET = OurWay(), OurWay(tables="parquet")
@@ -37,15 +37,20 @@ TABLES, PARQUET = OurWay(), OurWay(tables="parquet")
 
 def ours(place: Path, question: Question, name: str, way: OurWay = TABLES) -> Case:
     """Our side; its project is made and applied in `place` first."""
-    project = write_project(_new_folder(place), question, tables=way.tables, more=way.target)
+    project = write_project(new_folder(place), question, tables=way.tables, memory_limit=way.memory_limit)
+    return ours_in(project, place, question, name, *way.arguments)
+
+
+def ours_in(project: Path, place: Path, question: Question, name: str, *more: str) -> Case:
+    """Our side in a project that is written already; it is applied first."""
     run("our_side", "apply", "--folder", str(project))
-    arguments = ("historical", "--folder", str(project), *question.arguments, *way.arguments)
+    arguments = ("historical", "--folder", str(project), *question.arguments, *more)
     return Case(name=name, question=question.name, measure=partial(_measure, place, "our_side", arguments))
 
 
 def feast(place: Path, question: Question) -> Case:
     """Feast's DuckDB store, which reads Parquet; its examples are a pandas frame, as its interface wants."""
-    arguments = ("--folder", str(_new_folder(place)), *question.arguments)
+    arguments = ("--folder", str(new_folder(place)), *question.arguments)
     run("feast_side", "setup", *arguments, feast=True)
     measure = partial(_measure, place, "feast_side", ("historical", *arguments))
     return Case(name="feast", question=question.name, measure=measure)
@@ -69,7 +74,7 @@ def _measure(place: Path, module: str, arguments: tuple[str, ...]) -> Line:
     return {**line, "checksum": checksum(out)}
 
 
-def _new_folder(place: Path) -> Path:
+def new_folder(place: Path) -> Path:
     """A folder that nobody else has."""
     made = place / f"side-{len(list(place.glob('side-*')))}"
     made.mkdir(parents=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bench import Line, Options, Recorder, folder, in_turn, run
 from benchmarks.data import Size, ensure
-from benchmarks.project import DbtTarget, write_project
+from benchmarks.project import write_project
 from benchmarks.question import NO_TTL, Question
 from benchmarks.server import empty, server
 
@@ -56,7 +56,7 @@ def main(options: Options) -> None:
 
 
 def _ours(project: Path, size: Size, online: str) -> Callable[[], list[Line]]:
-    write_project(project, Question(size=size, views=1, ttl_s=NO_TTL), more=DbtTarget(online=online))
+    write_project(project, Question(size=size, views=1, ttl_s=NO_TTL), online=online)
     run("our_side", "apply", "--folder", str(project))
     return partial(_measure, Target(side="our_side", project=project, size=size, online=online))
 

@@ -7,7 +7,7 @@ not known by the cutoff is NULL, and ``label_known`` says so.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
 from featurestore.definitions.durations import LONGEST_US, format_duration, parse_duration
@@ -91,26 +91,23 @@ def read_labels(
             hint="add label_at (a column of the examples) or label_horizon (a duration)",
         )
     moment = parse_moment(cutoff)
-    if moment is not None and moment > datetime.now(timezone.utc):
-        raise UsageError(
-            f"the cutoff of labels {moment.isoformat()} lies in the future, of which nothing is known yet",
-            hint="leave it out: then it is the moment of asking",
-        )
     horizon_us = None if horizon is None else _horizon(horizon)
     return Labels(names=listed, at=at, horizon_us=horizon_us, cutoff=moment, unlabelled=unlabelled)
 
 
-def labels_of(spine: Spine, labels: Labels, keys: Sequence[str]) -> Labels:
-    """Find the labels among the examples' columns, which spell their names; the cutoff becomes now if there is none.
+def labels_of(spine: Spine, labels: Labels, keys: Sequence[str], *, now: datetime) -> Labels:
+    """Find the labels among the examples' columns, which spell their names; the cutoff becomes `now` if there is none.
 
     Args:
         spine: the examples.
         labels: as asked.
         keys: the join keys that the features need.
+        now: the moment of asking, UTC.
 
     Raises:
         SpineError: no such column, or one that cannot be a label or say when labels are known.
         NameClashError: the examples have a column ``label_known``.
+        UsageError: the cutoff lies in the future.
     """
     names = tuple(spine.column(name).name for name in labels.names)
     taken = {spine.time: "the examples' time", **dict.fromkeys((spine.column(key).name for key in keys), "a join key")}
@@ -125,7 +122,12 @@ def labels_of(spine: Spine, labels: Labels, keys: Sequence[str]) -> Labels:
             "labels are known",
             hint="rename the column",
         )
-    cutoff = labels.cutoff or datetime.now(timezone.utc).replace(microsecond=0)
+    cutoff = labels.cutoff or now.replace(microsecond=0)
+    if cutoff > now:
+        raise UsageError(
+            f"the cutoff of labels {cutoff.isoformat()} lies in the future, of which nothing is known yet",
+            hint="leave it out: then it is the moment of asking",
+        )
     return replace(labels, names=names, cutoff=cutoff, at=_at(spine, labels, {*names, *taken}))
 
 

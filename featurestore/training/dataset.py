@@ -29,6 +29,7 @@ from featurestore.warehouse.protocol import TableWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
     from pathlib import Path
 
     import pandas as pd
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import AsOf
     from featurestore.sql.choice import Choice
     from featurestore.training.compiled import Compiled
+    from featurestore.training.explain.explanation import Explanation
     from featurestore.training.stages import OnStage
     from featurestore.training.write import Ready
     from featurestore.warehouse.protocol import Warehouse
@@ -293,6 +295,36 @@ class HistoricalFeatures:
         with closing(self.open_warehouse(True)) as warehouse:
             self._upload(warehouse)
             return chosen(self.compiled, warehouse)
+
+    def explain_row(
+        self,
+        row: int | None = None,
+        *,
+        keys: Mapping[str, object] | None = None,
+        time: date | str | None = None,
+        limit: int = 5,
+    ) -> Explanation:
+        """Explain one example: which row it got per view, and why not the next ones (`training.explain.run`).
+
+        Args:
+            row: number of the example in the spine, from 0; of a query that does not order its rows, in the order the
+                warehouse gives them.
+            keys: in place of `row`, join keys by the examples' column names.
+            time: with `keys`, the example's time; without a zone it is UTC.
+            limit: how many refused rows are shown on each side of the example's time.
+
+        Returns:
+            An explanation: ``print`` it, show it in a notebook, ``.to_html(path)``, ``.to_dict()``.
+        """
+        from featurestore.training.explain.run import Asked, explain_row
+
+        asked = Asked(
+            compiled=self.compiled,
+            dialect=self.request.dialect,
+            open_warehouse=self.open_warehouse,
+            examples=self.examples,
+        )
+        return explain_row(asked, row, keys=keys, time=time, limit=limit)
 
     def _repr_html_(self) -> str:
         names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.columns)

@@ -6,6 +6,7 @@ With examples, the point-in-time join; without, every row in a range or a snapsh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,11 +22,11 @@ from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
 from featurestore.training.dataset import HistoricalFeatures, Request
 from featurestore.training.examples import Model, find_examples, spine_of
+from featurestore.training.explain.run import Asked
 from featurestore.training.narrowing import narrow, narrow_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from featurestore.definitions.labels import Labels
     from featurestore.definitions.part import Part
@@ -130,8 +131,7 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         SpineError: the examples cannot be used.
         WarehouseError: the warehouse cannot be opened.
     """
-    if question.as_of not in (None, *get_args(AsOf)):
-        raise UsageError(f"expected as_of to be {' or '.join(get_args(AsOf))}, got {question.as_of!r}")
+    _refuse_unknown_as_of(question)
     references = references_of(question, around.project)
     request = Request(
         references=references,
@@ -151,6 +151,27 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         selection = _select(question, references, around.project, taken=(DEFAULT_TIME,))
         return _job(request, _without_spine(question, selection), around)
     return _with_examples(question, references, request, around)
+
+
+def to_explain(question: Question, around: Surroundings) -> Asked:
+    """Prepare to explain examples that are named by keys and a time; features of equal names do not matter here.
+
+    Raises:
+        UsageError: the question asks for nothing, or for what is not there.
+    """
+    _refuse_unknown_as_of(question)
+    references = references_of(question, around.project)
+    selection = _select(replace(question, full_feature_names=True), references, around.project, taken=())
+    return Asked(
+        compiled=Compiled(selection=selection, options=_options(question)),
+        dialect=around.project.dialect,
+        open_warehouse=around.open_warehouse,
+    )
+
+
+def _refuse_unknown_as_of(question: Question) -> None:
+    if question.as_of not in (None, *get_args(AsOf)):
+        raise UsageError(f"expected as_of to be {' or '.join(get_args(AsOf))}, got {question.as_of!r}")
 
 
 def _with_examples(
@@ -188,7 +209,9 @@ def _narrowed(
 ) -> tuple[Examples, Compiled]:
     """Guard the labels of the examples and take the part that is asked for."""
     keys = selection.spine_keys
-    labels = None if question.labels is None else labels_of(spine, question.labels, keys)
+    labels = (
+        None if question.labels is None else labels_of(spine, question.labels, keys, now=datetime.now(timezone.utc))
+    )
     compiled = Compiled(selection=selection, labels=labels)
     if examples.table is not None:
         examples, spine = narrow_frame(examples, spine, labels, question.part, keys)

@@ -179,6 +179,7 @@ def test_the_moment_of_asking_is_the_cutoff_if_none_is_named(shop):
     spine = {"customer_id": [1, 1], "asked_at": [now - 20 * DAY, now - 3 * DAY], "bought": [False, False]}
     job = ask_shop(shop, spine, horizon=timedelta(days=14))
     assert job.to_arrow().column("bought").to_pylist() == [False, None]
+    assert ask_shop(shop, spine, horizon="14d", cutoff=datetime.now(timezone.utc)).to_arrow().num_rows == 2
     assert abs(job.request.labels.cutoff - now.replace(tzinfo=timezone.utc)) < timedelta(seconds=60)
 
 
@@ -267,7 +268,6 @@ class Refused:
         ({"cutoff": CUTOFF}, "needs to know when labels become known"),
         ({"unlabelled": "drop"}, "needs to know when labels become known"),
         ({"at": "labelled_at", "unlabelled": "hide"}, "expected unlabelled to be keep, drop, refuse, got 'hide'"),
-        ({"at": "labelled_at", "cutoff": "2999-01-01"}, "lies in the future"),
         ({"horizon": "0s"}, "label_horizon: expected more than zero"),
         ({"horizon": timedelta(days=-1)}, "label_horizon: expected more than zero and at most 1000 years, got -1d"),
         ({"horizon": "soon"}, "label_horizon: expected a duration, got 'soon'"),
@@ -280,6 +280,7 @@ class Refused:
         ({"labels": "asked_at"}, SpineError, "the label 'asked_at' is the examples' time"),
         ({"at": "asked_at"}, SpineError, "label_at 'asked_at' is the examples' time: features would be taken when"),
         ({"at": "bought"}, SpineError, "label_at 'bought' is a label or a join key too"),
+        ({"at": "labelled_at", "cutoff": "2999-01-01"}, UsageError, "2999-01-01T00:00:00+00:00 lies in the future"),
         ({"at": "later"}, SpineError, "the spine has no column 'later'"),
         ({"at": "customer_id"}, SpineError, "label_at 'customer_id' is a label or a join key too"),
     ]
