@@ -266,8 +266,8 @@ class FeatureStore:
     ) -> Replay:
         """Make a training set again from its card, with that version's definitions, and compare (`training.replay`).
 
-        `write` says where to, e.g. ``lambda job: job.to_parquet("again.parquet")``; None compares and keeps nothing. The
-        examples come from the card; a frame must be given again as `spine`.
+        `write` says where to, e.g. ``lambda job: job.to_parquet("again.parquet")``; None compares and keeps nothing.
+        The examples come from the card; a frame must be given again as `spine`.
         """
         from featurestore.training.replay import replay
 
