@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,35 +25,19 @@ if TYPE_CHECKING:
     from featurestore.manifest.read import Reading
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
-    from featurestore.registry.document import Document, ManifestFacts
-    from featurestore.registry.plan import Plan
+    from featurestore.registry.document import Document
+    from featurestore.registry.planned import Planned
     from featurestore.registry.versions import Applied
     from featurestore.serving.client import OnlineClient
     from featurestore.serving.response import OnlineResponse
     from featurestore.sql.dialects.table import Strategy
+    from featurestore.training.card import Card
     from featurestore.training.dataset import HistoricalFeatures
     from featurestore.training.explain.explanation import Explanation
     from featurestore.training.explain.run import Asked
-    from featurestore.training.request import Question, Surroundings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What an apply would do.
-
-    Attributes:
-        changes: registry against manifest.
-        project: the definitions as the manifest has them now.
-        source: which manifest that is.
-        current: number of the newest version, None while there is none; `apply` fails if it moved.
-        warnings: doubts about the metadata; none of them stops an apply.
-    """
-
-    changes: Plan
-    project: Project
-    source: ManifestFacts
-    current: int | None
-    warnings: tuple[str, ...]
+    from featurestore.training.replay import Replay
+    from featurestore.training.request import Question
+    from featurestore.training.verify import Verification
 
 
 class FeatureStore:
@@ -119,6 +102,7 @@ class FeatureStore:
             UsageError: no manifest, or one of another target.
         """
         from featurestore.registry.diff import diff
+        from featurestore.registry.planned import Planned
 
         manifest = self.workspace.manifest()
         reading = self.workspace.read_definitions(manifest)
@@ -269,7 +253,27 @@ class FeatureStore:
         """Answer a `training.request.Question`; `get_historical_features` in one argument."""
         from featurestore.training.request import ask
 
-        return ask(question, self._surroundings())
+        return ask(question, self.workspace.surroundings(self.document))
+
+    def verify_training_set(self, card: str | Path) -> Verification:
+        """Compare a training set with its card (`training.verify`); give the path, URI or table of one of the two."""
+        from featurestore.training.verify import verify
+
+        return verify(self.workspace.find_card(card), open_warehouse=self.workspace.open_warehouse)
+
+    def replay_training_set(
+        self, card: str | Path, write: Callable[[HistoricalFeatures], Card] | None = None, *, spine: object = None
+    ) -> Replay:
+        """Make a training set again from its card, with that version's definitions, and compare (`training.replay`).
+
+        `write` says where to, e.g. ``lambda job: job.to_parquet("again.parquet")``; None compares and keeps nothing.
+        The examples come from the card; a frame must be given again as `spine`.
+        """
+        from featurestore.training.replay import replay
+
+        found = self.workspace.find_card(card)
+        document = self.workspace.registry().version(found.card.registry_version)
+        return replay(found, self.workspace.surroundings(document), write, spine=spine)
 
     def explain_row(  # noqa: PLR0913  as get_historical_features
         self,
@@ -299,19 +303,7 @@ class FeatureStore:
         """Prepare to explain examples of a `training.request.Question` without a spine, named by keys and a time."""
         from featurestore.training.request import to_explain
 
-        return to_explain(question, self._surroundings())
-
-    def _surroundings(self) -> Surroundings:
-        from featurestore.training.request import Surroundings
-
-        document = self.document
-        return Surroundings(
-            project=document.content,
-            registry_version=document.version,
-            model=self.workspace.model,
-            open_warehouse=self.workspace.open_warehouse,
-            records_dir=self.workspace.state_dir / "training_sets",
-        )
+        return to_explain(question, self.workspace.surroundings(self.document))
 
     def materialize(
         self,
