@@ -18,6 +18,7 @@ from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.warehouse.postgres_errors import refused
 from featurestore.warehouse.postgres_names import ABILITIES, columns_query, indexes_query, literal, parts, quoted
 from featurestore.warehouse.postgres_types import declared_column, exact_batch, exact_select, field_of, uploadable
+from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -234,7 +235,7 @@ class PostgresWarehouse:
     def _run(self, work: Callable[[], Result]) -> Result:
         future = self._worker.submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except KeyboardInterrupt:
             self._cancel()
             raise

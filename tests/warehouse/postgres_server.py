@@ -15,9 +15,10 @@ import stat
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,7 @@ class PostgresServer:
     process: subprocess.Popen[bytes]
     folder: Path
     port: int
+    connections: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def settings(self, **changes: object) -> dict[str, object]:
         """A target of a dbt-postgres profile for it; None takes a key away."""
@@ -57,16 +59,20 @@ class PostgresServer:
 
     def run(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run statements as the superuser, each committed at once; returns the rows of the last, if it has any."""
-        import adbc_driver_postgresql.dbapi as adbc
+        if database not in self.connections:
+            import adbc_driver_postgresql.dbapi as adbc
 
-        uri = f"host=127.0.0.1 port={self.port} user={SUPERUSER} password='{PASSWORD}' dbname={database}"
-        with adbc.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+            uri = f"host=127.0.0.1 port={self.port} user={SUPERUSER} password='{PASSWORD}' dbname={database}"
+            self.connections[database] = adbc.connect(uri, autocommit=True)
+        with self.connections[database].cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def stop(self) -> None:
         """End it at once; what it has stored is thrown away."""
+        for connection in self.connections.values():
+            connection.close()
         self.process.send_signal(signal.SIGQUIT)
         try:
             self.process.wait(timeout=20)
