@@ -1,7 +1,7 @@
 """Wait for work in another thread so that Ctrl-C is heard at once.
 
-A signal wakes a waiting main thread only if nothing has asked for restarted system calls, and some libraries do: polars,
-as soon as it is imported. So the wait is made of short ones.
+A signal wakes a waiting main thread only if nothing has asked for restarted system calls, and some libraries do:
+polars, when it is imported. So the wait is made of short ones.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ def shop_db(postgres_server):
     postgres_server.run("create schema shop", database=name)
     yield name
     postgres_server.run(
-        f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' and application_name = 'featurestore'",
+        f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}' "
+        "and application_name = 'featurestore'",
         f"alter database {name} reset all",
         f"grant temporary on database {name} to public",
     )
