@@ -91,10 +91,10 @@ def binary_folder() -> Path | None:
     return None if found is None else Path(found).resolve().parent
 
 
-def start_postgres() -> PostgresServer:
-    """Make a new cluster and start a server on it."""
+def start_postgres(*, locales: Path | None = None) -> PostgresServer:
+    """Make a new cluster and start a server on it; `locales` is a folder of languages' rules, else the system's."""
     folder = Path(tempfile.mkdtemp(prefix="fs-pg-"))
-    owner: dict[str, object] = {}
+    owner: dict[str, Any] = {}
     binaries = binary_folder()
     assert binaries is not None
     if os.geteuid() == 0:
@@ -109,7 +109,7 @@ def start_postgres() -> PostgresServer:
     secret.chmod(0o644)
     made = subprocess.run(
         [binaries / "initdb", "-D", data, "-U", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256", "-E", "UTF8",
-         "--locale=C.UTF-8", "--no-sync"],
+         "--locale=C", "--no-sync"],
         capture_output=True, text=True, cwd=folder, check=False, **owner,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
@@ -117,9 +117,10 @@ def start_postgres() -> PostgresServer:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    environ = {**os.environ, **({} if locales is None else {"LOCPATH": str(locales)})}
     process = subprocess.Popen(
         [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", *options],
-        stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, cwd=folder, **owner,
+        stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, cwd=folder, env=environ, **owner,
     )  # fmt: skip
     server = PostgresServer(process=process, folder=folder, port=port)
     for _ in range(400):
