@@ -16,7 +16,7 @@ import pyarrow as pa
 from featurestore.definitions.views import Column
 from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.warehouse.postgres_errors import refused
-from featurestore.warehouse.postgres_names import ABILITIES, columns_query, indexes_query, literal, parts, quoted
+from featurestore.warehouse.postgres_names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
 from featurestore.warehouse.postgres_types import declared_column, exact_batch, exact_select, field_of, uploadable
 from featurestore.warehouse.waiting import result_of
 
@@ -53,6 +53,7 @@ class PostgresWarehouse:
         changes = {"TimeZone": "UTC", **({} if search_path is None else {"search_path": search_path})}
         calls = [f"set_config({literal(name)}, {literal(value)}, false)" for name, value in changes.items()]
         self._fetch(f"SELECT {', '.join(calls)}")
+        self._fetch(ROOM)
         ((may_make_temporary_tables,),) = self._fetch(ABILITIES)
         if not may_make_temporary_tables:
             self.lacks = frozenset(("temporary_tables", "indexes"))

@@ -186,6 +186,13 @@ def test_the_session_is_the_targets(open_postgres, admin):
     }
 
 
+def test_there_is_room_for_sorts_and_temporary_tables_unless_somebody_said_otherwise(open_postgres, admin, shop_db):
+    sql = "select current_setting('work_mem') as work, current_setting('temp_buffers') as tables"
+    assert open_postgres().read(sql).read_all().to_pylist() == [{"work": "64MB", "tables": "256MB"}]
+    admin(f"alter database {shop_db} set work_mem = '4MB'")
+    assert open_postgres().read(sql).read_all().to_pylist() == [{"work": "4MB", "tables": "256MB"}]
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

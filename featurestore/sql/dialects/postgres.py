@@ -1,11 +1,15 @@
-"""Postgres: no ASOF; a walk down an index per example, else a running maximum over the union of both sides."""
+"""Postgres: no ASOF; a walk down an index per example, else a running maximum over the union of both sides.
+
+An index is made for the walk where a table has none: copy, index and walk cost less than any other way, but for few
+examples with few candidates each.
+"""
 
 from __future__ import annotations
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 
-from featurestore.sql.dialects.table import Dialect
+from featurestore.sql.dialects.table import Cost, Dialect
 from featurestore.sql.expressions import interval
 
 
@@ -29,6 +33,12 @@ POSTGRES = Dialect(
     name="postgres",
     printer=Postgres,
     strategies=("union_first", "lateral", "range_argmax"),
+    # Measured on 10,000 and 100,000 examples of a million rows, 1 to 75 candidates each; lateral with copy and index.
+    costs={
+        "union_first": Cost(row_ns=1050, example_ns=3600),
+        "lateral": Cost(row_ns=540, example_ns=5500),
+        "range_argmax": Cost(row_ns=400, example_ns=6000, candidate_ns=400),
+    },
     instant_to_utc=_in_utc,
     utc_to_instant=_in_utc,
     has_qualify=False,
