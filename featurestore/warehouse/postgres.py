@@ -62,7 +62,8 @@ def open_warehouse(
         from featurestore.warehouse.postgres_connection import PostgresWarehouse
     except ImportError as error:
         raise UsageError(
-            "Postgres needs a driver that is not installed", hint="pip install 'featurestore[postgres]'"
+            "Postgres needs a driver that is not installed",
+            hint="pip install 'featurestore[postgres]', on Python 3.11 or later",
         ) from error
     options = _options(settings, base_dir)
     place = f"{options.get('host', 'localhost')}:{options.get('port', 5432)}/{options.get('dbname', '')}"

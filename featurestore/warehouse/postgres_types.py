@@ -46,11 +46,11 @@ class Field:
 
 
 def field_of(field: pa.Field) -> Field:
-    """What becomes of a column that the driver describes so."""
+    """What becomes of a column that the driver describes so. Raises UsageError if the driver is too old."""
     metadata = field.metadata or {}
     is_list = pa.types.is_list(field.type)
     element = field.type.value_field if is_list else field
-    name = (element.metadata or {}).get(_NAME, b"text").decode()
+    name = _type_name(element)
     digits = _digits(int(metadata.get(_MODIFIER, b"-1"))) if name == "numeric" else None
     value_type, cast, arrow = _scalar(name, element.type, digits)
     return Field(
@@ -60,6 +60,16 @@ def field_of(field: pa.Field) -> Field:
         arrow=pa.list_(arrow) if is_list else arrow,
         is_list=is_list,
     )
+
+
+def _type_name(field: pa.Field) -> str:
+    """Postgres' name of a type, which drivers before 1.13 did not tell, nor a NUMERIC's digits."""
+    name = (field.metadata or {}).get(_NAME)
+    if name is None:
+        raise UsageError(
+            "this driver of Postgres does not tell types", hint="pip install 'adbc-driver-postgresql>=1.13'"
+        )
+    return bytes(name).decode()
 
 
 def _scalar(name: str, given: pa.DataType, digits: tuple[int, int] | None) -> tuple[str, str | None, pa.DataType]:
