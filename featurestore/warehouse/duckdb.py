@@ -19,6 +19,7 @@ from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.duckdb_tables import write
+from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -241,7 +242,7 @@ class DuckDBWarehouse:
         """Work in a thread of its own: Ctrl-C does not reach a thread that is inside DuckDB."""
         future = self._worker.submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except KeyboardInterrupt:
             self._connection.interrupt()
             raise

@@ -12,6 +12,7 @@ import pyarrow as pa
 import sqlglot
 
 from featurestore.definitions.durations import DAY
+from featurestore.sql.choice import Measured
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
 
@@ -39,6 +40,8 @@ ARROW: dict[str, pa.DataType] = {
 class Warehouse:
     """A DuckDB in memory that holds the rows of one batch of cases at a time."""
 
+    dialect = "duckdb"
+
     def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:", config={"threads": 1})
         self.kinds: dict[str, str] = {}
@@ -60,7 +63,7 @@ class Warehouse:
         self, name: str, columns: Sequence[Column], rows: Sequence[dict[str, Any]], kind: str = "table"
     ) -> None:
         """Make one relation, a table or a view on one, in place of what had its name."""
-        arrow = pa.table([_array(column, rows) for column in columns], names=[column.name for column in columns])
+        arrow = pa.table([array_of(column, rows) for column in columns], names=[column.name for column in columns])
         self.connection.register("uploaded", arrow)
         if self.kinds.get(name, kind) != kind:
             self.connection.execute(f"drop {self.kinds[name]} {name}")
@@ -108,10 +111,24 @@ def in_duckdb(sql: str, dialect: str) -> str:
     return sql if dialect == "duckdb" else sqlglot.transpile(sql, read=dialect, write="duckdb")[0]
 
 
-def plan_of(world: World, *, prune: bool = True, strategy: Strategy | None = None, dialect: str = "duckdb") -> Plan:
+def plan_of(
+    world: World,
+    *,
+    prune: bool = True,
+    strategy: Strategy | None = None,
+    dialect: str = "duckdb",
+    has_index: bool | None = None,
+) -> Plan:
     """Plan a world's request."""
-    options = Retrieval(as_of=world.as_of, event_timestamps=world.event_timestamps, prune=prune, strategy=strategy)
-    return training_plan(world.spine, world.selection, dialect=dialect, options=options)
+    selection = world.selection
+    options = Retrieval(
+        as_of=world.as_of,
+        event_timestamps=world.event_timestamps,
+        prune=prune,
+        strategy=strategy,
+        measured=tuple(Measured(has_index=has_index) for _ in selection.uses),
+    )
+    return training_plan(world.spine, selection, dialect=dialect, options=options)
 
 
 def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -135,7 +152,8 @@ def utc(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
 
 
-def _array(column: Column, rows: Sequence[dict[str, Any]]) -> pa.Array:
+def array_of(column: Column, rows: Sequence[dict[str, Any]]) -> pa.Array:
+    """The values of a column; times and dates are given as microseconds."""
     values = [row[column.name] for row in rows]
     wanted = ARROW[column.type]
     if pa.types.is_timestamp(wanted):

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
-from tests.pit.duckdb_answers import Warehouse, newest_values, plan_of, rows_of, same_rows, utc
+from tests.pit.duckdb_answers import newest_values, plan_of, rows_of, same_rows, utc
+from tests.pit.engines import ENGINES, open_engine, running
 from tests.pit.oracle import newest_rows, training_set
 from tests.pit.reproduction import describe, smallest
 from tests.pit.strategies import Case, draw_rows, draw_table, draw_world
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from featurestore.sql.dialects.table import Strategy
+    from tests.pit.engines import Engine
     from tests.pit.strategies import Rows, World
 
 BATCH = 400
@@ -40,6 +42,7 @@ class Task:
     seed: int
     number: int
     cases: int
+    engine: str = "duckdb"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +53,35 @@ class Way:
     is_staged: bool = False
     prune: bool = True
     strategy: Strategy | None = None
-    dialect: str = "duckdb"
+    has_index: bool | None = None
+    dialect: str | None = None
 
-    def rows(self, warehouse: Warehouse, world: World) -> list[tuple[Any, ...]]:
+    def rows(self, warehouse: Engine, world: World) -> list[tuple[Any, ...]]:
         """Answer a world's question in this way, on the rows that are loaded."""
-        plan = plan_of(world, prune=self.prune, strategy=self.strategy, dialect=self.dialect)
+        plan = plan_of(
+            world,
+            prune=self.prune,
+            strategy=self.strategy,
+            dialect=self.dialect or warehouse.dialect,
+            has_index=self.has_index,
+        )
         return rows_of(warehouse.run(plan, is_staged=self.is_staged))
 
 
-STRATEGIES = dialect_named("duckdb").strategies
 ALWAYS = (Way(name="one SELECT"), Way(name="stages", is_staged=True))
-IN_TURN = (
-    *(Way(name=f"one SELECT, {strategy}, not pruned", strategy=strategy, prune=False) for strategy in STRATEGIES),
-    *(Way(name=f"stages, {strategy}", strategy=strategy, is_staged=True) for strategy in STRATEGIES),
-    Way(name="one SELECT for Postgres", dialect="postgres"),
-)
+
+
+def in_turn(engine: str) -> tuple[Way, ...]:
+    """The ways of which each batch tries one."""
+    dialect = dialect_named(engine)
+    names = dialect.strategies
+    walks = [Way(name="stages, lateral, down a copy", strategy="lateral", is_staged=True, has_index=False)]
+    return (
+        *(Way(name=f"one SELECT, {strategy}, not pruned", strategy=strategy, prune=False) for strategy in names),
+        *(Way(name=f"stages, {strategy}", strategy=strategy, is_staged=True) for strategy in names),
+        *(walks if dialect.has_indexes else ()),
+        *((Way(name="one SELECT for Postgres", dialect="postgres"),) if engine == "duckdb" else ()),
+    )
 
 
 def check_batch(task: Task) -> str | None:
@@ -82,17 +99,16 @@ def check_batch(task: Task) -> str | None:
     }
     batch = [draw_rows(choose, world, case=number, shared=shared) for number in range(task.cases)]
     end = choose(world.instants)
-    warehouse = Warehouse()
+    turns = in_turn(task.engine)
+    warehouse = open_engine(task.engine)
     try:
-        found = _difference(warehouse, world, batch, end, ways=(*ALWAYS, IN_TURN[task.number % len(IN_TURN)]))
+        found = _difference(warehouse, world, batch, end, ways=(*ALWAYS, turns[task.number % len(turns)]))
     finally:
         warehouse.close()
     return None if found is None else f"batch {task.number} of seed {task.seed}, {found}"
 
 
-def _difference(
-    warehouse: Warehouse, world: World, batch: Sequence[Rows], end: int, *, ways: Sequence[Way]
-) -> str | None:
+def _difference(warehouse: Engine, world: World, batch: Sequence[Rows], end: int, *, ways: Sequence[Way]) -> str | None:
     warehouse.load(world, batch)
     question = world.question
     expected = [row for rows in batch for row in training_set(question, rows.spine, rows.tables)]
@@ -101,7 +117,7 @@ def _difference(
             return f"{way.name}:\n{_reproduce(warehouse, world, batch, way)}"
     for view in world.views:
         rows = [row for table in _tables(view.name, batch) for row in table]
-        got = rows_of(warehouse.read(newest_query(view, SyncWindow(end=utc(end)))))
+        got = rows_of(warehouse.read(newest_query(view, SyncWindow(end=utc(end)), dialect=warehouse.dialect)))
         if not same_rows(got, newest_values(view, newest_rows(view, rows, end))):
             return f"newest rows of {view.name} at {utc(end)}:\n{_reproduce_newest(warehouse, world, batch, end)}"
     return None
@@ -112,7 +128,7 @@ def _tables(name: str, batch: Sequence[Rows]) -> Iterator[Sequence[dict[str, Any
     return iter({id(rows.tables[name]): rows.tables[name] for rows in batch}.values())
 
 
-def _reproduce(warehouse: Warehouse, world: World, batch: Sequence[Rows], way: Way) -> str:
+def _reproduce(warehouse: Engine, world: World, batch: Sequence[Rows], way: Way) -> str:
     def fails(case: Case) -> bool:
         warehouse.load(case.world, [case.rows])
         return not same_rows(way.rows(warehouse, case.world), case.answer())
@@ -126,11 +142,11 @@ def _reproduce(warehouse: Warehouse, world: World, batch: Sequence[Rows], way: W
     return f"{describe(case)}\n-- got    {got}\n-- oracle {case.answer()}"
 
 
-def _reproduce_newest(warehouse: Warehouse, world: World, batch: Sequence[Rows], end: int) -> str:
+def _reproduce_newest(warehouse: Engine, world: World, batch: Sequence[Rows], end: int) -> str:
     def fails(case: Case) -> bool:
         warehouse.load(case.world, [case.rows])
         for view in case.world.views:
-            got = rows_of(warehouse.read(newest_query(view, SyncWindow(end=utc(end)))))
+            got = rows_of(warehouse.read(newest_query(view, SyncWindow(end=utc(end)), dialect=warehouse.dialect)))
             if not same_rows(got, newest_values(view, newest_rows(view, case.rows.tables[view.name], end))):
                 return True
         return False
@@ -144,15 +160,15 @@ def _first(world: World, batch: Sequence[Rows], fails: Callable[[Case], bool]) -
     return next((case for case in alone if fails(case)), None)
 
 
-def run(cases: int, *, seed: int, jobs: int) -> dict[str, Any]:
+def run(cases: int, *, seed: int, jobs: int, engine: str = "duckdb") -> dict[str, Any]:
     """Check so many cases; the result has ``cases``, ``differences`` and ``seconds``."""
     started = time.monotonic()
     tasks = [
-        Task(seed=seed, number=number, cases=min(BATCH, cases - number * BATCH))
+        Task(seed=seed, number=number, cases=min(BATCH, cases - number * BATCH), engine=engine)
         for number in range((cases + BATCH - 1) // BATCH)
     ]
     done, differences = 0, 0
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with running(engine), multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for number, found in enumerate(pool.imap(check_batch, tasks)):
             done += tasks[number].cases
             if found is not None:
@@ -162,7 +178,13 @@ def run(cases: int, *, seed: int, jobs: int) -> dict[str, Any]:
             if sys.stderr.isatty() or number % 40 == 39:
                 rate = done / (time.monotonic() - started)
                 sys.stderr.write(f"{done:,} of {cases:,} cases, {rate:,.0f} a second, no difference\n")
-    return {"cases": done, "differences": differences, "seconds": round(time.monotonic() - started, 1), "seed": seed}
+    return {
+        "cases": done,
+        "differences": differences,
+        "seconds": round(time.monotonic() - started, 1),
+        "seed": seed,
+        "engine": engine,
+    }
 
 
 def main() -> int:
@@ -171,8 +193,9 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--engine", choices=ENGINES, default="duckdb")
     options = parser.parse_args()
-    result = run(options.cases, seed=options.seed, jobs=options.jobs)
+    result = run(options.cases, seed=options.seed, jobs=options.jobs, engine=options.engine)
     sys.stdout.write(f"{json.dumps(result)}\n")
     return 1 if result["differences"] else 0
 
