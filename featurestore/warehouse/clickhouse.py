@@ -15,7 +15,8 @@ import pyarrow as pa
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
-from featurestore.warehouse.clickhouse_upload import clickhouse_type, without_dictionaries
+from featurestore.warehouse.arrow_columns import plain
+from featurestore.warehouse.clickhouse_upload import clickhouse_type
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
 from featurestore.warehouse.worker import Worker
 
@@ -193,7 +194,7 @@ class ClickHouseWarehouse:
 
     def upload(self, name: str, table: pa.Table) -> None:
         """Insert an Arrow table into the temporary table `name`; every column may be NULL but lists."""
-        table = without_dictionaries(table)
+        table = plain(table)
         as_name = quoted(name, _DIALECT)
         columns = ", ".join(f"{quoted(field.name, _DIALECT)} {clickhouse_type(field)}" for field in table.schema)
         self.execute(f"CREATE TEMPORARY TABLE {as_name} ({columns})")

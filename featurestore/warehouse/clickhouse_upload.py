@@ -16,7 +16,6 @@ _SAME: dict[pa.DataType, str] = {
     pa.uint16(): "UInt16",
     pa.uint32(): "UInt32",
     pa.uint64(): "UInt64",
-    pa.float16(): "Float32",
     pa.float32(): "Float32",
     pa.float64(): "Float64",
     pa.string(): "String",
@@ -24,8 +23,6 @@ _SAME: dict[pa.DataType, str] = {
     pa.binary(): "String",
     pa.large_binary(): "String",
     pa.date32(): "Date32",
-    pa.date64(): "Date32",
-    pa.null(): "String",
 }
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
@@ -52,16 +49,3 @@ def _scalar(field: pa.Field) -> str:
         f"the column '{field.name}' of the examples is {field.type}, which cannot be uploaded to ClickHouse",
         hint="cast it, or leave it out",
     )
-
-
-def without_dictionaries(table: pa.Table) -> pa.Table:
-    """The same rows with every column plain: dictionaries and string views are written out, NULL columns are text."""
-    return table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
-    if pa.types.is_null(kind) or kind == pa.string_view():
-        return pa.string()
-    return pa.float32() if pa.types.is_float16(kind) else kind
