@@ -192,6 +192,10 @@ class ClickHouseWarehouse:
             Column(name=name, type=parse_type(kind, dialect=_DIALECT)) for name, kind in self._described(sql).items()
         )
 
+    def has_index(self, relation: str, columns: Sequence[str]) -> bool:  # noqa: ARG002
+        """No: a table's sorting key serves ranges, but no walk per example."""
+        return False
+
     def upload(self, name: str, table: pa.Table) -> None:
         """Insert an Arrow table into the temporary table `name`; every column may be NULL but lists."""
         table = plain(table)
@@ -228,7 +232,7 @@ class ClickHouseWarehouse:
         if self._stream is not None:
             self._worker.leave(self._stream.close)
 
-    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+    def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, store the rows of `sql` beside the table, and give them its name in one step.
 
         ClickHouse has no transactions: what is atomic is ``RENAME`` and ``EXCHANGE TABLES``, in databases of the engine
@@ -256,7 +260,7 @@ class ClickHouseWarehouse:
             self.execute(f"DROP TABLE IF EXISTS {made}")
         return int(row["n"])
 
-    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:  # noqa: ARG002
+    def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: rows are streamed, so that a file is whole or not there."""
         return None
 

@@ -149,6 +149,10 @@ class SnowflakeWarehouse:
         described = self._run(lambda: self._connection.cursor().describe(sql))
         return tuple(Column(name=column.name, type=result_type(column)) for column in described)
 
+    def has_index(self, relation: str, columns: Sequence[str]) -> bool:  # noqa: ARG002
+        """No: it has none."""
+        return False
+
     def upload(self, name: str, table: pa.Table) -> None:
         """Put an Arrow table on a stage as Parquet, and copy it into the temporary table `name`."""
         table = plain(table)
@@ -193,7 +197,7 @@ class SnowflakeWarehouse:
         if self._cursor is not None:
             self._worker.leave(self._cursor.close)
 
-    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+    def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` in one atomic statement, or one transaction to append."""
         known = self.columns([table.relation]).get(table.relation)
         if known and table.mode == "create":
@@ -209,7 +213,7 @@ class SnowflakeWarehouse:
         )
         return self._count(table.relation)
 
-    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:  # noqa: ARG002
+    def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: rows are streamed, so that a file is whole or not there."""
         return None
 

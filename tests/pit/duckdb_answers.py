@@ -39,6 +39,8 @@ ARROW: dict[str, pa.DataType] = {
 class Warehouse:
     """A DuckDB in memory that holds the rows of one batch of cases at a time."""
 
+    dialect = "duckdb"
+
     def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:", config={"threads": 1})
         self.kinds: dict[str, str] = {}
@@ -60,7 +62,7 @@ class Warehouse:
         self, name: str, columns: Sequence[Column], rows: Sequence[dict[str, Any]], kind: str = "table"
     ) -> None:
         """Make one relation, a table or a view on one, in place of what had its name."""
-        arrow = pa.table([_array(column, rows) for column in columns], names=[column.name for column in columns])
+        arrow = pa.table([array_of(column, rows) for column in columns], names=[column.name for column in columns])
         self.connection.register("uploaded", arrow)
         if self.kinds.get(name, kind) != kind:
             self.connection.execute(f"drop {self.kinds[name]} {name}")
@@ -135,7 +137,8 @@ def utc(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
 
 
-def _array(column: Column, rows: Sequence[dict[str, Any]]) -> pa.Array:
+def array_of(column: Column, rows: Sequence[dict[str, Any]]) -> pa.Array:
+    """One column of a relation's rows."""
     values = [row[column.name] for row in rows]
     wanted = ARROW[column.type]
     if pa.types.is_timestamp(wanted):

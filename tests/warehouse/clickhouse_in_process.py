@@ -5,16 +5,20 @@ Every connection reaches the same databases; a process has one engine, so tests 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import clickhouse_connect
-import pytest
 
 from featurestore.warehouse.clickhouse import SETTINGS, ClickHouseWarehouse
 
-pytest.importorskip("chdb", reason="chdb is not installed")
+if TYPE_CHECKING:
+    from featurestore.warehouse.clickhouse import Client
 
 
-def clickhouse_in_process(**settings: str) -> ClickHouseWarehouse:
-    """Open a session; `settings` are ClickHouse's own, ours win."""
-    return ClickHouseWarehouse(
-        lambda: clickhouse_connect.get_client(interface="chdb", settings={**settings, **SETTINGS}), place="chdb"
-    )
+def clickhouse_in_process(*, database: str | None = None) -> ClickHouseWarehouse:
+    """Open a session in a database, the first one if none is named."""
+
+    def connect() -> Client:
+        return clickhouse_connect.get_client(interface="chdb", database=database, settings=SETTINGS)
+
+    return ClickHouseWarehouse(connect, place="chdb")

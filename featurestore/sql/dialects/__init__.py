@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from featurestore.errors import UsageError, did_you_mean
+from featurestore.sql.dialects.clickhouse import CLICKHOUSE
 from featurestore.sql.dialects.duckdb import DUCKDB
 from featurestore.sql.dialects.postgres import POSTGRES
 from featurestore.sql.dialects.table import Dialect
 
-DIALECTS = {dialect.name: dialect for dialect in (DUCKDB, POSTGRES)}
+DIALECTS = {dialect.name: dialect for dialect in (DUCKDB, POSTGRES, CLICKHOUSE)}
 
 
 def dialect_named(name: str) -> Dialect:
