@@ -8,7 +8,7 @@
 The question, all of it but `spine`, `views` and `features` optional (types are DuckDB's):
 
     ask: training                    or newest, snapshot, range
-    dialects: [duckdb, postgres]     the second one is run in DuckDB too, translated
+    dialects: [duckdb, ..]           all of them by default; each is run in DuckDB, translated, or where it runs here
     spine: {sql: ..., time: ..., from: {table: {column: type}}, columns: {column: type}}
     views:
       name: {keys: {column: type}, time: {column: type}, created_at: .., valid_to: .., features: {column: type},
@@ -34,6 +34,7 @@ from featurestore.definitions.references import select
 from featurestore.definitions.spine import Spine
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, Feature, FeatureView
+from featurestore.sql.dialects import DIALECTS
 from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.references import Selection
     from featurestore.sql.plan import Plan
-    from tests.pit.duckdb_answers import Warehouse
+    from tests.pit.million import Warehouse
 
 EXAMPLES, FEATURE_ROWS = 150, 150
 NOON = 1_715_947_200_000_000  # 2024-05-17 12:00 UTC
@@ -93,7 +94,7 @@ def write(path: Path, golden: GoldenFile, sql: dict[str, str]) -> None:
 def compiled(question: dict[str, Any]) -> dict[str, str]:
     """Write the SQL of a question, by section."""
     sql = {}
-    for section in question.get("dialects", ["duckdb", "postgres"]):
+    for section in question.get("dialects", DIALECTS):
         dialect, _, staged = section.partition(", ")
         if question.get("ask") == "newest":
             sql[section] = f"{newest_query(_only_view(question), _window(question), dialect=dialect)};\n"

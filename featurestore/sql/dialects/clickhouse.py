@@ -1,4 +1,4 @@
-"""ClickHouse: native ASOF on at least one equality; every time is an instant, and is compared as ``DateTime64(6, 'UTC')``.
+"""ClickHouse: native ASOF on at least one equality; every time is an instant, compared as ``DateTime64(6, 'UTC')``.
 
 Its own TIMESTAMP is a ``DateTime`` of whole seconds, so the printer says DateTime64 instead. A session has to set
 ``join_use_nulls``, which the warehouse does: without it a LEFT JOIN fills in zeros.
