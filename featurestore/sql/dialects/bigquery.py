@@ -25,7 +25,7 @@ class PlainGenerator(BigQueryGenerator):
 
     def interval_sql(self, expression: exp.Interval) -> str:
         """``INTERVAL 7 DAY``: of an integer, which every version takes."""
-        return f"INTERVAL {expression.this.name} {expression.unit.name}"
+        return f"INTERVAL {expression.this.name} {expression.text('unit')}"
 
 
 class PlainBigQuery(BigQuery):

@@ -26,7 +26,7 @@ class MicrosecondGenerator(TrinoGenerator):
 
     def interval_sql(self, expression: exp.Interval) -> str:
         """``INTERVAL '0.25' SECOND`` for 250 milliseconds."""
-        unit = expression.unit.name.upper()
+        unit = expression.text("unit").upper()
         if unit == "MICROSECOND":
             raise UsageError(
                 f"Trino has no interval of {expression.this.name} microseconds", hint="give whole milliseconds"
