@@ -155,7 +155,7 @@ class BigQueryWarehouse:
             self.execute(
                 f"ALTER TABLE {place} SET OPTIONS (expiration_timestamp = TIMESTAMP {literal(ends, _DIALECT)})"
             )
-            self.execute(f"CREATE TEMP TABLE {quoted(name, _DIALECT)} AS SELECT * FROM {place}")
+            self.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name, _DIALECT)} AS SELECT * FROM {place}")
         finally:
             self.execute(f"DROP TABLE IF EXISTS {place}")
 

@@ -201,6 +201,7 @@ class ClickHouseWarehouse:
         table = plain(table)
         as_name = quoted(name, _DIALECT)
         columns = ", ".join(f"{quoted(field.name, _DIALECT)} {clickhouse_type(field)}" for field in table.schema)
+        self.execute(f"DROP TEMPORARY TABLE IF EXISTS {as_name}")
         self.execute(f"CREATE TEMPORARY TABLE {as_name} ({columns})")
         for start in range(0, table.num_rows, _INSERT_ROWS):
             self._insert(as_name, table.slice(start, _INSERT_ROWS))

@@ -199,7 +199,7 @@ class DatabricksWarehouse:
 
     def close(self) -> None:
         """Drop the tables of examples, and end the session."""
-        for place in self._uploads.tables.values():
+        for place in self._uploads.made:
             with suppress(QueryError):
                 self._session.execute(f"DROP TABLE IF EXISTS {place}")
         self._session.close()

@@ -26,14 +26,22 @@ _BATCH_LETTERS = 500_000  # Trino takes a million
 
 @dataclass(slots=True)
 class Uploads:
-    """Tables that stand for the names that plans read; they are dropped when the connection closes."""
+    """Tables that stand for the names that plans read.
+
+    Attributes:
+        dialect: sqlglot's name.
+        tables: by quoted name.
+        made: all that were made, to be dropped when the connection closes.
+    """
 
     dialect: str
     tables: dict[str, str] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
 
     def add(self, name: str, table: str) -> None:
         """From now on, `table` is read where a statement says `name`."""
         self.tables[quoted(name, self.dialect)] = table
+        self.made.append(table)
 
     def rewritten(self, sql: str) -> str:
         """The statement with names replaced; they hold a blank or begin with ``__``, as no user's name does."""

@@ -189,6 +189,7 @@ class RedshiftWarehouse:
         table = plain(table)
         as_name = quoted(name, _DIALECT)
         columns = ", ".join(f"{quoted(made.name, _DIALECT)} {_TYPES.column_type(made)}" for made in table.schema)
+        self.execute(f"DROP TABLE IF EXISTS pg_temp.{as_name}")
         self.execute(f"CREATE TEMPORARY TABLE {as_name} ({columns})")
         for statement in insert_statements(as_name, table, _TYPES):
             self.execute(statement)

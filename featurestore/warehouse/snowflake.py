@@ -159,7 +159,7 @@ class SnowflakeWarehouse:
         as_name = quoted(name, _DIALECT)
         types = {field.name: column_type(field) for field in table.schema}
         columns = ", ".join(f"{quoted(column, _DIALECT)} {kind}" for column, kind in types.items())
-        self.execute(f"CREATE TEMPORARY TABLE {as_name} ({columns})")
+        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {as_name} ({columns})")
         if not table.num_rows:
             return
         values = ", ".join(f"$1:{quoted(column, _DIALECT)}::{kind}" for column, kind in types.items())

@@ -226,7 +226,7 @@ class TrinoWarehouse:
 
     def close(self) -> None:
         """Drop the tables of examples, and close the connection."""
-        for place in self._uploads.tables.values():
+        for place in self._uploads.made:
             with suppress(QueryError):
                 self._session.execute(f"DROP TABLE IF EXISTS {place}")
         self._session.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from featurestore.warehouse.waiting import result_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,7 @@ class Worker:
         """Do it there and wait; a KeyboardInterrupt cancels it in the warehouse first."""
         future = self._thread.submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except KeyboardInterrupt:
             self._cancel()
             raise

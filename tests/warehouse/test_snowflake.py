@@ -1,11 +1,7 @@
-"""Snowflake through its own connector: fakesnow answers over HTTP as an account does, from a DuckDB.
-
-It gives a NULL time as 1970 where results are Arrow, so no test asks it for one.
-"""
+"""Snowflake through its own connector, answered by fakesnow; as it gives a NULL time as 1970, no test asks for one."""
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import closing
 from datetime import date, datetime, timezone
@@ -21,19 +17,18 @@ from featurestore.warehouse.snowflake import open_warehouse
 from featurestore.warehouse.snowflake_target import connection_options
 from featurestore.warehouse.snowflake_types import as_typed
 
-fakesnow = pytest.importorskip("fakesnow", reason="fakesnow needs Python 3.11")
+pytest.importorskip("fakesnow", reason="fakesnow needs Python 3.11")
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 1, tzinfo=timezone.utc)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def target():
     """What dbt-snowflake would find in profiles.yml."""
-    logging.getLogger("uvicorn").disabled = True
-    with fakesnow.server() as account:
-        kept = {name: account[name] for name in ("account", "user", "password", "host", "port", "protocol")}
-        yield {**kept, "database": "SHOP", "schema": "FEATURES", "warehouse": "WH", "role": "TRAINER", "threads": 4}
+    from tests.warehouse.snowflake_here import account
+
+    return {**account(), "database": "SHOP", "schema": "FEATURES", "warehouse": "WH", "role": "TRAINER", "threads": 4}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 -- test_examples_are_loaded_beside_and_copied_into_a_temporary_table
 LOAD shop.features.featurestore_examples_<hex> (user id STRING, labelled_at DATETIME, seen_at TIMESTAMP, price NUMERIC, big NUMERIC)
 ALTER TABLE `shop`.`features`.`featurestore_examples_<hex>` SET OPTIONS (expiration_timestamp = TIMESTAMP '<time>')
-CREATE TEMP TABLE `__uploaded examples` AS SELECT * FROM `shop`.`features`.`featurestore_examples_<hex>`
+CREATE OR REPLACE TEMP TABLE `__uploaded examples` AS SELECT * FROM `shop`.`features`.`featurestore_examples_<hex>`
 DROP TABLE IF EXISTS `shop`.`features`.`featurestore_examples_<hex>`
 CALL BQ.ABORT_SESSION()
 

@@ -2,6 +2,7 @@
 SET timezone TO 'UTC'
 SELECT pg_backend_pid()
     => {"columns": [["pid", 23]], "rows": [[77]]}
+DROP TABLE IF EXISTS pg_temp."__uploaded examples"
 CREATE TEMPORARY TABLE "__uploaded examples" ("user id" VARCHAR(MAX), "labelled_at" TIMESTAMP, "seen_at" TIMESTAMPTZ, "score" DOUBLE PRECISION)
 INSERT INTO "__uploaded examples" ("user id", "labelled_at", "seen_at", "score") VALUES ('a\'b\\', TIMESTAMP '1970-01-01 00:00:00.000001', TIMESTAMPTZ '1970-01-01 00:00:00.000001 UTC', CAST('Infinity' AS DOUBLE PRECISION)), (NULL, NULL, NULL, 1e-07)
 
