@@ -11,6 +11,8 @@ from sqlglot.errors import SqlglotError
 
 from featurestore.errors import UsageError
 
+_CASE_SENSITIVE = frozenset(("bigquery", "clickhouse"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationName:
@@ -43,7 +45,8 @@ def relation_name(text: str, dialect: str) -> RelationName:
     except SqlglotError as error:
         raise UsageError(f"cannot read the relation name {text!r} as {dialect}") from error
     folding = sqlglot.Dialect.get_or_raise(dialect)
-    parts = [folding.normalize_identifier(part.copy()).name for part in made.parts]
+    is_kept = dialect in _CASE_SENSITIVE
+    parts = [part.name if is_kept else folding.normalize_identifier(part.copy()).name for part in made.parts]
     database, schema, name = (*[None] * (3 - len(parts)), *parts)[-3:]
     assert name is not None
     return RelationName(database=database, schema=schema, name=name)

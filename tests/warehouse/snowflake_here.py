@@ -1,6 +1,6 @@
 """A Snowflake of this process: fakesnow answers over HTTP as an account does, from a DuckDB; started once.
 
-What it gets wrong: in Arrow results a NULL time is 1970; COPY takes no odd names and no lists; nothing can be cancelled.
+What it gets wrong: a NULL time in Arrow is 1970; COPY takes no odd names and no lists; nothing can be cancelled.
 """
 
 from __future__ import annotations
