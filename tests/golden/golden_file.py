@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.references import Selection
     from featurestore.sql.plan import Plan
-    from tests.pit.million import Warehouse
+    from tests.pit.duckdb_answers import Warehouse
 
 EXAMPLES, FEATURE_ROWS = 150, 150
 NOON = 1_715_947_200_000_000  # 2024-05-17 12:00 UTC

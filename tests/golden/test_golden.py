@@ -10,7 +10,7 @@ import sqlglot
 
 from tests.golden import golden_file
 from tests.pit.duckdb_answers import Warehouse, in_duckdb, rows_of, same_rows
-from tests.pit.million import open_engine
+from tests.pit.engines import open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

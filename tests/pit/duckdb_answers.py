@@ -12,6 +12,7 @@ import pyarrow as pa
 import sqlglot
 
 from featurestore.definitions.durations import DAY
+from featurestore.sql.choice import Measured
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
 
@@ -134,10 +135,24 @@ def _as_condition(join: sqlglot.exp.Join) -> None:
         join.set("side", "LEFT")
 
 
-def plan_of(world: World, *, prune: bool = True, strategy: Strategy | None = None, dialect: str = "duckdb") -> Plan:
+def plan_of(
+    world: World,
+    *,
+    prune: bool = True,
+    strategy: Strategy | None = None,
+    dialect: str = "duckdb",
+    has_index: bool | None = None,
+) -> Plan:
     """Plan a world's request."""
-    options = Retrieval(as_of=world.as_of, event_timestamps=world.event_timestamps, prune=prune, strategy=strategy)
-    return training_plan(world.spine, world.selection, dialect=dialect, options=options)
+    selection = world.selection
+    options = Retrieval(
+        as_of=world.as_of,
+        event_timestamps=world.event_timestamps,
+        prune=prune,
+        strategy=strategy,
+        measured=tuple(Measured(has_index=has_index) for _ in selection.uses),
+    )
+    return training_plan(world.spine, selection, dialect=dialect, options=options)
 
 
 def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -162,7 +177,7 @@ def utc(microseconds: int) -> datetime:
 
 
 def array_of(column: Column, rows: Sequence[dict[str, Any]]) -> pa.Array:
-    """One column of a relation's rows."""
+    """The values of a column; times and dates are given as microseconds."""
     values = [row[column.name] for row in rows]
     wanted = ARROW[column.type]
     if pa.types.is_timestamp(wanted):

@@ -4,24 +4,23 @@ The trick: cases of one batch share the definitions and lie in the same tables, 
 Each case is answered as one SELECT and as stages, in one more way by turns (other strategies, not pruned, on DuckDB
 the text for other warehouses translated back), and each view is synced (rules P1-P11, P14, P15, O5). The first
 difference stops the run with the smallest case that still shows it. Progress goes to stderr, one JSON line to stdout.
-``--engine`` names the warehouse; each has a file ``<engine>_answers.py`` here.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import multiprocessing
 import random
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
 from tests.pit.duckdb_answers import newest_values, plan_of, rows_of, same_rows, utc
+from tests.pit.engines import ENGINES, open_engine, running
 from tests.pit.oracle import newest_rows, training_set
 from tests.pit.reproduction import describe, smallest
 from tests.pit.strategies import Case, draw_rows, draw_table, draw_world
@@ -29,42 +28,17 @@ from tests.pit.strategies import Case, draw_rows, draw_table, draw_world
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import pyarrow as pa
-
-    from featurestore.definitions.views import Column
     from featurestore.sql.dialects.table import Strategy
-    from featurestore.sql.plan import Plan
+    from tests.pit.engines import Engine
     from tests.pit.strategies import Rows, World
 
-ENGINES = ("duckdb", "clickhouse")
-TRANSLATED = ("postgres", "snowflake", "bigquery", "redshift", "databricks")  # not Trino, which has no ttl of 1 us
 BATCH = 400
-
-
-class Warehouse(Protocol):
-    """What an engine's file has a class of this name for."""
-
-    dialect: str
-
-    def load(self, world: World, batch: Sequence[Rows]) -> None:
-        """Make the relations of a world from the rows of one case or several."""
-
-    def relation(self, name: str, columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
-        """Make one relation in place of what had its name."""
-
-    def run(self, plan: Plan, *, is_staged: bool) -> pa.Table:
-        """Run a plan as one SELECT or as its stages."""
-
-    def read(self, sql: str) -> pa.Table:
-        """Run one SELECT."""
-
-    def close(self) -> None:
-        """Forget everything."""
+TRANSLATED = ("postgres", "snowflake", "bigquery", "redshift", "databricks")  # not Trino, which has no ttl of 1 us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Which batch to check, and where; equal tasks are equal batches."""
+    """Which batch to check; equal tasks are equal batches."""
 
     seed: int
     number: int
@@ -80,37 +54,35 @@ class Way:
     is_staged: bool = False
     prune: bool = True
     strategy: Strategy | None = None
-    dialect: str = "duckdb"
+    has_index: bool | None = None
+    dialect: str | None = None
 
-    def rows(self, warehouse: Warehouse, world: World) -> list[tuple[Any, ...]]:
+    def rows(self, warehouse: Engine, world: World) -> list[tuple[Any, ...]]:
         """Answer a world's question in this way, on the rows that are loaded."""
-        plan = plan_of(world, prune=self.prune, strategy=self.strategy, dialect=self.dialect)
+        plan = plan_of(
+            world,
+            prune=self.prune,
+            strategy=self.strategy,
+            dialect=self.dialect or warehouse.dialect,
+            has_index=self.has_index,
+        )
         return rows_of(warehouse.run(plan, is_staged=self.is_staged))
 
 
-def ways(engine: str, number: int) -> tuple[Way, ...]:
-    """The ways in which a batch is answered: as one SELECT, as stages, and in one more, by turns."""
-    strategies = dialect_named(engine).strategies
-    in_turn = [
-        *(
-            Way(name=f"one SELECT, {strategy}, not pruned", strategy=strategy, prune=False, dialect=engine)
-            for strategy in strategies
-        ),
-        *(
-            Way(name=f"stages, {strategy}", strategy=strategy, is_staged=True, dialect=engine)
-            for strategy in strategies
-        ),
-    ]
-    if engine == "duckdb":
-        in_turn.extend(Way(name=f"one SELECT for {dialect}", dialect=dialect) for dialect in TRANSLATED)
-    always = (Way(name="one SELECT", dialect=engine), Way(name="stages", is_staged=True, dialect=engine))
-    return (*always, in_turn[number % len(in_turn)])
+ALWAYS = (Way(name="one SELECT"), Way(name="stages", is_staged=True))
 
 
-def open_engine(engine: str) -> Warehouse:
-    """Open the warehouse that an engine's file describes."""
-    opened: Warehouse = importlib.import_module(f"tests.pit.{engine}_answers").Warehouse()
-    return opened
+def in_turn(engine: str) -> tuple[Way, ...]:
+    """The ways of which each batch tries one."""
+    dialect = dialect_named(engine)
+    names = dialect.strategies
+    walks = [Way(name="stages, lateral, down a copy", strategy="lateral", is_staged=True, has_index=False)]
+    return (
+        *(Way(name=f"one SELECT, {strategy}, not pruned", strategy=strategy, prune=False) for strategy in names),
+        *(Way(name=f"stages, {strategy}", strategy=strategy, is_staged=True) for strategy in names),
+        *(walks if dialect.has_indexes else ()),
+        *(Way(name=f"one SELECT for {other}", dialect=other) for other in (TRANSLATED if engine == "duckdb" else ())),
+    )
 
 
 def check_batch(task: Task) -> str | None:
@@ -128,21 +100,20 @@ def check_batch(task: Task) -> str | None:
     }
     batch = [draw_rows(choose, world, case=number, shared=shared) for number in range(task.cases)]
     end = choose(world.instants)
+    turns = in_turn(task.engine)
     warehouse = open_engine(task.engine)
     try:
-        found = _difference(warehouse, world, batch, end, in_ways=ways(task.engine, task.number))
+        found = _difference(warehouse, world, batch, end, ways=(*ALWAYS, turns[task.number % len(turns)]))
     finally:
         warehouse.close()
     return None if found is None else f"batch {task.number} of seed {task.seed}, {found}"
 
 
-def _difference(
-    warehouse: Warehouse, world: World, batch: Sequence[Rows], end: int, *, in_ways: Sequence[Way]
-) -> str | None:
+def _difference(warehouse: Engine, world: World, batch: Sequence[Rows], end: int, *, ways: Sequence[Way]) -> str | None:
     warehouse.load(world, batch)
     question = world.question
     expected = [row for rows in batch for row in training_set(question, rows.spine, rows.tables)]
-    for way in in_ways:
+    for way in ways:
         if not same_rows(way.rows(warehouse, world), expected):
             return f"{way.name}:\n{_reproduce(warehouse, world, batch, way)}"
     for view in world.views:
@@ -158,7 +129,7 @@ def _tables(name: str, batch: Sequence[Rows]) -> Iterator[Sequence[dict[str, Any
     return iter({id(rows.tables[name]): rows.tables[name] for rows in batch}.values())
 
 
-def _reproduce(warehouse: Warehouse, world: World, batch: Sequence[Rows], way: Way) -> str:
+def _reproduce(warehouse: Engine, world: World, batch: Sequence[Rows], way: Way) -> str:
     def fails(case: Case) -> bool:
         warehouse.load(case.world, [case.rows])
         return not same_rows(way.rows(warehouse, case.world), case.answer())
@@ -172,7 +143,7 @@ def _reproduce(warehouse: Warehouse, world: World, batch: Sequence[Rows], way: W
     return f"{describe(case)}\n-- got    {got}\n-- oracle {case.answer()}"
 
 
-def _reproduce_newest(warehouse: Warehouse, world: World, batch: Sequence[Rows], end: int) -> str:
+def _reproduce_newest(warehouse: Engine, world: World, batch: Sequence[Rows], end: int) -> str:
     def fails(case: Case) -> bool:
         warehouse.load(case.world, [case.rows])
         for view in case.world.views:
@@ -198,7 +169,7 @@ def run(cases: int, *, seed: int, jobs: int, engine: str = "duckdb", batch: int 
         for number in range((cases + batch - 1) // batch)
     ]
     done, differences = 0, 0
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with running(engine), multiprocessing.get_context("spawn").Pool(jobs) as pool:
         for number, found in enumerate(pool.imap(check_batch, tasks)):
             done += tasks[number].cases
             if found is not None:
@@ -208,8 +179,13 @@ def run(cases: int, *, seed: int, jobs: int, engine: str = "duckdb", batch: int 
             if sys.stderr.isatty() or number % 40 == 39:
                 rate = done / (time.monotonic() - started)
                 sys.stderr.write(f"{done:,} of {cases:,} cases, {rate:,.0f} a second, no difference\n")
-    seconds = round(time.monotonic() - started, 1)
-    return {"engine": engine, "cases": done, "differences": differences, "seconds": seconds, "seed": seed}
+    return {
+        "cases": done,
+        "differences": differences,
+        "seconds": round(time.monotonic() - started, 1),
+        "seed": seed,
+        "engine": engine,
+    }
 
 
 def main() -> int:
@@ -218,7 +194,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=BATCH, help="cases that share definitions")
+    parser.add_argument("--batch", type=int, default=BATCH, help="cases that share their definitions")
     parser.add_argument("--engine", choices=ENGINES, default="duckdb")
     options = parser.parse_args()
     result = run(options.cases, seed=options.seed, jobs=options.jobs, engine=options.engine, batch=options.batch)
