@@ -13,13 +13,13 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+pytest.importorskip("chdb", reason="chdb is not installed")
+
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.clickhouse import open_warehouse
 from featurestore.warehouse.protocol import TableWrite
 from tests.warehouse.clickhouse_in_process import clickhouse_in_process
-
-pytest.importorskip("chdb", reason="chdb is not installed")
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 1, tzinfo=timezone.utc)
 DAYS = "select toDate('2024-05-16') + number as day, number::Nullable(Int64) as n from numbers(3)"
