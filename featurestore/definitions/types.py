@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from featurestore.definitions.clickhouse_types import parse_clickhouse_type
+
 _SAME: dict[str, str] = {
     **dict.fromkeys(("boolean", "bool", "logical"), "boolean"),
     **dict.fromkeys(("tinyint", "int1", "byteint"), "int8"),
@@ -42,6 +44,16 @@ _SAME: dict[str, str] = {
     **dict.fromkeys(("json", "jsonb", "variant"), "json"),
 }  # fmt: skip
 _DUCKDB_FLOAT_IS_32_BIT = "float"
+_TIMESTAMP_IS_AN_INSTANT = frozenset(("bigquery", "databricks", "spark"))
+_ARRAY = re.compile(r"^(?:array|list)[<(](.*)[>)]$")
+_BARE_DECIMAL: dict[str, tuple[str, str]] = {
+    "bigquery": ("38", "9"),
+    "databricks": ("10", "0"),
+    "redshift": ("18", "0"),
+    "snowflake": ("38", "0"),
+    "spark": ("10", "0"),
+    "trino": ("38", "0"),
+}
 _SIZED = re.compile(r"^(?P<name>[a-z_ ]+?)\s*\(\s*(?P<args>[\d,\s]*)\s*\)(?P<rest>.*)$")
 _ZONED = re.compile(r"^(timestamp|time)\s*(\(\s*\d+\s*\))?\s*(with(?:out)? time zone)?$")
 
@@ -65,24 +77,31 @@ def parse_type(text: str, *, dialect: str = "duckdb") -> str:
 
     Args:
         text: e.g. ``DECIMAL(18,3)``, ``character varying(20)``, ``INTEGER[]``.
-        dialect: sqlglot's name of the warehouse; DuckDB's FLOAT has 32 bits, elsewhere 64.
+        dialect: sqlglot's name of the warehouse: DuckDB's FLOAT has 32 bits, elsewhere 64; a TIMESTAMP is an instant
+            in BigQuery, Databricks and Spark, and naive elsewhere; a bare DECIMAL has a size of its own in each.
 
     Returns:
         The canonical name, ``unknown:<text>`` where we have none.
     """
     folded = " ".join(text.strip().lower().split())
+    if dialect == "clickhouse":
+        return parse_clickhouse_type(folded, lambda name: _parse_scalar(name, dialect))
+    if folded == "timestamp" and dialect in _TIMESTAMP_IS_AN_INSTANT:
+        return "timestamptz"
+    return _parse_nested(folded, dialect) or _parse_scalar(folded, dialect)
+
+
+def _parse_nested(folded: str, dialect: str) -> str | None:
+    """A type that is made of others; None for any other."""
     if folded.endswith("]"):
-        inner = folded[: folded.rindex("[")]
-        return f"list<{parse_type(inner, dialect=dialect)}>"
-    if folded.startswith("struct"):
-        return f"struct<{folded[6:].strip('()<> ')}>"
-    if folded.startswith("map"):
-        return f"map<{folded[3:].strip('()<> ')}>"
+        return f"list<{parse_type(folded[: folded.rindex('[')], dialect=dialect)}>"
     if folded.startswith("enum"):
         return "string"
-    if folded.startswith(("array<", "list<")):
-        return f"list<{parse_type(folded[folded.index('<') + 1 : -1], dialect=dialect)}>"
-    return _parse_scalar(folded, dialect)
+    if folded.startswith(("struct", "map")):
+        name = "map" if folded.startswith("map") else "struct"
+        return f"{name}<{folded[len(name) :].strip('()<> ')}>"
+    array = _ARRAY.match(folded)
+    return None if array is None else f"list<{parse_type(array[1], dialect=dialect)}>"
 
 
 def _parse_scalar(folded: str, dialect: str) -> str:
@@ -96,7 +115,7 @@ def _parse_scalar(folded: str, dialect: str) -> str:
     name = sized["name"] if sized is not None else folded
     if name in {"decimal", "numeric", "number", "dec"}:
         digits = re.findall(r"\d+", sized["args"]) if sized is not None else []
-        precision, scale = (*digits, "0")[:2] if digits else ("18", "3")
+        precision, scale = (*digits, "0")[:2] if digits else _BARE_DECIMAL.get(dialect, ("18", "3"))
         return f"decimal({precision},{scale})"
     return _SAME.get(name, f"unknown:{folded}")
 

@@ -33,3 +33,34 @@ def test_a_type_in_our_words(written, ours):
 
 def test_a_float_of_duckdb_has_32_bits_and_elsewhere_64():
     assert (parse_type("FLOAT"), parse_type("FLOAT", dialect="postgres")) == ("float32", "float64")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "written", "ours"),
+    [
+        ("clickhouse", "Int8", "int8"),
+        ("clickhouse", "LowCardinality(Nullable(String))", "string"),
+        ("clickhouse", "Nullable(DateTime64(6, 'UTC'))", "timestamptz"),
+        ("clickhouse", "DateTime", "timestamptz"),
+        ("clickhouse", "Date32", "date"),
+        ("clickhouse", "Decimal(10, 2)", "decimal(10,2)"),
+        ("clickhouse", "Array(Nullable(Int16))", "list<int16>"),
+        ("clickhouse", "Tuple(a Int8, b String)", "struct<a int8, b string>"),
+        ("clickhouse", "varchar(20)", "string"),
+        ("clickhouse", "IPv4", "unknown:ipv4"),
+        ("bigquery", "TIMESTAMP", "timestamptz"),
+        ("bigquery", "DATETIME", "timestamp"),
+        ("bigquery", "NUMERIC", "decimal(38,9)"),
+        ("bigquery", "ARRAY<INT64>", "list<int64>"),
+        ("databricks", "timestamp", "timestamptz"),
+        ("databricks", "timestamp_ntz", "timestamp"),
+        ("snowflake", "TIMESTAMP_NTZ(9)", "timestamp"),
+        ("snowflake", "TIMESTAMP_TZ(9)", "timestamptz"),
+        ("snowflake", "NUMBER", "decimal(38,0)"),
+        ("trino", "timestamp(6)", "timestamp"),
+        ("trino", "array(varchar(3))", "list<string>"),
+        ("redshift", "timestamp", "timestamp"),
+    ],
+)
+def test_a_name_means_what_its_warehouse_means_by_it(dialect, written, ours):
+    assert parse_type(written, dialect=dialect) == ours

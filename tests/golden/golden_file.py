@@ -8,7 +8,7 @@
 The question, all of it but `spine`, `views` and `features` optional (types are DuckDB's):
 
     ask: training                    or newest, snapshot, range, candidates
-    dialects: [duckdb, postgres]     the second one is run in DuckDB too, translated
+    dialects: [duckdb, ..]           all of them by default; each is run in DuckDB, translated, or where it runs here
     spine: {sql: ..., time: ..., from: {table: {column: type}}, columns: {column: type}}
     views:
       name: {keys: {column: type}, time: {column: type}, created_at: .., valid_to: .., features: {column: type},
@@ -36,6 +36,7 @@ from featurestore.definitions.spine import Spine
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, Feature, FeatureView
 from featurestore.sql.candidates import KeyValue, candidates_plan
+from featurestore.sql.dialects import DIALECTS
 from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
@@ -96,7 +97,7 @@ def write(path: Path, golden: GoldenFile, sql: dict[str, str]) -> None:
 def compiled(question: dict[str, Any]) -> dict[str, str]:
     """Write the SQL of a question, by section."""
     sql = {}
-    for section in question.get("dialects", ["duckdb", "postgres"]):
+    for section in question.get("dialects", DIALECTS):
         dialect, _, staged = section.partition(", ")
         if question.get("ask") == "newest":
             sql[section] = f"{newest_query(_only_view(question), _window(question), dialect=dialect)};\n"

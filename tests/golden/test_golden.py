@@ -10,6 +10,7 @@ import sqlglot
 
 from tests.golden import golden_file
 from tests.pit.duckdb_answers import Warehouse, in_duckdb, rows_of, same_rows
+from tests.pit.engines import open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,16 @@ def warehouse() -> Iterator[Warehouse]:
     """One DuckDB, in a session far from UTC."""
     opened = Warehouse()
     opened.connection.execute("set global TimeZone = 'Asia/Kathmandu'")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def clickhouse():
+    """A ClickHouse, in a session far from UTC."""
+    pytest.importorskip("chdb", reason="chdb is not installed")
+    opened = open_engine("clickhouse")
+    opened.opened.execute("set session_timezone = 'Asia/Kathmandu'")
     yield opened
     opened.close()
 
@@ -50,14 +61,30 @@ def test_the_record_parses_in_its_dialect(path):
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_record_answers_what_the_rules_say(path, warehouse):
-    """A record can record a mistake: so it is run and compared with the oracle (P1-P16, O5)."""
+    """A record can record a mistake: so it is run, translated, and compared with the oracle (P1-P16, O5)."""
     golden = golden_file.read(path)
     tables = golden_file.fill(warehouse, golden.question)
     expected = golden_file.expected(warehouse, golden.question, tables)
     assert any(any(value is not None for value in row[-2:]) for row in expected), "the case shows no value"
     for section, text in golden.sql.items():
+        dialect = section.partition(",")[0]
+        if dialect == "clickhouse":
+            continue  # it runs in its own engine, below
         with warehouse.session() as session:
-            *made, last = [in_duckdb(sql, section.partition(",")[0]) for sql in text.split(";\n") if sql]
+            *made, last = [in_duckdb(sql, dialect) for sql in text.split(";\n") if sql]
             for statement in made:
                 session.execute(statement)
             assert same_rows(rows_of(session.sql(last).to_arrow_table()), expected), section
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_record_for_clickhouse_answers_the_same_there(path, warehouse, clickhouse):
+    golden = golden_file.read(path)
+    tables = golden_file.fill(warehouse, golden.question)
+    golden_file.fill(clickhouse, golden.question)
+    expected = golden_file.expected(warehouse, golden.question, tables)
+    section, text = next((name, text) for name, text in golden.sql.items() if name.startswith("clickhouse"))
+    *made, last = [sql for sql in text.split(";\n") if sql]
+    for statement in made:
+        clickhouse.opened.execute(statement)
+    assert same_rows(rows_of(clickhouse.read(last)), expected), section

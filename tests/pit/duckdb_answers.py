@@ -37,6 +37,13 @@ ARROW: dict[str, pa.DataType] = {
 }
 
 
+# Functions of other warehouses that sqlglot leaves as they are.
+_FUNCTIONS = (
+    "create macro at_timezone(moment, zone) as moment at time zone zone",
+    "create macro make_dt_interval(d, h, m, s) as to_microseconds(cast(cast(s as decimal(38, 6)) * 1000000 as bigint))",
+)
+
+
 class Warehouse:
     """A DuckDB in memory that holds the rows of one batch of cases at a time."""
 
@@ -45,6 +52,8 @@ class Warehouse:
     def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:", config={"threads": 1})
         self.kinds: dict[str, str] = {}
+        for function in _FUNCTIONS:
+            self.connection.execute(function)
 
     def close(self) -> None:
         """Forget everything."""
@@ -108,7 +117,22 @@ class Warehouse:
 
 def in_duckdb(sql: str, dialect: str) -> str:
     """Translate one statement, so that DuckDB can say what another warehouse would answer."""
-    return sql if dialect == "duckdb" else sqlglot.transpile(sql, read=dialect, write="duckdb")[0]
+    if dialect == "duckdb":
+        return sql
+    tree = sqlglot.parse_one(sql, read=dialect)
+    for join in tree.find_all(sqlglot.exp.Join):
+        _as_condition(join)
+    return tree.sql(dialect="duckdb")
+
+
+def _as_condition(join: sqlglot.exp.Join) -> None:
+    """Snowflake's MATCH_CONDITION is one more condition to DuckDB, and its ASOF a left join."""
+    match = join.args.get("match_condition")
+    if match is not None:
+        keys = join.args.get("on")
+        join.set("match_condition", None)
+        join.set("on", match.copy() if keys is None else sqlglot.exp.and_(keys, match.copy()))
+        join.set("side", "LEFT")
 
 
 def plan_of(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from featurestore.sql.plan import Plan
     from tests.pit.strategies import Rows, World
 
-ENGINES = ("duckdb", "postgres")
+ENGINES = ("duckdb", "postgres", "clickhouse")
 
 
 class Engine(Protocol):
@@ -42,6 +42,10 @@ def open_engine(engine: str) -> Engine:
         from tests.pit.postgres_answers import Warehouse as Postgres
 
         return Postgres()
+    if engine == "clickhouse":
+        from tests.pit.clickhouse_answers import Warehouse as ClickHouse
+
+        return ClickHouse()
     from tests.pit.duckdb_answers import Warehouse as DuckDB
 
     return DuckDB()

@@ -1,0 +1,55 @@
+"""ClickHouse: native ASOF on at least one equality; every time is an instant, compared as ``DateTime64(6, 'UTC')``.
+
+Its own TIMESTAMP is a ``DateTime`` of whole seconds, so the printer says DateTime64 instead. A session has to set
+``join_use_nulls``, which the warehouse does: without it a LEFT JOIN fills in zeros.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+from sqlglot.dialects.clickhouse import ClickHouse
+from sqlglot.generators.clickhouse import ClickHouseGenerator
+
+from featurestore.sql.dialects.table import Asof, Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIME = "DateTime64(6, 'UTC')"
+
+
+class MicrosecondGenerator(ClickHouseGenerator):
+    """sqlglot's printer for ClickHouse, but for the type of a time."""
+
+    def datatype_sql(self, expression: exp.DataType) -> str:
+        """``Nullable(DateTime64(6, 'UTC'))`` where a TIMESTAMP is meant."""
+        if expression.this == exp.DataType.Type.TIMESTAMP:
+            return f"Nullable({_TIME})"
+        return super().datatype_sql(expression)
+
+
+class MicrosecondClickHouse(ClickHouse):
+    """sqlglot's ClickHouse with that printer."""
+
+    Generator = MicrosecondGenerator
+
+
+def _in_utc(value: exp.Expression) -> exp.Expression:
+    return exp.cast(value, exp.DataType.Type.TIMESTAMP)
+
+
+def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp.Expression) -> exp.Join:
+    return exp.Join(this=right, method="ASOF", on=exp.and_(*equal, is_usable))
+
+
+CLICKHOUSE = Dialect(
+    name="clickhouse",
+    printer=MicrosecondClickHouse,
+    strategies=("asof", "union_first", "range_argmax"),
+    instant_to_utc=_in_utc,
+    utc_to_instant=_in_utc,
+    has_qualify=True,
+    asof=Asof(join=_asof, needs_key=True),
+)

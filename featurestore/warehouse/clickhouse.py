@@ -1,0 +1,372 @@
+"""ClickHouse over HTTP (`clickhouse-connect`): Arrow streams both ways, one session per connection.
+
+Three settings make its SQL mean what the rules say: ``join_use_nulls`` (no match is NULL, not zero),
+``session_timezone = UTC``, and ``insert_null_as_default = 0``. Its times are instants and come back as such.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+import pyarrow as pa
+
+from featurestore.definitions.types import parse_type
+from featurestore.definitions.views import Column
+from featurestore.errors import QueryError, UsageError, WarehouseError
+from featurestore.warehouse.arrow_columns import plain
+from featurestore.warehouse.clickhouse_upload import clickhouse_type
+from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
+from featurestore.warehouse.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from featurestore.warehouse.protocol import Ability, TableWrite
+
+Result = TypeVar("Result")
+
+_DIALECT = "clickhouse"
+_INSTALL = "pip install 'featurestore[clickhouse]'"
+_SESSION_TIMEOUT_S = 3600  # the longest a server allows by default: temporary tables live as long as a session does
+_QUERY_TIMEOUT_S = 24 * 3600
+_INSERT_ROWS = 1_000_000
+_MISSING = re.compile(r"\bUNKNOWN_(?:TABLE|DATABASE)\b")
+_HEAD = re.compile(r"^.*?DB::Exception: ", re.DOTALL)
+_TAIL = re.compile(r"\s*\(version [^)]*\)\s*$")
+SETTINGS: dict[str, str] = {
+    "join_use_nulls": "1",
+    "session_timezone": "UTC",
+    "insert_null_as_default": "0",
+    "session_timeout": str(_SESSION_TIMEOUT_S),
+}
+
+
+class Stream(Protocol):
+    """Bytes of a running query."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on."""
+        ...
+
+    def close(self) -> None:
+        """Give up the rest."""
+        ...
+
+
+class Client(Protocol):
+    """The part of `clickhouse_connect`'s client that is used here."""
+
+    def command(self, cmd: str) -> object:
+        """Run one statement."""
+        ...
+
+    def raw_query(self, query: str, *, fmt: str) -> bytes:
+        """Run one SELECT and take its whole result."""
+        ...
+
+    def raw_stream(self, query: str, *, settings: dict[str, int], fmt: str) -> Stream:
+        """Run one SELECT and stream its result."""
+        ...
+
+    def raw_insert(self, table: str, *, insert_block: bytes, fmt: str) -> object:
+        """Insert rows."""
+        ...
+
+    def set_client_setting(self, key: str, value: str) -> None:
+        """Set something for all statements to come."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+def open_warehouse(
+    settings: Mapping[str, object],
+    *,
+    base_dir: Path,  # noqa: ARG001  every warehouse is opened with it; only files start from a folder
+    read_only: bool = True,  # noqa: ARG001  what a user may do is the server's matter
+) -> ClickHouseWarehouse:
+    """Open the database of a dbt-clickhouse target.
+
+    Args:
+        settings: the target's block of `profiles.yml`: host, port, user, password, schema, secure, verify,
+            client_cert, client_cert_key, connect_timeout, send_receive_timeout, custom_settings. A target with
+            ``driver: native`` is reached at the standard HTTP port instead of its own, since Arrow goes over HTTP.
+        base_dir: not used.
+        read_only: not used.
+
+    Raises:
+        UsageError: clickhouse-connect is not installed.
+        WarehouseError: the server cannot be reached, or refuses the user or the database.
+    """
+    try:
+        import clickhouse_connect
+    except ImportError as error:
+        raise UsageError("the ClickHouse client is not installed", hint=_INSTALL) from error
+
+    is_secure = bool(settings.get("secure", False))
+    port = settings.get("port") if settings.get("driver") != "native" else None
+    host = str(settings.get("host") or "localhost")
+    custom = settings.get("custom_settings")
+    own = {str(key): str(value) for key, value in custom.items()} if isinstance(custom, dict) else {}
+
+    def connect() -> Client:
+        made = clickhouse_connect.get_client(
+            host=host,
+            port=_number(port, 8443 if is_secure else 8123),
+            username=_text(settings.get("user")) or "default",
+            password=_text(settings.get("password")) or "",
+            database=_text(settings.get("schema") or settings.get("database")),
+            secure=is_secure,
+            verify=bool(settings.get("verify", True)),
+            client_cert=_text(settings.get("client_cert")),
+            client_cert_key=_text(settings.get("client_cert_key")),
+            connect_timeout=_number(settings.get("connect_timeout"), 10),
+            send_receive_timeout=_number(settings.get("send_receive_timeout"), _QUERY_TIMEOUT_S),
+            query_retries=0,  # an insert that is sent again could double the examples
+            settings={**own, **SETTINGS},
+        )
+        return cast("Client", made)
+
+    return ClickHouseWarehouse(connect, place=f"{host}:{_number(port, 8443 if is_secure else 8123)}")
+
+
+class ClickHouseWarehouse:
+    """One open session. See `featurestore.warehouse.protocol.Warehouse`.
+
+    Args:
+        connect: opens a client with the settings of this module; a second one is opened to stop a query of the first.
+        place: how to speak of the server in messages.
+    """
+
+    dialect = _DIALECT
+    lacks: frozenset[Ability]
+
+    def __init__(self, connect: Callable[[], Client], *, place: str) -> None:
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        self._refusals = ClickHouseError
+        self._connect = connect
+        self._mark = f"featurestore {secrets.token_hex(8)}"
+        self._stream: Stream | None = None
+        try:
+            self._client = connect()
+            self._client.set_client_setting("log_comment", self._mark)
+        except ClickHouseError as error:
+            raise WarehouseError(
+                f"cannot open ClickHouse at {place}: {_said(error)}", hint="check the target in profiles.yml"
+            ) from error
+        self._worker = Worker("clickhouse", self._kill)
+        self.lacks = frozenset() if self._has_temporary_tables() else frozenset(("temporary_tables",))
+
+    def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
+        """Columns of each relation that exists, in table order, asked for all at once."""
+        names = {relation: relation_name(relation, _DIALECT) for relation in relations}
+        if not names:
+            return {}
+        places = ", ".join(f"({_database(name)}, {literal(name.name, _DIALECT)})" for name in names.values())
+        rows = self._rows(
+            "SELECT database, table, name, type, database = currentDatabase() AS is_current FROM system.columns "
+            f"WHERE (database, table) IN ({places}) AND default_kind <> 'EPHEMERAL' ORDER BY database, table, position"
+        )
+        found: dict[tuple[str | None, str], list[Column]] = {}
+        for row in rows:
+            column = Column(name=row["name"], type=parse_type(row["type"], dialect=_DIALECT))
+            databases = [row["database"], None] if row["is_current"] else [row["database"]]
+            for database in databases:
+                found.setdefault((database, row["table"]), []).append(column)
+        return {
+            relation: tuple(found[name.schema, name.name])
+            for relation, name in names.items()
+            if (name.schema, name.name) in found
+        }
+
+    def schema(self, sql: str) -> tuple[Column, ...]:
+        """Columns that a SELECT would yield; it is analysed, not run."""
+        return tuple(
+            Column(name=name, type=parse_type(kind, dialect=_DIALECT)) for name, kind in self._described(sql).items()
+        )
+
+    def has_index(self, relation: str, columns: Sequence[str]) -> bool:  # noqa: ARG002
+        """No: a table's sorting key serves ranges, but no walk per example."""
+        return False
+
+    def upload(self, name: str, table: pa.Table) -> None:
+        """Insert an Arrow table into the temporary table `name`; every column may be NULL but lists."""
+        table = plain(table)
+        as_name = quoted(name, _DIALECT)
+        columns = ", ".join(f"{quoted(field.name, _DIALECT)} {clickhouse_type(field)}" for field in table.schema)
+        self.execute(f"DROP TEMPORARY TABLE IF EXISTS {as_name}")
+        self.execute(f"CREATE TEMPORARY TABLE {as_name} ({columns})")
+        for start in range(0, table.num_rows, _INSERT_ROWS):
+            self._insert(as_name, table.slice(start, _INSERT_ROWS))
+
+    def scan(self, path: Path) -> str | None:  # noqa: ARG002
+        """None: the server does not see the files of this machine."""
+        return None
+
+    def execute(self, statement: str) -> None:
+        """Run one statement."""
+        self._run(lambda: self._client.command(statement))
+
+    def read(self, sql: str, *, batch_rows: int = 65_536) -> pa.RecordBatchReader:
+        """Run one SELECT and stream its rows; read it to the end before the next statement."""
+        kinds = self._described(sql)
+        settings = {"max_block_size": batch_rows}
+        stream = self._run(lambda: self._client.raw_stream(sql, settings=settings, fmt="ArrowStream"))
+        self._stream = stream
+        reader = self._run(lambda: pa.ipc.open_stream(stream))
+        schema = pa.schema([_as_time(field, kinds.get(field.name, "")) for field in reader.schema])
+        return pa.RecordBatchReader.from_batches(schema, self._batches(reader, schema, batch_rows))
+
+    def limit_memory(self, size_bytes: int) -> None:
+        """Nothing: a server has limits of its own."""
+
+    def abandon(self) -> None:
+        """Stop the query that is being read, and give up its rows."""
+        self._kill()
+        if self._stream is not None:
+            self._worker.leave(self._stream.close)
+
+    def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
+        """Run `statements`, store the rows of `sql` beside the table, and give them its name in one step.
+
+        ClickHouse has no transactions: what is atomic is ``RENAME`` and ``EXCHANGE TABLES``, in databases of the engine
+        Atomic (the default) or Replicated. To append, the table's parts are attached to a new table (hard links, no
+        copy), the rows of the partition deleted and the new ones inserted there; then the two are exchanged. Readers
+        see the table before or after; rows that others insert while the exchange is prepared are lost.
+        """
+        name = relation_name(table.relation, _DIALECT)
+        exists = table.relation in self.columns([table.relation])
+        if exists and table.mode == "create":
+            raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        made = name.beside("__new_", _DIALECT)
+        try:
+            for statement in statements:
+                self.execute(statement)
+            self.execute(f"CREATE TABLE {made} ENGINE = MergeTree ORDER BY tuple() AS {sql}")
+            (row,) = self._rows(f"SELECT count() AS n FROM {made}")
+            if not exists:
+                self.execute(f"RENAME TABLE {made} TO {table.relation}")
+            elif table.mode == "replace":
+                self.execute(f"EXCHANGE TABLES {made} AND {table.relation}")
+            else:
+                self._append(table, name, made)
+        finally:
+            self.execute(f"DROP TABLE IF EXISTS {made}")
+        return int(row["n"])
+
+    def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
+        """Nothing: rows are streamed, so that a file is whole or not there."""
+        return None
+
+    def close(self) -> None:
+        """Close the session; its temporary tables go with it."""
+        self._worker.close()
+        self._client.close()
+
+    def _append(self, table: TableWrite, name: RelationName, made: str) -> None:
+        """Put the rows of `made` into a copy of the table's parts, and exchange the two."""
+        kinds = self._described(f"SELECT * FROM {table.relation}")
+        columns = ", ".join(quoted(column, _DIALECT) for column in self._described(f"SELECT * FROM {made}"))
+        grown = name.beside("__grown_", _DIALECT)
+        try:
+            self.execute(f"CREATE TABLE {grown} AS {table.relation}")
+            self.execute(f"ALTER TABLE {grown} ATTACH PARTITION ALL FROM {table.relation}")
+            if table.partition is not None:
+                column, value = table.partition
+                if column not in kinds:
+                    raise QueryError(f"the table {table.relation} has no column '{column}' to be a partition")
+                same = f"{quoted(column, _DIALECT)} = CAST({literal(value, _DIALECT)} AS {kinds[column]})"
+                self.execute(f"DELETE FROM {grown} WHERE {same}")
+            self.execute(f"INSERT INTO {grown} ({columns}) SELECT {columns} FROM {made}")
+            self.execute(f"EXCHANGE TABLES {grown} AND {table.relation}")
+        finally:
+            self.execute(f"DROP TABLE IF EXISTS {grown}")
+
+    def _insert(self, as_name: str, rows: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        block = sink.getvalue().to_pybytes()
+        self._run(lambda: self._client.raw_insert(as_name, insert_block=block, fmt="ArrowStream"))
+
+    def _has_temporary_tables(self) -> bool:
+        try:
+            self.execute("CREATE TEMPORARY TABLE __probe (x UInt8)")
+        except QueryError:
+            return False
+        self.execute("DROP TEMPORARY TABLE __probe")
+        return True
+
+    def _described(self, sql: str) -> dict[str, str]:
+        """ClickHouse's type of each column that a SELECT would yield."""
+        return {row["name"]: row["type"] for row in self._rows(f"DESCRIBE TABLE ({sql}\n)")}
+
+    def _rows(self, sql: str) -> list[dict[str, Any]]:
+        found = self._run(lambda: self._client.raw_query(sql, fmt="ArrowStream"))
+        rows: list[dict[str, Any]] = pa.ipc.open_stream(found).read_all().to_pylist() if found else []
+        return rows
+
+    def _batches(self, reader: pa.RecordBatchReader, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+        """Pull batches; a query runs while they are pulled, so this is where it may fail."""
+        while (batch := self._run(lambda: next(reader, None))) is not None:
+            columns = [_cast(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+            whole = pa.RecordBatch.from_arrays(columns, schema=schema)
+            yield from (whole.slice(start, rows) for start in range(0, whole.num_rows, rows))
+
+    def _kill(self) -> None:
+        """Stop, over another session, every query that bears this connection's mark."""
+        other = self._connect()
+        try:
+            other.command(f"KILL QUERY WHERE Settings['log_comment'] = {literal(self._mark, _DIALECT)} ASYNC")
+        finally:
+            other.close()
+
+    def _run(self, work: Callable[[], Result]) -> Result:
+        try:
+            return self._worker.run(work)
+        except self._refusals as error:
+            raise _refused(error) from error
+        except (pa.ArrowException, OSError) as error:
+            raise QueryError(f"ClickHouse broke off its answer: {_said(error)}") from error
+
+
+def _refused(error: Exception) -> QueryError:
+    is_missing = _MISSING.search(str(error)) is not None
+    hint = "run dbt build, if this is a table of dbt's" if is_missing else None
+    return QueryError(f"ClickHouse refused a statement: {_said(error)}", hint=hint)
+
+
+def _said(error: Exception) -> str:
+    """What the server says, without its own name and version."""
+    text = _TAIL.sub("", _HEAD.sub("", str(error).strip(), count=1))
+    return " ".join(text.partition("\n")[0].split()) or type(error).__name__
+
+
+def _as_time(field: pa.Field, kind: str) -> pa.Field:
+    """A column of ``DateTime``, which Arrow gets as a bare number of seconds."""
+    if pa.types.is_uint32(field.type) and "DateTime" in kind:
+        return field.with_type(pa.timestamp("s", tz="UTC"))
+    return field
+
+
+def _cast(column: pa.Array, wanted: pa.DataType) -> pa.Array:
+    return column if column.type == wanted else column.cast(pa.int64()).cast(wanted)
+
+
+def _database(name: RelationName) -> str:
+    return "currentDatabase()" if name.schema is None else literal(name.schema, _DIALECT)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: object, otherwise: int) -> int:
+    return otherwise if value is None else int(str(value))

@@ -1,0 +1,62 @@
+"""Names in SQL: the parts of a relation as dbt renders it, and a name of our own beside it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from featurestore.errors import UsageError
+
+_CASE_SENSITIVE = frozenset(("bigquery", "clickhouse"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationName:
+    """The parts of a relation's name, unquoted; folded as the warehouse folds what is not quoted.
+
+    Attributes:
+        database: also called catalog or project; None where the name does not say it.
+        schema: also called dataset or, by ClickHouse, database.
+        name: of the table.
+    """
+
+    database: str | None
+    schema: str | None
+    name: str
+
+    def beside(self, prefix: str, dialect: str) -> str:
+        """A new quoted name in the same schema, of at most 63 letters, that no other table has."""
+        made = exp.table_(f"{prefix}{secrets.token_hex(8)}", db=self.schema, catalog=self.database, quoted=True)
+        return made.sql(dialect=dialect)
+
+
+def relation_name(text: str, dialect: str) -> RelationName:
+    """Take a relation's name apart.
+
+    Raises:
+        UsageError: it is not a table's name in this dialect.
+    """
+    try:
+        made = sqlglot.parse_one(text, into=exp.Table, dialect=dialect)
+    except SqlglotError as error:
+        raise UsageError(f"cannot read the relation name {text!r} as {dialect}") from error
+    folding = sqlglot.Dialect.get_or_raise(dialect)
+    is_kept = dialect in _CASE_SENSITIVE
+    parts = [part.name if is_kept else folding.normalize_identifier(part.copy()).name for part in made.parts]
+    database, schema, name = (*[None] * (3 - len(parts)), *parts)[-3:]
+    assert name is not None
+    return RelationName(database=database, schema=schema, name=name)
+
+
+def quoted(name: str, dialect: str) -> str:
+    """An identifier in the dialect's quotes."""
+    return exp.to_identifier(name, quoted=True).sql(dialect=dialect)
+
+
+def literal(text: str, dialect: str) -> str:
+    """A text in the dialect's quotes."""
+    return exp.Literal.string(text).sql(dialect=dialect)
