@@ -1,7 +1,7 @@
 """BigQuery: no ASOF; a naive time is a DATETIME, an instant a TIMESTAMP; temporary tables live in a session.
 
 Windows there take no ``NULLS LAST`` or ``NULLS FIRST``: where the place of NULLs is not the natural one, a column is
-sorted by being NULL first of all. Whatever is sorted in ascending order is never NULL.
+sorted by being NULL first of all.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class PlainGenerator(BigQueryGenerator):
     """sqlglot's printer for BigQuery, but for orderings and intervals."""
 
     def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x ASC``, ``x DESC`` (NULLs last), or ``x IS NULL DESC, x DESC`` (NULLs first)."""
-        value = self.sql(expression, "this")
+        """``x ASC`` (no NULLs, or first), ``x DESC`` (NULLs last); else NULLs are put in their place before."""
+        value, nulls_first = self.sql(expression, "this"), expression.args.get("nulls_first")
         if not expression.args.get("desc"):
-            return f"{value} ASC"
-        return f"{value} IS NULL DESC, {value} DESC" if expression.args.get("nulls_first") else f"{value} DESC"
+            return f"{value} IS NULL ASC, {value} ASC" if nulls_first is False else f"{value} ASC"
+        return f"{value} IS NULL DESC, {value} DESC" if nulls_first else f"{value} DESC"
 
     def interval_sql(self, expression: exp.Interval) -> str:
         """``INTERVAL 7 DAY``: of an integer, which every version takes."""

@@ -25,11 +25,10 @@ class NaiveGenerator(DatabricksGenerator):
         return super().datatype_sql(expression)
 
     def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x ASC`` (never NULL), ``x DESC NULLS LAST`` or ``NULLS FIRST``."""
-        value = self.sql(expression, "this")
-        if not expression.args.get("desc"):
-            return f"{value} ASC"
-        return f"{value} DESC NULLS {'FIRST' if expression.args.get('nulls_first') else 'LAST'}"
+        """``x DESC NULLS LAST``, whatever the defaults are."""
+        direction = "DESC" if expression.args.get("desc") else "ASC"
+        nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
+        return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
 
 
 class NaiveDatabricks(Databricks):
