@@ -92,7 +92,7 @@ def postgres(arguments: argparse.Namespace) -> None:
 
     from benchmarks.postgres import range_join_and_row_number
 
-    query = range_join_and_row_number(question_of(arguments))
+    query = range_join_and_row_number(question_of(arguments), has_all_steps=arguments.all_steps)
     start_mib = peak_mib()
     with measured() as used, adbc.connect(arguments.connect) as connection, connection.cursor() as cursor:
         cursor.execute(query)
@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("--parquet", action="store_true", help="read Parquet files, not tables of the database")
     parser.add_argument("--staged", action="store_true", help="a temporary table per view")
     parser.add_argument("--buckets", action="store_true", help="join on buckets of time too")
+    parser.add_argument("--all-steps", action="store_true", help="Feast's query with its joins back")
     parser.add_argument("--connect", help="how libpq connects to Postgres")
     parser.add_argument("--out", required=True)
     arguments = parser.parse_args()
