@@ -33,7 +33,7 @@ def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[st
     if mode in _MAKE:
         warehouse.execute(f"{_MAKE[mode]} {table.relation} AS {rows}")
         return _count(warehouse, table.relation)
-    warehouse.execute(f"CREATE TEMPORARY TABLE {_STAGED} AS {rows}")
+    warehouse.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_STAGED} AS {rows}")
     refuse_other_columns(
         table,
         before=warehouse.schema(f"SELECT * FROM {table.relation}"),

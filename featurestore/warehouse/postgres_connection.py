@@ -18,6 +18,7 @@ from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.warehouse.postgres_errors import refused
 from featurestore.warehouse.postgres_names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
 from featurestore.warehouse.postgres_types import declared_column, exact_batch, exact_select, field_of, uploadable
+from featurestore.warehouse.table_columns import refuse_other_columns
 from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
@@ -127,20 +128,22 @@ class PostgresWarehouse:
         if self._reader is not None:
             self._worker.submit(self._reader.close)
 
-    def write_table(self, table: TableWrite, statements: Sequence[str], sql: str) -> int:
+    def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql`, in one transaction; returns how many.
 
         A reader sees the table as it was until all of it is done. ``replace`` puts a new table in the old one's place,
-        without its indexes and grants. With a partition, other writers of the table wait.
+        without its indexes and grants; ``append`` makes a table that is not there. With a partition, whose column is
+        added to the rows as text, other writers of the table wait.
         """
-        write = {"create": self._create, "replace": self._replace, "append": self._append}[table.mode]
         with self._transaction():
-            self._refuse_table(table)
+            mode = "create" if table.mode == "append" and not self._kind(table) else table.mode
+            self._refuse_table(table, mode)
             for statement in statements:
                 self.execute(statement)
-            return write(table, sql)
+            write = {"create": self._create, "replace": self._replace, "append": self._append}[mode]
+            return write(table, _with_partition(table, sql))
 
-    def write_files(self, uri: str, statements: Sequence[str], sql: str) -> int | None:  # noqa: ARG002
+    def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: the server writes no files of ours."""
         return None
 
@@ -152,18 +155,19 @@ class PostgresWarehouse:
         self._cursor.close()
         self._connection.close()
 
-    def _refuse_table(self, table: TableWrite) -> None:
+    def _kind(self, table: TableWrite) -> str:
+        """What has the table's name: ``r`` or ``p`` a table, other letters something else, empty nothing."""
+        found = self._fetch(f"SELECT relkind::text FROM pg_class WHERE oid = to_regclass({literal(table.relation)})")
+        return str(found[0][0]) if found else ""
+
+    def _refuse_table(self, table: TableWrite, mode: str) -> None:
         """Refuse before the work what cannot be written after it."""
-        if table.mode == "append":
+        if mode == "append":
             self.schema(f"SELECT * FROM {table.relation}")
             return
-        ((kind,),) = self._fetch(
-            f"SELECT relkind::text FROM pg_class WHERE oid = to_regclass({literal(table.relation)})"
-            " UNION ALL SELECT NULL LIMIT 1"
-        )
-        if table.mode == "replace" and kind not in {None, "r", "p"}:
+        if mode == "replace" and self._kind(table) not in {"", "r", "p"}:
             raise QueryError(f"{table.relation} is there and no table", hint="choose another name, or drop it first")
-        probe = table.relation if table.mode == "create" else _sibling(table.relation, _unused_name())
+        probe = table.relation if mode == "create" else _sibling(table.relation, _unused_name())
         self.execute("SAVEPOINT probe")
         self.execute(f"CREATE TABLE {probe} (x integer)")
         self.execute("ROLLBACK TO SAVEPOINT probe")
@@ -179,11 +183,13 @@ class PostgresWarehouse:
         return rows
 
     def _append(self, table: TableWrite, sql: str) -> int:
+        new = self.schema(sql)
+        refuse_other_columns(table, before=self.schema(f"SELECT * FROM {table.relation}"), new=new)
         if table.partition is not None:
             column, value = table.partition
             self.execute(f"LOCK TABLE {table.relation} IN SHARE ROW EXCLUSIVE MODE")
             self.execute(f"DELETE FROM {table.relation} WHERE {quoted(column)} = {literal(value)}")
-        names = ", ".join(quoted(column.name) for column in self.schema(sql))
+        names = ", ".join(quoted(column.name) for column in new)
         return self._count(f"INSERT INTO {table.relation} ({names}) {sql}")
 
     def _count(self, statement: str) -> int:
@@ -245,6 +251,14 @@ class PostgresWarehouse:
             raise refused(error, error.sqlstate, details) from None
         except (pa.ArrowException, OSError) as error:
             raise refused(error, None, {}) from None
+
+
+def _with_partition(table: TableWrite, sql: str) -> str:
+    """The rows, with the partition's column at the end."""
+    if table.partition is None:
+        return sql
+    column, value = table.partition
+    return f'SELECT *, CAST({literal(value)} AS text) AS {quoted(column)} FROM (\n{sql}\n) AS "__written"'
 
 
 def _unused_name() -> str:

@@ -232,32 +232,40 @@ def test_replace(opened, store):
 def test_append(opened, store):
     relation = store("t", pa.table({"x": [1], "y": ["a"]}))
     write = TableWrite(relation=relation, mode="append")
-    assert opened.warehouse.write_table(write, [], "select 'b' as y, 2 as x") == 1  # by name, not by place
+    assert (
+        opened.warehouse.write_table(write, [], "select 'b' as y, cast(2 as bigint) as x") == 1
+    )  # by name, not by place
     assert rows(opened.warehouse, f"select x, y from {relation} order by x") == [{"x": 1, "y": "a"}, {"x": 2, "y": "b"}]
-    with pytest.raises(QueryError, match="unknown"):
-        opened.warehouse.write_table(write, [], "select 3 as x, 'c' as unknown")
+    with pytest.raises(QueryError, match="the table has no column 'unknown'"):
+        opened.warehouse.write_table(write, [], "select cast(3 as bigint) as x, 'c' as y, 'd' as unknown")
+    fresh = TableWrite(relation=opened.relation("fresh"), mode="append")
+    assert [opened.warehouse.write_table(fresh, [], "select 1 as x") for _ in range(2)] == [1, 1]
 
 
 def test_partition(opened, store):
-    days = pa.table({"day": [date(2024, 5, 16), date(2024, 5, 17), date(2024, 5, 17)], "x": [1, 2, 3]})
+    days = pa.table({"x": [1, 2, 3], "day": ["2024-05-16", "2024-05-17", "2024-05-17"]})
     relation = store("t", days)
     write = TableWrite(relation=relation, mode="append", partition=("day", "2024-05-17"))
-    assert opened.warehouse.write_table(write, [], "select cast('2024-05-17' as date) as day, 9 as x") == 1
-    assert [row["x"] for row in rows(opened.warehouse, f"select x from {relation} order by x")] == [1, 9]
+    assert opened.warehouse.write_table(write, [], "select cast(9 as bigint) as x") == 1
+    assert rows(opened.warehouse, f"select x, day from {relation} order by x") == [
+        {"x": 1, "day": "2024-05-16"},
+        {"x": 9, "day": "2024-05-17"},
+    ]
 
 
 def test_all_or_nothing(opened, store):
-    relation = store("t", pa.table({"x": [1]}))
-    fails = "select cast(word as integer) as x from (select 'no number' as word) w"
-    for write in (
-        TableWrite(relation=opened.relation("fresh")),
-        TableWrite(relation=relation, mode="replace"),
-        TableWrite(relation=relation, mode="append"),
-        TableWrite(relation=relation, mode="append", partition=("x", "1")),
+    relation = store("t", pa.table({"x": [1], "day": ["2024-05-17"]}))
+    fails = "select cast(word as bigint) as x from (select 'no number' as word) w"
+    with_day = f"select x, 'any' as day from ({fails}) f"
+    for write, sql in (
+        (TableWrite(relation=opened.relation("fresh")), fails),
+        (TableWrite(relation=relation, mode="replace"), fails),
+        (TableWrite(relation=relation, mode="append"), with_day),
+        (TableWrite(relation=relation, mode="append", partition=("day", "2024-05-17")), fails),
     ):
-        with pytest.raises(QueryError):
-            opened.warehouse.write_table(write, [], fails)
-    assert rows(opened.warehouse, f"select x from {relation}") == [{"x": 1}]
+        with pytest.raises(QueryError, match="no number"):
+            opened.warehouse.write_table(write, [], sql)
+    assert rows(opened.warehouse, f"select * from {relation}") == [{"x": 1, "day": "2024-05-17"}]
     assert opened.warehouse.columns([opened.relation("fresh")]) == {}
 
 

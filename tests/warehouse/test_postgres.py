@@ -400,9 +400,9 @@ def test_a_replacement_that_fails_leaves_the_old_table(postgres, admin):
 def test_two_writers_of_one_partition_do_not_double_it(open_postgres, admin):
     from concurrent.futures import ThreadPoolExecutor
 
-    admin("create table shop.t (day date, x int)")
+    admin("create table shop.t (x int, day text)")
     write = TableWrite(relation="shop.t", mode="append", partition=("day", "2024-05-17"))
-    sql = "select date '2024-05-17' as day, g as x from generate_series(1, 100) g, pg_sleep(0.2)"
+    sql = "select g as x from generate_series(1, 100) g, pg_sleep(0.2)"
     writers = [open_postgres() for _ in range(4)]
     with ThreadPoolExecutor() as pool:
         written = list(pool.map(lambda writer: writer.write_table(write, [], sql), writers))

@@ -120,15 +120,8 @@ def _postgres(request: pytest.FixtureRequest) -> Iterator[Opened]:
     )
 
 
-_DUCKDB_WRITES = Mark(status="not yet", reason="DuckDB's connection makes new tables only")
 WAREHOUSES: tuple[Tested, ...] = (
-    Tested(
-        name="duckdb",
-        opens=_duckdb,
-        marks={
-            **dict.fromkeys(("replace", "append", "partition"), _DUCKDB_WRITES),
-        },
-    ),
+    Tested(name="duckdb", opens=_duckdb),
     Tested(
         name="postgres",
         opens=_postgres,
