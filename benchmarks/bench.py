@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from benchmarks.feast_env import feast_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
@@ -42,6 +42,14 @@ class Options:
     def rounds(self) -> int:
         """How often each side is measured."""
         return 1 if self.quick else self.repetitions
+
+    def chosen(self, works: Iterable[str]) -> tuple[str, ...]:
+        """The parts asked for, else all of these; ends the run at one that is not among them."""
+        known = tuple(works)
+        for name in self.works:
+            if name not in known:
+                sys.exit(f"no work '{name}'; there are {', '.join(known)}")
+        return self.works or known
 
 
 @dataclass(frozen=True, kw_only=True)

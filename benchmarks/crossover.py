@@ -49,7 +49,7 @@ QUICK = {"dense": Work(size="SD", spine="spine", candidates=(1, 16, 128))}
 
 def main(options: Options) -> None:
     """Measure, then print the table and where the strategies cross."""
-    works = QUICK if options.quick else {name: WORKS[name] for name in options.works or WORKS}
+    works = QUICK if options.quick else {name: WORKS[name] for name in options.chosen(WORKS)}
     for name, work in works.items():
         recorder = Recorder(name=f"crossover-{name}")
         counted: dict[int, float] = {}

@@ -5,7 +5,6 @@ Each *work* is one line of the table in docs/benchmarks.md. No figure counts bef
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.bench import Case, Goal, Options, Recorder, compare, folder
@@ -23,11 +22,10 @@ OURS, OURS_PARQUET = "ours, tables", "ours, parquet"
 
 def main(options: Options) -> None:
     """Measure the works asked for; by default all but those that take long, which ``slow`` adds."""
-    for name in options.works:
-        if name not in WORKS:
-            sys.exit(f"no work '{name}'; there are {', '.join(WORKS)}")
-    chosen = options.works or tuple(name for name in WORKS if options.slow or options.quick or name not in LONG)
-    for name in chosen:
+    has_time = options.slow or options.quick or bool(options.works)
+    for name in options.chosen(WORKS):
+        if name in LONG and not has_time:
+            continue
         recorder = Recorder(name=f"point_in_time-{name}")
         with folder() as place:
             cases, goals = WORKS[name](place, options)

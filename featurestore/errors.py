@@ -14,6 +14,7 @@
     └── BackendError               4  a warehouse, store or registry cannot be reached
         ├── WarehouseError
         ├── OnlineStoreError
+        ├── ObjectStoreError
         └── RegistryUnavailableError
 
 Shape of every message: ``where: what (expected, got)`` and on the next line ``  -> what to do``.
@@ -111,6 +112,10 @@ class WarehouseError(BackendError):
 
 class OnlineStoreError(BackendError):
     """The online store cannot be reached or refused a command."""
+
+
+class ObjectStoreError(BackendError):
+    """A bucket cannot be reached, or refuses these credentials."""
 
 
 class RegistryUnavailableError(BackendError):

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.errors import UsageError
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -23,37 +21,23 @@ if TYPE_CHECKING:
     from featurestore.definitions.labels import Unlabelled
     from featurestore.definitions.project import Project
     from featurestore.definitions.references import Reference
-    from featurestore.definitions.views import AsOf, Column, FeatureView
+    from featurestore.definitions.views import AsOf, Column
     from featurestore.manifest.read import Reading
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
-    from featurestore.registry.document import Document, ManifestFacts
-    from featurestore.registry.plan import Plan
+    from featurestore.registry.document import Document
+    from featurestore.registry.planned import Planned
     from featurestore.registry.versions import Applied
     from featurestore.serving.client import OnlineClient
     from featurestore.serving.response import OnlineResponse
     from featurestore.sql.dialects.table import Strategy
+    from featurestore.training.card import Card
     from featurestore.training.dataset import HistoricalFeatures
+    from featurestore.training.explain.explanation import Explanation
+    from featurestore.training.explain.run import Asked
+    from featurestore.training.replay import Replay
     from featurestore.training.request import Question
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What an apply would do.
-
-    Attributes:
-        changes: registry against manifest.
-        project: the definitions as the manifest has them now.
-        source: which manifest that is.
-        current: number of the newest version, None while there is none; `apply` fails if it moved.
-        warnings: doubts about the metadata; none of them stops an apply.
-    """
-
-    changes: Plan
-    project: Project
-    source: ManifestFacts
-    current: int | None
-    warnings: tuple[str, ...]
+    from featurestore.training.verify import Verification
 
 
 class FeatureStore:
@@ -118,6 +102,7 @@ class FeatureStore:
             UsageError: no manifest, or one of another target.
         """
         from featurestore.registry.diff import diff
+        from featurestore.registry.planned import Planned
 
         manifest = self.workspace.manifest()
         reading = self.workspace.read_definitions(manifest)
@@ -266,17 +251,59 @@ class FeatureStore:
 
     def ask(self, question: Question) -> HistoricalFeatures:
         """Answer a `training.request.Question`; `get_historical_features` in one argument."""
-        from featurestore.training.request import Surroundings, ask
+        from featurestore.training.request import ask
 
-        document = self.document
-        around = Surroundings(
-            project=document.content,
-            registry_version=document.version,
-            model=self.workspace.model,
-            open_warehouse=self.workspace.open_warehouse,
-            records_dir=self.workspace.state_dir / "training_sets",
-        )
-        return ask(question, around)
+        return ask(question, self.workspace.surroundings(self.document))
+
+    def verify_training_set(self, card: str | Path) -> Verification:
+        """Compare a training set with its card (`training.verify`); give the path, URI or table of one of the two."""
+        from featurestore.training.verify import verify
+
+        return verify(self.workspace.find_card(card), open_warehouse=self.workspace.open_warehouse)
+
+    def replay_training_set(
+        self, card: str | Path, write: Callable[[HistoricalFeatures], Card] | None = None, *, spine: object = None
+    ) -> Replay:
+        """Make a training set again from its card, with that version's definitions, and compare (`training.replay`).
+
+        `write` says where to, e.g. ``lambda job: job.to_parquet("again.parquet")``; None compares and keeps nothing.
+        The examples come from the card; a frame must be given again as `spine`.
+        """
+        from featurestore.training.replay import replay
+
+        found = self.workspace.find_card(card)
+        document = self.workspace.registry().version(found.card.registry_version)
+        return replay(found, self.workspace.surroundings(document), write, spine=spine)
+
+    def explain_row(  # noqa: PLR0913  as get_historical_features
+        self,
+        features: Sequence[str | Reference] | None = None,
+        *,
+        feature_service: str | None = None,
+        keys: Mapping[str, object] | None = None,
+        time: datetime | str | None = None,
+        as_of: AsOf | None = None,
+        overrides: Mapping[str, Mapping[str, object]] | None = None,
+        limit: int = 5,
+    ) -> Explanation:
+        """Explain what an example with these keys at this time gets, and why (`training.explain.run.explain_row`).
+
+        The request is made as for `get_historical_features`, without a spine; `HistoricalFeatures.explain_row` explains
+        a row of a spine. ``print`` the explanation, show it in a notebook, ``.to_html(path)``, ``.to_dict()``.
+        """
+        from featurestore.definitions.rules import read_overrides
+        from featurestore.training.explain.run import explain_row
+        from featurestore.training.request import Question
+
+        rules = read_overrides(overrides)
+        question = Question(features=features, feature_service=feature_service, as_of=as_of, overrides=rules)
+        return explain_row(self.to_explain(question), keys=keys or {}, time=time, limit=limit)
+
+    def to_explain(self, question: Question) -> Asked:
+        """Prepare to explain examples of a `training.request.Question` without a spine, named by keys and a time."""
+        from featurestore.training.request import to_explain
+
+        return to_explain(question, self.workspace.surroundings(self.document))
 
     def materialize(
         self,
@@ -306,7 +333,7 @@ class FeatureStore:
             WarehouseError, OnlineStoreError: one of them cannot be reached.
         """
         from featurestore.definitions.moments import parse_moment
-        from featurestore.materialize.run import sync_views
+        from featurestore.materialize.run import online_views, sync_views
         from featurestore.materialize.window import SyncRequest
 
         project = self.project
@@ -363,26 +390,3 @@ class FeatureStore:
 
         name, target = escape(self.workspace.dbt.name), escape(self.workspace.profile.target)
         return f"<b>FeatureStore</b> of dbt project <code>{name}</code>, target <code>{target}</code>"
-
-
-def online_views(project: Project, names: Sequence[str] | None) -> tuple[FeatureView, ...]:
-    """The views to sync: the named ones, else all that are online.
-
-    Raises:
-        UsageError: a name that is not there, or a view that is not online; or nothing to sync at all.
-    """
-    from featurestore.definitions.references import parse_reference
-
-    if names is None:
-        found = tuple(view for view in project.views if view.online)
-        if not found:
-            raise UsageError("no feature view is online", hint="remove `online: false` from one, and apply")
-        return found
-    chosen = []
-    for name in names:
-        reference = parse_reference(name)
-        view = project.view(reference.view, version=reference.version)
-        if not view.online:
-            raise UsageError(f"feature view {view.reference} is not online", hint="remove `online: false`, and apply")
-        chosen.append(view)
-    return tuple(dict.fromkeys(chosen))

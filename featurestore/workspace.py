@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from featurestore.online.protocol import OnlineStore
     from featurestore.registry.versions import Registry
     from featurestore.training.examples import Model
+    from featurestore.training.request import Surroundings
+    from featurestore.training.verify import FoundCard
     from featurestore.warehouse.protocol import Warehouse
 
 STATE_DIR = ".featurestore"
@@ -78,6 +80,30 @@ class Workspace:
     def state_dir(self) -> Path:
         """Where this machine keeps what is not committed."""
         return self.dbt.project_dir / STATE_DIR
+
+    @property
+    def cards_dir(self) -> Path:
+        """Where cards of training sets in tables are."""
+        return self.state_dir / "training_sets"
+
+    def surroundings(self, document: Document) -> Surroundings:
+        """What a training set of these definitions is asked with."""
+        from featurestore.training.request import Surroundings
+
+        return Surroundings(
+            project=document.content,
+            registry_version=document.version,
+            registry_hash=document.content_hash,
+            model=self.model,
+            open_warehouse=self.open_warehouse,
+            cards_dir=self.cards_dir,
+        )
+
+    def find_card(self, given: str | Path) -> FoundCard:
+        """Read a card of this project (`training.verify.find_card`)."""
+        from featurestore.training.verify import find_card
+
+        return find_card(given, project=self.dbt.name, cards_dir=self.cards_dir)
 
     def registry(self) -> Registry:
         """Open the registry; nothing is read yet."""

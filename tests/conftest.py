@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest_plugins = ["tests.warehouse.postgres_server"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update``: write the golden files anew; their diff is the review."""

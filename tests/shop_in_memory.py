@@ -79,5 +79,5 @@ def around_shop(folder: Path, view: FeatureView = ORDERS) -> Surroundings:
         registry_version=7,
         model=models.get,
         open_warehouse=lambda read_only: shop_warehouse(folder, read_only),
-        records_dir=folder / "records",
+        cards_dir=folder / "cards",
     )

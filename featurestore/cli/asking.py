@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import Column
     from featurestore.store import FeatureStore
     from featurestore.training.dataset import HistoricalFeatures
+    from featurestore.training.request import Question
 
 Options = ParamSpec("Options")
 _STDIN = "-"
@@ -79,6 +80,22 @@ class Asked:
             say(f"The examples' time is their column '{job.time}', the only timestamp{besides}; "
                 "--time names another one.")  # fmt: skip
         return job
+
+    def without_examples(self) -> Question:
+        """The question as far as it is about features and their rules of time.
+
+        Raises:
+            UsageError: features are not said, or said twice.
+        """
+        from featurestore.definitions.rules import read_overrides
+        from featurestore.training.request import Question
+
+        return Question(
+            features=self._features(),
+            feature_service=self.given["service"],
+            as_of=self.given["as_of"],
+            overrides=read_overrides(self._overrides()),
+        )
 
     def _features(self) -> tuple[str, ...] | None:
         features, service = self.given["features"], self.given["service"]
@@ -214,6 +231,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "--start": {"metavar": "TIME", "help": "No examples: every row of one view from this event time on."},
     "--end": {"metavar": "TIME", "help": "With --start: up to this event time, inclusive."},
 }
+
+
+def asked_with(given: dict[str, Any]) -> Asked:
+    """What is asked where a command has some of these options; the others are as if they were not given."""
+    return Asked(given={**{_name(flag): _not_given(settings) for flag, settings in _OPTIONS.items()}, **given})
+
+
+def _not_given(settings: dict[str, Any]) -> Any:  # noqa: ANN401  of the option's type
+    if settings.get("multiple"):
+        return ()
+    return False if settings.get("is_flag") else settings.get("default")
 
 
 def training_options(command: Callable[Concatenate[Asked, Options], None]) -> Callable[Options, None]:

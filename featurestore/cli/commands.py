@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "show": "Show one feature view, feature, entity or feature service.",
     "training-sql": "Print the SQL of a training set.",
     "training-set": "Make a training set: each example with the features known at its time.",
+    "training-model": "Print a dbt model that makes the training set of SERVICE.",
+    "explain-row": "Explain one example: which feature rows it got, and why not the next ones.",
     "materialize": "Copy the newest feature rows to the online store.",
     "get-online": "Look up the newest feature values of entities.",
     "run": "Run dbt, then sync the feature views that it built.",

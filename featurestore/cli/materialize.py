@@ -55,7 +55,7 @@ def command(common: Common, views: tuple[str, ...], start: str | None, end: str 
     VIEWs are feature views that are online; all of them when none is named. Older rows never overwrite newer ones, so
     a sync may be repeated, and interrupted, at any time.
     """
-    from featurestore.store import online_views
+    from featurestore.materialize.run import online_views
 
     store = common.store()
     chosen = online_views(store.project, views or None)

@@ -13,7 +13,8 @@ from featurestore.cli.output import age, result, result_json, warn
 from featurestore.errors import UsageError
 
 if TYPE_CHECKING:
-    from featurestore.store import FeatureStore, Planned
+    from featurestore.registry.planned import Planned
+    from featurestore.store import FeatureStore
 
 
 @click.command("plan", epilog=example("dbt parse && featurestore plan"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.references import parse_reference
 from featurestore.errors import FeatureStoreError, OperationError, UsageError
 from featurestore.materialize.sync import SyncResult, sync_view
 from featurestore.materialize.window import choose_end, utc_now
@@ -13,6 +14,7 @@ from featurestore.materialize.window import choose_end, utc_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
     from featurestore.materialize.window import SyncRequest
     from featurestore.online.protocol import OnlineStore
@@ -25,6 +27,27 @@ class SyncFailure:
 
     view: str
     error: FeatureStoreError
+
+
+def online_views(project: Project, names: Sequence[str] | None) -> tuple[FeatureView, ...]:
+    """The views to sync: the named ones, else all that are online.
+
+    Raises:
+        UsageError: a name that is not there, or a view that is not online; or nothing to sync at all.
+    """
+    if names is None:
+        found = tuple(view for view in project.views if view.online)
+        if not found:
+            raise UsageError("no feature view is online", hint="remove `online: false` from one, and apply")
+        return found
+    chosen = []
+    for name in names:
+        reference = parse_reference(name)
+        view = project.view(reference.view, version=reference.version)
+        if not view.online:
+            raise UsageError(f"feature view {view.reference} is not online", hint="remove `online: false`, and apply")
+        chosen.append(view)
+    return tuple(dict.fromkeys(chosen))
 
 
 def sync_views(

@@ -128,14 +128,18 @@ def created_utc(view: FeatureView, table_name: str, dialect: Dialect) -> exp.Exp
 def newest_first(view: FeatureView, table_name: str, dialect: Dialect) -> list[exp.Ordered]:
     """How ties on the event time are resolved: created time, declared tie-breakers, then the features in order.
 
-    All descending, NULLs last, so that the answer never hangs on the order of rows (SEMANTICS P4).
+    All descending, NULLs last, texts by code point, so that the answer hangs neither on the order of rows nor on a
+    database's collation (SEMANTICS P4).
     """
     order = []
     if view.created_at is not None:
         order.append(_descending(utc_column(view.created_at, table_name, dialect)))
+    types = {feature.name: feature.type for feature in view.features}
     orderable = [feature.name for feature in view.features if is_orderable(feature.type)]
-    names = dict.fromkeys((*view.tie_breakers, *orderable))
-    order.extend(_descending(column(name, table_name)) for name in names)
+    for name in dict.fromkeys((*view.tie_breakers, *orderable)):
+        value: exp.Expression = column(name, table_name)
+        is_text = types.get(name) == "string"
+        order.append(_descending(dialect.by_code_point(value) if is_text and dialect.by_code_point else value))
     if len(order) < 2:
         # DuckDB 1.5 turns "the first row by one column" into an aggregate that picks a wrong row when NULLs come first.
         order.append(_descending(utc_column(view.event_time, table_name, dialect)))

@@ -1,28 +1,35 @@
-"""A training set: its SQL to read, its rows in whatever form, written together with a record of how it was made.
+"""A training set: its SQL to read, its rows in whatever form, written together with a card of how it was made.
 
 Nothing runs until rows are asked for; every run opens the warehouse anew and closes it after.
 """
 
 from __future__ import annotations
 
-import hashlib
 import html
-import re
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Literal
 
 from featurestore.errors import UsageError
+from featurestore.training.card import (
+    Card,
+    CardSpine,
+    WrittenTo,
+    blank_column,
+    own_version,
+    sha256,
+    utc_now,
+    without_secrets,
+)
 from featurestore.training.examples import UPLOADED, Examples, numbered
 from featurestore.training.narrowing import refuse_wrong_labels
-from featurestore.training.record import Record, utc_now, write_record
 from featurestore.training.stages import chosen, stages
 from featurestore.warehouse.protocol import TableWrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
     from pathlib import Path
 
     import pandas as pd
@@ -34,11 +41,10 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import AsOf
     from featurestore.sql.choice import Choice
     from featurestore.training.compiled import Compiled
+    from featurestore.training.explain.explanation import Explanation
     from featurestore.training.stages import OnStage
+    from featurestore.training.write import Ready
     from featurestore.warehouse.protocol import Warehouse
-
-
-_TABLE = re.compile(r'^(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*$')
 
 
 class SqlText(str):
@@ -64,7 +70,7 @@ class SqlText(str):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a training set was asked to hold; kept in its record.
+    """What a training set was asked to hold; kept in its card.
 
     Attributes:
         references: feature references, as asked.
@@ -75,6 +81,10 @@ class Request:
         overrides: other rules of time, by view or use, as they can be asked for again.
         labels: which columns are labels, with the cutoff that was used; None without labels.
         part: which of the examples; None for all.
+        project: name of the dbt project.
+        registry_hash: of the definitions' content.
+        question: all options as asked, the spine apart, in the types that JSON has.
+        spine: the spine as typed; None for a frame, and without a spine.
     """
 
     references: tuple[str, ...]
@@ -85,6 +95,10 @@ class Request:
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     labels: Labels | None = None
     part: Part | None = None
+    project: str = ""
+    registry_hash: str = ""
+    question: dict[str, Any] = field(default_factory=dict)
+    spine: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +115,7 @@ class HistoricalFeatures:
     compiled: Compiled
     examples: Examples | None
     open_warehouse: Callable[[bool], Warehouse]
-    records_dir: Path
+    cards_dir: Path
     time: str | None = None
     on_stage: OnStage | None = None
 
@@ -197,47 +211,120 @@ class HistoricalFeatures:
         assert isinstance(made, pl.DataFrame)
         return made
 
-    def to_parquet(self, path: str | Path) -> Record:
-        """Run it into one Parquet file, whole or not at all, with its record beside it (``<path>.json``).
+    def to_parquet(self, path: str | Path) -> Card:
+        """Run it into a Parquet file, whole or not at all, with its card beside it (``<path>.json``).
+
+        Args:
+            path: of this machine, or ``s3://``, ``gs://``, ``az://`` with bucket and name. Where the warehouse writes
+                files itself, a folder results.
 
         Raises:
-            OperationError: the file cannot be written.
+            UsageError: the path is none that can be written to.
+            OperationError, ObjectStoreError: the file cannot be written.
         """
-        from featurestore.training.parquet import write_parquet
+        from featurestore.training.write import write_file, write_rows
+
+        if self.examples is not None and self.examples.table is not None:  # the frame's own columns (P1)
+            return write_rows(path, self.card(), lambda: self.to_arrow().to_reader())
+        return write_file(path, self.card(), ready=self._ready(read_only=True))
+
+    def to_table(
+        self,
+        relation: str,
+        mode: Literal["create", "replace", "append"] = "create",
+        *,
+        partition: tuple[str, str] | None = None,
+    ) -> Card:
+        """Run it inside the warehouse into the table `relation`; its card goes to the project's state folder.
+
+        Args:
+            relation: the table's name, as it stands in SQL.
+            mode: ``create`` refuses a table that exists, ``replace`` takes its place whole, ``append`` adds rows.
+            partition: with ``append``, a column and its value as text, e.g. ``("run_date", "2026-11-25")``: the column
+                is added, and rows that have the value already are replaced in the same transaction.
+
+        Raises:
+            UsageError: `relation` is not the name of a table, or a partition without ``append``.
+            QueryError: the table exists already, has other columns, or cannot be written; it is as it was.
+        """
+        from featurestore.training.write import check_table, write_table
+
+        table = TableWrite(relation=relation, mode=mode, partition=partition)
+        check_table(table, self.columns)
+        return write_table(table, self.card(), ready=self._ready(read_only=False), cards_dir=self.cards_dir)
+
+    def measured(self) -> Card:
+        """Run it and keep nothing of it but its card."""
+        from featurestore.training.write import measure
 
         if self.examples is not None and self.examples.table is not None:
-            target, rows = write_parquet(self.to_arrow().to_reader(), path)  # the frame's own columns (P1)
-        else:
-            with self._run() as reader:
-                target, rows = write_parquet(reader, path)
-        record = self._record(rows, str(target.name))
-        write_record(record, target.with_name(f"{target.name}.json"))
-        return record
+            return measure(self.card(), nullcontext(self.to_arrow().to_reader()))
+        return measure(self.card(), self._run())
 
-    def to_table(self, relation: str) -> Record:
-        """Run it inside the warehouse into the new table `relation`; its record goes to the project's state folder.
+    def card(self) -> Card:
+        """Describe it as far as it is known before it runs: everything but rows, hashes and place."""
+        import msgspec
 
-        Raises:
-            UsageError: `relation` is not the name of a table.
-            QueryError: the table exists already, or cannot be written.
-        """
-        if not _TABLE.match(relation):
-            hint = 'e.g. train_v1, main.train_v1 or "my table"'
-            raise UsageError(f"expected the name of a table, got {relation!r}", hint=hint)
-        with closing(self.open_warehouse(False)) as warehouse:
-            self._upload(warehouse)
-            statements, select = stages(self.compiled, warehouse, self.on_stage)
-            rows = warehouse.write_table(TableWrite(relation=relation), statements, select)
-        record = self._record(rows, relation)
-        file_name = quote(relation.replace('"', ""), safe=" ")
-        write_record(record, self.records_dir / f"{file_name}.json")
-        return record
+        request, sql = self.request, str(self.sql)
+        labels = (
+            {} if request.labels is None else {"labels": msgspec.to_builtins(request.labels)}
+        )  # with the cutoff used
+        features = {
+            output.name: f"{output.use.name}:{output.feature.name}" for output in self.compiled.selection.outputs
+        }
+        return Card(
+            project=request.project,
+            registry_version=request.registry_version,
+            registry_hash=request.registry_hash,
+            features=request.references,
+            feature_service=request.feature_service,
+            question={**request.question, **labels},
+            spine=self._card_spine(),
+            time=self.time,
+            dialect=request.dialect,
+            columns=tuple(blank_column(name, features.get(name)) for name in self.columns),
+            written_to=WrittenTo(kind="nowhere", name=""),
+            written_at=utc_now(),
+            written_by=own_version(),
+            sql_sha256=sha256(sql),
+            sql=without_secrets(sql),
+        )
 
     def explain(self) -> tuple[Choice, ...]:
         """How the rows of each view would be searched here, and why; counts the data, runs nothing else."""
         with closing(self.open_warehouse(True)) as warehouse:
             self._upload(warehouse)
             return chosen(self.compiled, warehouse)
+
+    def explain_row(
+        self,
+        row: int | None = None,
+        *,
+        keys: Mapping[str, object] | None = None,
+        time: date | str | None = None,
+        limit: int = 5,
+    ) -> Explanation:
+        """Explain one example: which row it got per view, and why not the next ones (`training.explain.run`).
+
+        Args:
+            row: number of the example in the spine, from 0; of a query that does not order its rows, in the order the
+                warehouse gives them.
+            keys: in place of `row`, join keys by the examples' column names.
+            time: with `keys`, the example's time; without a zone it is UTC.
+            limit: how many refused rows are shown on each side of the example's time.
+
+        Returns:
+            An explanation: ``print`` it, show it in a notebook, ``.to_html(path)``, ``.to_dict()``.
+        """
+        from featurestore.training.explain.run import Asked, explain_row
+
+        asked = Asked(
+            compiled=self.compiled,
+            dialect=self.request.dialect,
+            open_warehouse=self.open_warehouse,
+            examples=self.examples,
+        )
+        return explain_row(asked, row, keys=keys, time=time, limit=limit)
 
     def _repr_html_(self) -> str:
         names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.columns)
@@ -250,12 +337,19 @@ class HistoricalFeatures:
     @contextmanager
     def _run(self) -> Iterator[pa.RecordBatchReader]:
         """Run the statements; the warehouse stays open until the rows have been read."""
-        with closing(self.open_warehouse(True)) as warehouse:
+        with self._ready(read_only=True) as query:
+            yield query.rows()
+
+    @contextmanager
+    def _ready(self, *, read_only: bool) -> Iterator[Ready]:
+        """Open the warehouse, with the examples in it."""
+        from featurestore.training.write import Ready
+
+        with closing(self.open_warehouse(read_only)) as warehouse:
             self._upload(warehouse)
             statements, select = stages(self.compiled, warehouse, self.on_stage)
-            for statement in statements:
-                warehouse.execute(statement)
-            yield warehouse.read(select)
+            whole = self.compiled.plan(warehouse.dialect, lacks=warehouse.lacks).select()
+            yield Ready(warehouse=warehouse, statements=statements, select=select, whole=whole)
 
     def _upload(self, warehouse: Warehouse) -> None:
         if self.compiled.labels is not None:
@@ -263,16 +357,21 @@ class HistoricalFeatures:
         if self.examples is not None and self.examples.table is not None:
             warehouse.upload(UPLOADED, numbered(self.examples.table))
 
-    def _record(self, rows: int, written_to: str) -> Record:
-        return Record(
-            features=self.request.references,
-            feature_service=self.request.feature_service,
-            registry_version=self.request.registry_version,
-            sql_sha256=hashlib.sha256(self.sql.encode()).hexdigest(),
-            rows=rows,
-            columns=self.columns,
-            dialect=self.request.dialect,
-            spine=self.examples.label if self.examples is not None else None,
-            written_to=written_to,
-            written_at=utc_now(),
+    def _card_spine(self) -> CardSpine | None:
+        if self.examples is None:
+            return None
+        given, columns = self.request.spine, self.columns
+        first = next((at for at, name in enumerate(columns) if name in self._added), len(columns))
+        return CardSpine(
+            given=None if given is None else without_secrets(given),
+            label=self.examples.label,
+            columns=columns[:first],
         )
+
+    @property
+    def _added(self) -> frozenset[str]:
+        """Names of the columns that are not the spine's."""
+        names = [output.name for output in self.compiled.selection.outputs]
+        for use in self.compiled.selection.uses:
+            names += [f"{use.name}__event_timestamp", f"{use.name}__found"]
+        return frozenset(names)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 from featurestore.definitions.labels import labels_of
 from featurestore.definitions.references import Reference, select
@@ -21,11 +22,11 @@ from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
 from featurestore.training.dataset import HistoricalFeatures, Request
 from featurestore.training.examples import Model, find_examples, spine_of
+from featurestore.training.explain.run import Asked
 from featurestore.training.narrowing import narrow, narrow_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from featurestore.definitions.labels import Labels
     from featurestore.definitions.part import Part
@@ -85,14 +86,24 @@ class Surroundings:
         project, registry_version: the definitions.
         model: finds a dbt model by name, None if there is none.
         open_warehouse: opens the target's warehouse, read-only if True.
-        records_dir: where records of tables written in the warehouse go.
+        cards_dir: where cards of tables written in the warehouse go.
+        registry_hash: of the definitions' content.
     """
 
     project: Project
     registry_version: int
     model: Callable[[str], Model | None]
     open_warehouse: Callable[[bool], Warehouse]
-    records_dir: Path
+    cards_dir: Path
+    registry_hash: str = ""
+
+
+def asked(question: Question) -> dict[str, Any]:
+    """The options of a question that say something, features and spine apart, in the types that JSON has."""
+    import msgspec
+
+    options = msgspec.to_builtins(replace(question, spine=None, features=None, feature_service=None))
+    return {name: value for name, value in options.items() if value not in (None, False, [])}
 
 
 def references_of(question: Question, project: Project) -> tuple[str, ...]:
@@ -120,8 +131,7 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         SpineError: the examples cannot be used.
         WarehouseError: the warehouse cannot be opened.
     """
-    if question.as_of not in (None, *get_args(AsOf)):
-        raise UsageError(f"expected as_of to be {' or '.join(get_args(AsOf))}, got {question.as_of!r}")
+    _refuse_unknown_as_of(question)
     references = references_of(question, around.project)
     request = Request(
         references=references,
@@ -132,11 +142,36 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         overrides={override.name: override.written for override in question.overrides},
         labels=question.labels,
         part=question.part,
+        project=around.project.name,
+        registry_hash=around.registry_hash,
+        question=asked(question),
+        spine=str(question.spine) if isinstance(question.spine, (str, Path)) else None,
     )
     if question.spine is None:
         selection = _select(question, references, around.project, taken=(DEFAULT_TIME,))
         return _job(request, _without_spine(question, selection), around)
     return _with_examples(question, references, request, around)
+
+
+def to_explain(question: Question, around: Surroundings) -> Asked:
+    """Prepare to explain examples that are named by keys and a time; features of equal names do not matter here.
+
+    Raises:
+        UsageError: the question asks for nothing, or for what is not there.
+    """
+    _refuse_unknown_as_of(question)
+    references = references_of(question, around.project)
+    selection = _select(replace(question, full_feature_names=True), references, around.project, taken=())
+    return Asked(
+        compiled=Compiled(selection=selection, options=_options(question)),
+        dialect=around.project.dialect,
+        open_warehouse=around.open_warehouse,
+    )
+
+
+def _refuse_unknown_as_of(question: Question) -> None:
+    if question.as_of not in (None, *get_args(AsOf)):
+        raise UsageError(f"expected as_of to be {' or '.join(get_args(AsOf))}, got {question.as_of!r}")
 
 
 def _with_examples(
@@ -224,5 +259,5 @@ def _job(request: Request, compiled: Compiled, around: Surroundings) -> Historic
         compiled=compiled,
         examples=None,
         open_warehouse=around.open_warehouse,
-        records_dir=around.records_dir,
+        cards_dir=around.cards_dir,
     )

@@ -18,6 +18,8 @@ import pyarrow as pa
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
+from featurestore.warehouse.duckdb_tables import write
+from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -155,7 +157,7 @@ class DuckDBWarehouse:
     """
 
     dialect = "duckdb"
-    lacks: frozenset[Ability] = frozenset()
+    lacks: frozenset[Ability] = frozenset({"files"})
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, has_own_limit: bool = False) -> None:
         self._connection = connection
@@ -216,26 +218,12 @@ class DuckDBWarehouse:
             self._worker.submit(self._reader.close)
 
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
-        """Run `statements`, then store the rows of `sql` as the new table; returns how many."""
-        relation = table.relation
-        self._refuse_table(relation)
-        for statement in statements:
-            self.execute(statement)
-        self.execute(f"CREATE TABLE {relation} AS {sql}")
-        (row,) = self._fetch(f"SELECT count(*) FROM {relation}")
-        return int(str(row[0]))
+        """Run `statements`, then store the rows of `sql`, all or none (`duckdb_tables`); returns how many."""
+        return write(self, table, statements, sql)
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: rows are streamed, so that a file is whole or not there."""
         return None
-
-    def _refuse_table(self, relation: str) -> None:
-        """Try to make the table, and take it back: one that cannot be made is refused before the work."""
-        self.execute("BEGIN")
-        try:
-            self.execute(f"CREATE TABLE {relation} (x INTEGER)")
-        finally:
-            self.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the connection."""
@@ -254,7 +242,7 @@ class DuckDBWarehouse:
         """Work in a thread of its own: Ctrl-C does not reach a thread that is inside DuckDB."""
         future = self._worker.submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except KeyboardInterrupt:
             self._connection.interrupt()
             raise

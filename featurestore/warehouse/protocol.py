@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import Column
 
 
-Ability = Literal["asof", "temporary_tables", "indexes"]
+Ability = Literal["asof", "temporary_tables", "indexes", "files"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,8 @@ class Warehouse(Protocol):
             sql: one SELECT.
 
         Returns:
-            None where this warehouse writes no files, so that its rows are streamed into one.
+            None where this warehouse writes no files, so that its rows are streamed into one; it then `lacks`
+            ``files``, which spares the caller to make ready for them.
         """
         ...
 

@@ -198,7 +198,7 @@ def test_a_training_set_goes_into_a_parquet_file_with_its_record_beside_it(appli
 
 def test_a_training_set_goes_into_a_table(applied):
     ran = applied.run("training-set", "--spine", "labels", "--service", "churn", "--into", "train_v1", "--json")
-    assert (ran.code, ran.json["path"], ran.json["record"]["rows"]) == (0, "train_v1", 2)
+    assert (ran.code, ran.json["path"], ran.json["card"]["rows"]) == (0, "train_v1", 2)
     assert answer(applied, "select * from train_v1") == ANSWER
     assert len(list((applied.folder / ".featurestore" / "training_sets").glob("*.json"))) == 1
 

@@ -71,3 +71,12 @@ def test_dots_stand_for_anything_and_nothing_else_does():
     assert matches("a ... c", "a b c")
     assert not matches("a ... c", "a b d")
     assert not matches("a.c", "abc")
+
+
+def test_the_python_of_the_cards_page_runs():
+    """Its definition of the hash, and the example."""
+    text = (ROOT / "docs" / "training-card.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    assert str(names["example"]).startswith("rowsum1:")

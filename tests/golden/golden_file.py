@@ -7,7 +7,7 @@
 
 The question, all of it but `spine`, `views` and `features` optional (types are DuckDB's):
 
-    ask: training                    or newest, snapshot, range
+    ask: training                    or newest, snapshot, range, candidates
     dialects: [duckdb, ..]           all of them by default; each is run in DuckDB, translated, or where it runs here
     spine: {sql: ..., time: ..., from: {table: {column: type}}, columns: {column: type}}
     views:
@@ -17,6 +17,7 @@ The question, all of it but `spine`, `views` and `features` optional (types are 
     full_feature_names, event_timestamps: true
     as_of: knowledge
     start, end, at: times
+    example: {keys: {column: value}, at: time, limit: 2}     of `ask: candidates`
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ from featurestore.definitions.references import select
 from featurestore.definitions.spine import Spine
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, Feature, FeatureView
+from featurestore.sql.candidates import KeyValue, candidates_plan
 from featurestore.sql.dialects import DIALECTS
 from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
 from featurestore.sql.spineless import range_plan, snapshot_spine
+from tests.golden import golden_candidates
 from tests.pit import oracle
 from tests.pit.duckdb_answers import newest_values, rows_of
 from tests.pit.strategies import VALUES
@@ -46,7 +49,7 @@ from tests.pit.strategies import VALUES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from featurestore.definitions.references import Selection
+    from featurestore.definitions.references import Selection, ViewUse
     from featurestore.sql.plan import Plan
     from tests.pit.duckdb_answers import Warehouse
 
@@ -132,6 +135,8 @@ def expected(
 ) -> list[tuple[Any, ...]]:
     """What the oracle answers on these rows."""
     ask = question.get("ask", "training")
+    if ask == "candidates":
+        return golden_candidates.expected(_only_use(question), _example(question), tables)
     if ask == "training":
         spine = _spine(question)
         examples = rows_of(warehouse.read(spine.sql))
@@ -161,6 +166,10 @@ def expected(
 def _plan(question: dict[str, Any], dialect: str) -> Plan:
     ask = question.get("ask", "training")
     selection = _selection(question)
+    if ask == "candidates":
+        use, (keys, at, limit) = _only_use(question), _example(question)
+        features = [output.feature.name for output in _selection(question).outputs]
+        return candidates_plan(use, features, (keys, at), limit=limit, dialect=dialect)
     if ask == "range":
         return range_plan(selection, _moment(question["start"]), _moment(question["end"]), dialect=dialect)
     if ask == "snapshot":
@@ -211,6 +220,18 @@ def _view(name: str, options: dict[str, Any]) -> FeatureView:
 def _only_view(question: dict[str, Any]) -> FeatureView:
     (view,) = _views(question).values()
     return view
+
+
+def _only_use(question: dict[str, Any]) -> ViewUse:
+    (use,) = _selection(question).uses
+    return use
+
+
+def _example(question: dict[str, Any]) -> tuple[list[KeyValue], datetime, int]:
+    asked, (use,) = question["example"], _selection(question).uses
+    types = dict(zip(use.spine_keys, (key.type for key in use.view.join_keys), strict=True))
+    keys = [KeyValue(name=name, type=types[name], text=str(value)) for name, value in asked["keys"].items()]
+    return keys, _moment(asked["at"]), asked["limit"]
 
 
 def _window(question: dict[str, Any]) -> SyncWindow:

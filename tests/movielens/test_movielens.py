@@ -146,7 +146,7 @@ def test_every_rating_sees_what_was_known_just_before_it(movielens, expected, tm
     asked = ("--spine", "rating_labels", "--service", "liked_v1", "--full-feature-names")
     written = movielens.featurestore("training-set", *asked, "--output", str(output))
     got = in_order(pd.read_parquet(output))
-    assert len(got) == written["record"]["rows"] == RATINGS
+    assert len(got) == written["card"]["rows"] == RATINGS
     pd.testing.assert_frame_equal(got, as_stored(expected), check_exact=True)
     types = pq.read_schema(output)
     assert [str(types.field(name).type) for name in ALL_FEATURES] == ["int64", "double"] * 2

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from featurestore.sql.plan import Plan
     from tests.pit.strategies import Rows, World
 
-ENGINES = ("duckdb", "clickhouse")
+ENGINES = ("duckdb", "postgres", "clickhouse")
 
 
 class Engine(Protocol):
@@ -29,6 +29,10 @@ class Engine(Protocol):
 
 def running(engine: str) -> AbstractContextManager[None]:
     """What has to run while engines of this kind are open, in this process and those it starts."""
+    if engine == "postgres":
+        from tests.pit.postgres_answers import server
+
+        return server()
     return nullcontext()
 
 
@@ -38,6 +42,10 @@ def open_engine(engine: str) -> Engine:
         from tests.pit.clickhouse_answers import Warehouse as ClickHouse
 
         return ClickHouse()
+    if engine == "postgres":
+        from tests.pit.postgres_answers import Warehouse as Postgres
+
+        return Postgres()
     from tests.pit.duckdb_answers import Warehouse as DuckDB
 
     return DuckDB()

@@ -47,7 +47,7 @@ def training_set(folder, **settings):
         open_warehouse=lambda read_only: open_warehouse(
             {"path": "big.duckdb", "settings": settings}, base_dir=folder, read_only=read_only
         ),
-        records_dir=folder / "records",
+        cards_dir=folder / "cards",
     )
     return ask(Question(spine="examples", features=("events",)), around)
 

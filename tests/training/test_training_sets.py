@@ -259,11 +259,11 @@ def test_a_column_that_parquet_lacks_is_told(shop):
 
 
 def test_a_record_that_cannot_be_written_leaves_the_one_before(shop):
-    (shop / "records").mkdir()
-    (shop / "records" / "t.json").mkdir()
+    (shop / "cards").mkdir()
+    (shop / "cards" / "t.json").mkdir()
     with pytest.raises(OperationError, match="cannot write"):
         ask_shop(shop, "labels").to_table("t")
-    assert [path.name for path in (shop / "records").iterdir()] == ["t.json"]
+    assert [path.name for path in (shop / "cards").iterdir()] == ["t.json"]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_what_is_no_table_name_never_reaches_the_warehouse(shop, name):
 )
 def test_a_record_of_a_table_stays_in_its_folder(shop, name, record):
     ask_shop(shop, "labels").to_table(name)
-    assert [path.name for path in (shop / "records").rglob("*")] == [record]
+    assert [path.name for path in (shop / "cards").rglob("*")] == [record]
 
 
 def test_a_snapshot_has_one_row_per_entity(shop):

@@ -25,11 +25,11 @@ class NaiveGenerator(DatabricksGenerator):
         return super().datatype_sql(expression)
 
     def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x ASC`` (never NULL), ``x DESC NULLS LAST`` or ``NULLS FIRST``."""
+        """``x DESC NULLS LAST``; ``x ASC`` alone where nothing is said of NULLs, since there are none."""
         value = self.sql(expression, "this")
-        if not expression.args.get("desc"):
-            return f"{value} ASC"
-        return f"{value} DESC NULLS {'FIRST' if expression.args.get('nulls_first') else 'LAST'}"
+        direction = "DESC" if expression.args.get("desc") else "ASC"
+        nulls_first = expression.args.get("nulls_first")
+        return f"{value} {direction}" + ("" if nulls_first is None else f" NULLS {'FIRST' if nulls_first else 'LAST'}")
 
 
 class NaiveDatabricks(Databricks):

@@ -74,6 +74,8 @@ class Dialect:
         store: writes the statements that keep them under a name.
         has_indexes: whether ``CREATE INDEX`` speeds a temporary table up.
         nulls_first_when_descending: where NULLs stand in its own descending order.
+        by_code_point: makes a text one that is ordered by code points, where the database may order it by a language's
+            rules; None where it never does.
         asof: its ASOF join, None where there is none.
         bucket: cuts a time (naive UTC) into buckets of a length in microseconds, as something that compares for
             equality; None where no exact and cheap way is known.
@@ -93,5 +95,6 @@ class Dialect:
     store: Callable[[str, exp.Query], list[exp.Expression]] = temporary_table
     has_indexes: bool = False
     nulls_first_when_descending: bool = False
+    by_code_point: Callable[[exp.Expression], exp.Expression] | None = None
     asof: Asof | None = None
     bucket: Callable[[exp.Expression, int], exp.Expression] | None = None

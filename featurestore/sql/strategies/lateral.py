@@ -15,6 +15,7 @@ from featurestore.sql.expressions import (
     FROM_VIEW,
     SPINE_TIME,
     all_of,
+    ascending,
     column,
     created_utc,
     interval,
@@ -59,9 +60,13 @@ def whole_row(search: Search) -> exp.Select:
         .limit(1)
     )
     found = exp.Lateral(this=row.subquery(), alias=exp.TableAlias(this=exp.to_identifier(_FOUND, quoted=True)))
+    asked = examples(search)
+    if dialect.has_indexes:
+        # Neighbours in the index are walked to one after the other, while its pages are at hand: half the time.
+        asked = asked.order_by(*[ascending(column(key)) for key in (*search.use.spine_keys, SPINE_TIME)], copy=False)
     return (
         exp.select(*search.from_example(search.identity, FROM_SPINE), *row_columns(search, _FOUND))
-        .from_(nested(examples(search), FROM_SPINE))
+        .from_(nested(asked, FROM_SPINE))
         .join(found, join_type="cross")
     )
 

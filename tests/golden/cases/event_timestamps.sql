@@ -150,7 +150,7 @@ WITH "__spine" AS MATERIALIZED (
       "v"."valid_from",
       ROW_NUMBER() OVER (
         PARTITION BY "s"."__spine_row"
-        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
+        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, CAST("v"."plan" AS TEXT) COLLATE "C" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
       ) AS "__rank"
     FROM (
       SELECT

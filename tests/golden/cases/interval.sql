@@ -96,7 +96,7 @@ WITH "__spine" AS MATERIALIZED (
       "v"."dbt_valid_from",
       ROW_NUMBER() OVER (
         PARTITION BY "s"."__spine_row"
-        ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
+        ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, CAST("v"."plan" AS TEXT) COLLATE "C" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
       ) AS "__rank"
     FROM (
       SELECT

@@ -50,7 +50,7 @@ FROM (
         OR "v"."dbt_valid_to" > CAST('2024-05-19 12:00:00' AS TIMESTAMP)
         THEN 0
         ELSE 1
-      END ASC, "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."dbt_valid_to" DESC
+      END ASC, "v"."dbt_valid_from" DESC NULLS LAST, CAST("v"."plan" AS TEXT) COLLATE "C" DESC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."dbt_valid_to" DESC
     ) AS "__rank"
   FROM user_plan AS "v"
   WHERE

@@ -1,0 +1,93 @@
+"""DuckDB: rows into a table, in one transaction.
+
+A name that cannot be a new table is refused before the work: the table is made, and taken back.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from featurestore.errors import QueryError
+from featurestore.warehouse.table_columns import refuse_other_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from featurestore.warehouse.duckdb import DuckDBWarehouse
+    from featurestore.warehouse.protocol import TableWrite
+
+_STAGED = '"__written rows"'
+_MAKE = {"create": "CREATE TABLE", "replace": "CREATE OR REPLACE TABLE"}
+
+
+def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[str], sql: str) -> int:
+    """Store the rows of `sql`; arguments and errors as in `warehouse.protocol.Warehouse.write_table`."""
+    mode = "create" if table.mode == "append" and not _exists(warehouse, table) else table.mode
+    if mode in _MAKE:
+        with _transaction(warehouse, keep=False):
+            warehouse.execute(f"{_MAKE[mode]} {table.relation} (x INTEGER)")
+    for statement in statements:
+        warehouse.execute(statement)
+    rows = _with_partition(table, sql)
+    if mode in _MAKE:
+        warehouse.execute(f"{_MAKE[mode]} {table.relation} AS {rows}")
+        return _count(warehouse, table.relation)
+    warehouse.execute(f"CREATE TEMPORARY TABLE {_STAGED} AS {rows}")
+    refuse_other_columns(
+        table,
+        before=warehouse.schema(f"SELECT * FROM {table.relation}"),
+        new=warehouse.schema(f"SELECT * FROM {_STAGED}"),
+    )
+    with _transaction(warehouse):
+        if table.partition is not None:
+            column, value = table.partition
+            warehouse.execute(f"DELETE FROM {table.relation} WHERE {_quoted(column)} = {_literal(value)}")
+        warehouse.execute(f"INSERT INTO {table.relation} BY NAME SELECT * FROM {_STAGED}")
+    rows_added = _count(warehouse, _STAGED)
+    warehouse.execute(f"DROP TABLE {_STAGED}")
+    return rows_added
+
+
+def _with_partition(table: TableWrite, sql: str) -> str:
+    """The rows, with the partition's column at the end."""
+    if table.partition is None:
+        return sql
+    column, value = table.partition
+    return f"SELECT *, CAST({_literal(value)} AS VARCHAR) AS {_quoted(column)} FROM ({sql}) AS __written"
+
+
+def _exists(warehouse: DuckDBWarehouse, table: TableWrite) -> bool:
+    """Whether a table or view of the name is there."""
+    try:
+        warehouse.schema(f"SELECT * FROM {table.relation}")
+    except QueryError as error:
+        if "does not exist" in error.what:
+            return False
+        raise
+    return True
+
+
+def _count(warehouse: DuckDBWarehouse, relation: str) -> int:
+    return int(warehouse.read(f"SELECT count(*) AS n FROM {relation}").read_all().column("n")[0].as_py())
+
+
+@contextmanager
+def _transaction(warehouse: DuckDBWarehouse, *, keep: bool = True) -> Iterator[None]:
+    """All or nothing; what fails, is interrupted, or is not to be kept is taken back."""
+    warehouse.execute("BEGIN")
+    try:
+        yield
+        warehouse.execute("COMMIT" if keep else "ROLLBACK")
+    except BaseException:
+        with suppress(QueryError):  # DuckDB takes some transactions back by itself
+            warehouse.execute("ROLLBACK")
+        raise
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,40 @@
+"""Whether rows fit a table that is there: the same columns, each of the same type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from featurestore.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from featurestore.definitions.views import Column
+    from featurestore.warehouse.protocol import TableWrite
+
+
+def refuse_other_columns(table: TableWrite, *, before: Sequence[Column], new: Sequence[Column]) -> None:
+    """Refuse an append of other columns than the table has; their order does not matter.
+
+    Args:
+        table: where the rows are to be appended.
+        before: its columns.
+        new: columns of the rows, the partition's among them.
+
+    Raises:
+        QueryError: names each column that only one side has, or that differs in type.
+    """
+    theirs = {column.name.casefold(): column for column in before}
+    ours = {column.name.casefold(): column for column in new}
+    problems = [f"the training set has no column '{column.name}'" for key, column in theirs.items() if key not in ours]
+    for key, column in ours.items():
+        there = theirs.get(key)
+        if there is None:
+            problems.append(f"the table has no column '{column.name}'")
+        elif there.type != column.type:
+            problems.append(f"column '{column.name}' is {there.type} in the table, and {column.type} in what comes")
+    if problems:
+        raise QueryError(
+            f"cannot append to {table.relation}: {', '.join(problems)}",
+            hint="append what has the table's columns (a partition's too: --partition), or replace the table",
+        )
