@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import pyarrow as pa
@@ -258,7 +259,7 @@ class ClickHouseWarehouse:
             else:
                 self._append(table, name, made)
         finally:
-            self.execute(f"DROP TABLE IF EXISTS {made}")
+            self._drop(made)
         return int(row["n"])
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
@@ -287,7 +288,7 @@ class ClickHouseWarehouse:
             self.execute(f"INSERT INTO {grown} ({columns}) SELECT {columns} FROM {made}")
             self.execute(f"EXCHANGE TABLES {grown} AND {table.relation}")
         finally:
-            self.execute(f"DROP TABLE IF EXISTS {grown}")
+            self._drop(grown)
 
     def _insert(self, as_name: str, rows: pa.Table) -> None:
         sink = pa.BufferOutputStream()
@@ -321,12 +322,18 @@ class ClickHouseWarehouse:
             yield from (whole.slice(start, rows) for start in range(0, whole.num_rows, rows))
 
     def _kill(self) -> None:
-        """Stop, over another session, every query that bears this connection's mark."""
-        other = self._connect()
-        try:
-            other.command(f"KILL QUERY WHERE Settings['log_comment'] = {literal(self._mark, _DIALECT)} ASYNC")
-        finally:
-            other.close()
+        """Stop, over another session, every query that bears this connection's mark; a server that is gone has none."""
+        with suppress(self._refusals, OSError):
+            other = self._connect()
+            try:
+                other.command(f"KILL QUERY WHERE Settings['log_comment'] = {literal(self._mark, _DIALECT)} ASYNC")
+            finally:
+                other.close()
+
+    def _drop(self, table: str) -> None:
+        """Drop a table of ours; whether that works must not hide what went before."""
+        with suppress(QueryError):
+            self.execute(f"DROP TABLE IF EXISTS {table}")
 
     def _run(self, work: Callable[[], Result]) -> Result:
         try:

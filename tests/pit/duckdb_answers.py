@@ -122,10 +122,7 @@ def in_duckdb(sql: str, dialect: str) -> str:
     tree = sqlglot.parse_one(sql, read=dialect)
     for join in tree.find_all(sqlglot.exp.Join):
         _as_condition(join)
-    for kind in tree.find_all(sqlglot.exp.DataType):
-        if "MAX" in kind.sql():
-            kind.set("expressions", [])  # Redshift's VARCHAR(MAX)
-    return tree.sql(dialect="duckdb")
+    return tree.sql(dialect="duckdb").replace("TEXT(MAX)", "TEXT")  # Redshift's text of any length
 
 
 def _as_condition(join: sqlglot.exp.Join) -> None:

@@ -38,14 +38,14 @@ def running(engine: str) -> AbstractContextManager[None]:
 
 def open_engine(engine: str) -> Engine:
     """Open one."""
-    if engine == "postgres":
-        from tests.pit.postgres_answers import Warehouse as Postgres
-
-        return Postgres()
     if engine == "clickhouse":
         from tests.pit.clickhouse_answers import Warehouse as ClickHouse
 
         return ClickHouse()
+    if engine == "postgres":
+        from tests.pit.postgres_answers import Warehouse as Postgres
+
+        return Postgres()
     from tests.pit.duckdb_answers import Warehouse as DuckDB
 
     return DuckDB()

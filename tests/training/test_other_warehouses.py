@@ -89,7 +89,7 @@ def shop(request, tmp_path):
         registry_version=7,
         model=lambda name: None,
         open_warehouse=lambda read_only: open_one(),
-        records_dir=tmp_path / "records",
+        cards_dir=tmp_path / "cards",
     )
     return around, view, strategy
 

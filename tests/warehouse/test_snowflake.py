@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import time
 from contextlib import closing
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -13,7 +17,7 @@ import pytest
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.protocol import TableWrite
-from featurestore.warehouse.snowflake import open_warehouse
+from featurestore.warehouse.snowflake import SnowflakeWarehouse, open_warehouse
 from featurestore.warehouse.snowflake_target import connection_options
 from featurestore.warehouse.snowflake_types import as_typed
 
@@ -162,6 +166,31 @@ def test_an_account_that_is_away_is_told_without_the_password(tmp_path):
     with pytest.raises(WarehouseError, match="cannot open Snowflake account x") as caught:
         open_warehouse({**target, "connect_timeout": 1}, base_dir=tmp_path)
     assert "s3cret" not in str(caught.value)
+
+
+def test_ctrl_c_cancels_all_queries_of_the_session():
+    """fakesnow cannot cancel, so a stand-in is asked what it was sent."""
+    sent = []
+
+    class Cursor:
+        def execute(self, command):
+            sent.append(command)
+            time.sleep(1 if command == "SELECT slow" else 0)
+
+        def fetchall(self):
+            return [(77,)]
+
+    class Connection:
+        cursor = Cursor
+
+        def close(self):
+            sent.append("closed")
+
+    with closing(SnowflakeWarehouse(Connection())) as warehouse:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            warehouse.execute("SELECT slow")
+    assert sent == ["SELECT slow", "SELECT CURRENT_SESSION()", "SELECT SYSTEM$CANCEL_ALL_QUERIES(77)", "closed"]
 
 
 def test_a_missing_connector_names_the_extra(tmp_path, monkeypatch):

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
-
-    import pytest
 
     from featurestore.warehouse.protocol import Warehouse
 
@@ -65,12 +64,14 @@ class Opened:
         relation: spells a table as dbt renders it.
         endless: a SELECT that does not end by itself.
         set_zone: the statement that gives the session another time zone.
+        has_null_lists: whether a list can be NULL; else a missing one is empty.
     """
 
     warehouse: Warehouse
     relation: Callable[[str], str]
     endless: str
     set_zone: str
+    has_null_lists: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,27 @@ def _postgres(request: pytest.FixtureRequest) -> Iterator[Opened]:
     )
 
 
+@contextmanager
+def _clickhouse(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    pytest.importorskip("chdb", reason="chdb is not installed")
+    from tests.warehouse.clickhouse_in_process import clickhouse_in_process
+
+    with closing(clickhouse_in_process()) as warehouse:
+        warehouse.execute("create database shop_db")
+        yield Opened(
+            warehouse=warehouse,
+            relation=lambda name: f"`shop_db`.`{name}`",
+            endless="select count(*) as n from numbers(1000000000000) where sipHash64(number) = 3",
+            set_zone="set session_timezone = 'America/New_York'",
+            has_null_lists=False,
+        )
+        warehouse.execute("drop database shop_db")
+
+
+_CLICKHOUSE_VALUES = Mark(
+    status="never", reason="ClickHouse has no NULL list, no naive time, and one type for texts and bytes"
+)
+_SQL_ONLY = "its SQL is recorded, parsed and run translated to DuckDB; its driver has a stand-in of its own tests"
 WAREHOUSES: tuple[Tested, ...] = (
     Tested(name="duckdb", opens=_duckdb),
     Tested(
@@ -129,5 +151,23 @@ WAREHOUSES: tuple[Tested, ...] = (
             "asof": Mark(status="never", reason="Postgres has no ASOF join; lateral over an index takes its place"),
             "scan": Mark(status="never", reason="the server does not see this machine's files; they are uploaded"),
         },
+    ),
+    Tested(
+        name="clickhouse",
+        opens=_clickhouse,
+        marks={
+            **dict.fromkeys(("columns", "schema", "values", "upload", "upload_of_nothing"), _CLICKHOUSE_VALUES),
+            "scan": Mark(status="never", reason="the server does not see this machine's files; they are uploaded"),
+            "lateral": Mark(status="never", reason="ClickHouse has no LATERAL; its ASOF takes its place"),
+        },
+    ),
+    Tested(
+        name="snowflake",
+        opens=None,
+        otherwise=Mark(status="text", reason="its SQL runs translated to DuckDB; its driver runs against fakesnow"),
+    ),
+    *(
+        Tested(name=name, opens=None, otherwise=Mark(status="text", reason=_SQL_ONLY))
+        for name in ("bigquery", "redshift", "databricks", "trino")
     ),
 )

@@ -1,7 +1,7 @@
 """BigQuery: no ASOF; a naive time is a DATETIME, an instant a TIMESTAMP; temporary tables live in a session.
 
 Windows there take no ``NULLS LAST`` or ``NULLS FIRST``: where the place of NULLs is not the natural one, a column is
-sorted by being NULL first of all.
+sorted by being NULL first of all. An order that says nothing of NULLs is one of values that are never NULL.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ class PlainGenerator(BigQueryGenerator):
     """sqlglot's printer for BigQuery, but for orderings and intervals."""
 
     def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x ASC`` (no NULLs, or first), ``x DESC`` (NULLs last); else NULLs are put in their place before."""
-        value, nulls_first = self.sql(expression, "this"), expression.args.get("nulls_first")
-        if not expression.args.get("desc"):
-            return f"{value} IS NULL ASC, {value} ASC" if nulls_first is False else f"{value} ASC"
-        return f"{value} IS NULL DESC, {value} DESC" if nulls_first else f"{value} DESC"
+        """``x ASC``, ``x DESC``; where NULLs are to stand elsewhere, ``x IS NULL ASC, x ASC`` or both reversed."""
+        value = self.sql(expression, "this")
+        direction = "DESC" if expression.args.get("desc") else "ASC"
+        nulls_first = expression.args.get("nulls_first")
+        is_natural = nulls_first is None or nulls_first == (direction == "ASC")
+        return f"{value} {direction}" if is_natural else f"{value} IS NULL {direction}, {value} {direction}"
 
     def interval_sql(self, expression: exp.Interval) -> str:
         """``INTERVAL 7 DAY``: of an integer, which every version takes."""

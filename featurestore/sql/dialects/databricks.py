@@ -25,10 +25,11 @@ class NaiveGenerator(DatabricksGenerator):
         return super().datatype_sql(expression)
 
     def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x DESC NULLS LAST``, whatever the defaults are."""
+        """``x DESC NULLS LAST``; ``x ASC`` alone where nothing is said of NULLs, since there are none."""
+        value = self.sql(expression, "this")
         direction = "DESC" if expression.args.get("desc") else "ASC"
-        nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
-        return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
+        nulls_first = expression.args.get("nulls_first")
+        return f"{value} {direction}" + ("" if nulls_first is None else f" NULLS {'FIRST' if nulls_first else 'LAST'}")
 
 
 class NaiveDatabricks(Databricks):

@@ -913,7 +913,7 @@ FROM (
 JOIN `__counts` AS `n`
   ON `n`.`__group` = `c`.`__group`
 ORDER BY
-  `c`.`__group` ASC NULLS LAST,
+  `c`.`__group` ASC,
   CASE WHEN `c`.`__group` = 2 THEN `c`.`__usable_from` END ASC NULLS LAST,
   `c`.`__event` DESC NULLS LAST,
   `c`.`loaded_at` DESC NULLS LAST,
