@@ -19,6 +19,7 @@ from featurestore.sql.expressions import (
     FROM_VIEW,
     SPINE,
     SPINE_ROW,
+    SPINE_TIME,
     USABLE,
     alias,
     all_of,
@@ -151,8 +152,16 @@ def needs_counts(search: Search, forced: Strategy | None, lacks: frozenset[str])
 
 
 def examples_query(dialect: Dialect) -> str:
-    """Write the SELECT that counts the stored examples: one row, ``examples``."""
-    return print_sql(exp.select(alias(exp.Count(this=exp.Star()), "examples")).from_(table(SPINE)), dialect)
+    """Write the SELECT of what the stored examples are: one row, ``examples``, ``earliest`` and ``latest`` time."""
+    time = column(SPINE_TIME)
+    return print_sql(
+        exp.select(
+            alias(exp.Count(this=exp.Star()), "examples"),
+            alias(exp.Min(this=time), "earliest"),
+            alias(exp.Max(this=time.copy()), "latest"),
+        ).from_(table(SPINE)),
+        dialect,
+    )
 
 
 def density_query(search: Search, examples_stored: int) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import AsOf
     from featurestore.sql.choice import Choice, Measured
     from featurestore.sql.dialects.table import Dialect, Strategy
+    from featurestore.sql.strategies.search import Between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Retrieval:
         ordered: return examples in their input order (P1); needs a spine that numbers its rows.
         strategy: how rows are searched; None chooses it per use. Views with validity intervals have their own.
         measured: what is known of the data, per use in the selection's order; empty when nothing is.
+        between: from when to when the examples are, where that is known; else each query asks the spine.
         lacks: what the connection cannot do although its dialect can, e.g. ``asof``.
     """
 
@@ -39,6 +41,7 @@ class Retrieval:
     ordered: bool = False
     strategy: Strategy | None = None
     measured: tuple[Measured, ...] = ()
+    between: Between | None = None
     lacks: frozenset[str] = frozenset()
 
 

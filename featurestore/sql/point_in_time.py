@@ -113,6 +113,7 @@ def searches(
                 by_row=target.has_stable_rows or spine.row_number is not None,
                 prune=options.prune,
                 has_index=measured.has_index is not False,
+                between=options.between,
             )
         )
     return tuple(made)

@@ -20,7 +20,25 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Selection
     from featurestore.definitions.spine import Spine
     from featurestore.sql.choice import Measured
-    from featurestore.sql.strategies.search import Search
+    from featurestore.sql.strategies.search import Between, Search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known where a plan will run.
+
+    Attributes:
+        measured: of the data of each use; empty when nothing is.
+        between: from when to when the examples are; None when it is not known.
+        lacks: what the connection cannot do although its dialect can.
+    """
+
+    measured: tuple[Measured, ...] = ()
+    between: Between | None = None
+    lacks: frozenset[str] = frozenset()
+
+
+_NOTHING = Known()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +64,19 @@ class Compiled:
     labels: Labels | None = None
     label_counts: str | None = None
 
-    def plan(self, dialect: str, *, measured: tuple[Measured, ...] = (), lacks: frozenset[str] = frozenset()) -> Plan:
+    def plan(self, dialect: str, known: Known = _NOTHING) -> Plan:
         """Plan it.
 
         Args:
             dialect: sqlglot's name of the warehouse.
-            measured: what is known of the data of each use; empty when nothing is.
-            lacks: what the connection cannot do although its dialect can.
+            known: what is known where it will run.
 
         Raises:
             UsageError: as `sql.point_in_time.training_plan` and `sql.spineless` say.
         """
         if self.between is not None:
             return range_plan(self.selection, *self.between, dialect=dialect)
-        options = replace(self.options, measured=measured, lacks=lacks)
+        options = replace(self.options, measured=known.measured, between=known.between, lacks=known.lacks)
         plan = training_plan(self._examples(dialect), self.selection, dialect=dialect, options=options)
         return plan if self.labels is None else labels_last(plan, self.labels)
 

@@ -22,6 +22,7 @@ from featurestore.training.card import (
     utc_now,
     without_secrets,
 )
+from featurestore.training.compiled import Known
 from featurestore.training.examples import UPLOADED, Examples, numbered
 from featurestore.training.narrowing import refuse_wrong_labels
 from featurestore.training.stages import chosen, stages
@@ -348,7 +349,7 @@ class HistoricalFeatures:
         with closing(self.open_warehouse(read_only)) as warehouse:
             self._upload(warehouse)
             statements, select = stages(self.compiled, warehouse, self.on_stage)
-            whole = self.compiled.plan(warehouse.dialect, lacks=warehouse.lacks).select()
+            whole = self.compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).select()
             yield Ready(warehouse=warehouse, statements=statements, select=select, whole=whole)
 
     def _upload(self, warehouse: Warehouse) -> None:

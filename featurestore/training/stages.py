@@ -5,13 +5,18 @@ The counts need the stored examples, so the statements are handed out one at a t
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from featurestore.sql.choice import Measured, density_query, examples_query, needs_counts
 from featurestore.sql.dialects import dialect_named
+from featurestore.sql.strategies.search import Between
+from featurestore.training.compiled import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
 
     from featurestore.sql.choice import Choice
     from featurestore.sql.dialects.table import Strategy
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from featurestore.warehouse.protocol import Warehouse
 
     OnStage = Callable[[str, int, int], None]
+
+_FIRST_YEAR, _LAST_YEAR = 1, 9999  # the ends of Python's calendar, where drivers put what lies beyond
 
 
 def stages(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None) -> tuple[Iterator[str], str]:
@@ -35,20 +42,19 @@ def stages(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None) -
         temporary tables can be made there are no statements, and the SELECT does it all.
     """
     if not _can_store(warehouse):
-        return iter(()), compiled.plan(warehouse.dialect, lacks=warehouse.lacks).select()
-    _, select = compiled.plan(warehouse.dialect, lacks=warehouse.lacks).statements()
+        return iter(()), compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).select()
+    _, select = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).statements()
     return _statements(compiled, warehouse, on_stage), select
 
 
 def chosen(compiled: Compiled, warehouse: Warehouse) -> tuple[Choice, ...]:
     """How the rows of each use would be searched, and why; the examples are stored and counted, nothing else runs."""
-    plan = compiled.plan(warehouse.dialect, lacks=warehouse.lacks)
+    plan = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks))
     if not plan.choices or not _can_store(warehouse):
         return plan.choices
     statements, _ = plan.statements()
     warehouse.execute(statements[0].sql)
-    measured = _measure(compiled, warehouse)
-    return compiled.plan(warehouse.dialect, measured=measured, lacks=warehouse.lacks).choices
+    return compiled.plan(warehouse.dialect, _find_out(compiled, warehouse)).choices
 
 
 def _can_store(warehouse: Warehouse) -> bool:
@@ -56,14 +62,14 @@ def _can_store(warehouse: Warehouse) -> bool:
 
 
 def _statements(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None) -> Iterator[str]:
-    statements, _ = compiled.plan(warehouse.dialect, lacks=warehouse.lacks).statements()
+    statements, _ = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).statements()
     total = len(statements)
     for done, first in enumerate(statements[:1]):
         if on_stage is not None:
             on_stage(first.about, done, total)
         yield first.sql
-    measured = _measure(compiled, warehouse) if statements else ()
-    statements, _ = compiled.plan(warehouse.dialect, measured=measured, lacks=warehouse.lacks).statements()
+    if statements:
+        statements, _ = compiled.plan(warehouse.dialect, _find_out(compiled, warehouse)).statements()
     total = len(statements)
     for done, statement in enumerate(statements[1:], start=1):
         if on_stage is not None:
@@ -73,15 +79,27 @@ def _statements(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | No
         on_stage("the result", total, total)
 
 
-def _measure(compiled: Compiled, warehouse: Warehouse) -> tuple[Measured, ...]:
-    """What is known of the data of each use, once the examples are stored."""
-    searches = compiled.searches(warehouse.dialect)
-    forced = compiled.options.strategy
-    examples = 0
-    if any(needs_counts(search, forced, warehouse.lacks) for search in searches):
-        (row,) = warehouse.read(examples_query(searches[0].dialect)).read_all().to_pylist()
-        examples = row["examples"]
-    return tuple(_measured(search, forced, examples, warehouse) for search in searches)
+def _find_out(compiled: Compiled, warehouse: Warehouse) -> Known:
+    """What is known once the examples are stored: how many they are and when, and what each use's data are like."""
+    searches, forced = compiled.searches(warehouse.dialect), compiled.options.strategy
+    stored = warehouse.read(examples_query(dialect_named(warehouse.dialect))).read_all()
+    examples = stored.column("examples")[0].as_py()
+    return Known(
+        measured=tuple(_measured(search, forced, examples, warehouse) for search in searches),
+        between=Between(earliest=_moment(stored.column("earliest")[0]), latest=_moment(stored.column("latest")[0])),
+        lacks=warehouse.lacks,
+    )
+
+
+def _moment(value: pa.Scalar) -> datetime | None:
+    """A time as Python has it; None for NULL and for what is beyond the calendar, such as infinity."""
+    try:
+        moment = value.as_py()
+    except (OverflowError, ValueError):
+        return None
+    if moment is None or not _FIRST_YEAR < moment.year < _LAST_YEAR:
+        return None
+    return datetime.combine(moment.date(), moment.time(), tzinfo=timezone.utc)
 
 
 def _measured(search: Search, forced: Strategy | None, examples: int, warehouse: Warehouse) -> Measured:

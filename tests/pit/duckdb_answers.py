@@ -15,6 +15,7 @@ from featurestore.definitions.durations import DAY
 from featurestore.sql.choice import Measured
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
+from featurestore.sql.strategies.search import Between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import Column, FeatureView
     from featurestore.sql.dialects.table import Strategy
     from featurestore.sql.plan import Plan
+    from tests.pit.engines import Engine
     from tests.pit.oracle import Row
     from tests.pit.strategies import Case, Rows, World
 
@@ -142,6 +144,7 @@ def plan_of(
     strategy: Strategy | None = None,
     dialect: str = "duckdb",
     has_index: bool | None = None,
+    between: Between | None = None,
 ) -> Plan:
     """Plan a world's request."""
     selection = world.selection
@@ -151,8 +154,16 @@ def plan_of(
         prune=prune,
         strategy=strategy,
         measured=tuple(Measured(has_index=has_index) for _ in selection.uses),
+        between=between,
     )
     return training_plan(world.spine, selection, dialect=dialect, options=options)
+
+
+def times_of(engine: Engine, world: World) -> Between:
+    """From when to when the loaded examples are, as it is found out before the stages."""
+    time = world.spine.time
+    ((earliest, latest),) = rows_of(engine.read(f"select min({time}) as a, max({time}) as b from spine"))
+    return Between(earliest=None if earliest is None else utc(earliest), latest=None if latest is None else utc(latest))
 
 
 def rows_of(table: pa.Table) -> list[tuple[Any, ...]]:

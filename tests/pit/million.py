@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
-from tests.pit.duckdb_answers import newest_values, plan_of, rows_of, same_rows, utc
+from tests.pit.duckdb_answers import newest_values, plan_of, rows_of, same_rows, times_of, utc
 from tests.pit.engines import ENGINES, open_engine, running
 from tests.pit.oracle import newest_rows, training_set
 from tests.pit.reproduction import describe, smallest
@@ -65,6 +65,7 @@ class Way:
             strategy=self.strategy,
             dialect=self.dialect or warehouse.dialect,
             has_index=self.has_index,
+            between=times_of(warehouse, world) if self.is_staged else None,
         )
         return rows_of(warehouse.run(plan, is_staged=self.is_staged))
 

@@ -14,10 +14,11 @@ from featurestore.sql.choice import Measured, choose, density_query, examples_qu
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import searches, training_plan
-from tests.pit.duckdb_answers import Warehouse
+from tests.pit.duckdb_answers import Warehouse, utc
 from tests.pit.oracle import instant
 
 NOON = instant(1_715_947_200_000_000)
+TODAY = utc(NOON).replace(tzinfo=None)
 SPINE = Spine(
     sql="select * from spine",
     columns=(Column(name="user_id", type="int64"), Column(name="seen_at", type="timestamp")),
@@ -134,6 +135,6 @@ def test_the_counts_are_of_rows_that_examples_may_see(ttl_us, candidates):
     plan = training_plan(SPINE, select(Project(name="shop", views=(view,)), ["orders"]))
     with warehouse.session() as session:
         session.execute(plan.statements()[0][0].sql)
-        assert session.execute(examples_query(dialect_named("duckdb"))).fetchall() == [(5,)]
+        assert session.execute(examples_query(dialect_named("duckdb"))).fetchall() == [(5, TODAY, TODAY)]
         assert session.execute(density_query(search_of(view), 5)).fetchall() == [(20, 5, candidates)]
     warehouse.close()

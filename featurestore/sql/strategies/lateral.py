@@ -81,7 +81,7 @@ def indexed_copy(search: Search) -> exp.Select:
     conditions: list[exp.Expression] = [is_given(column(name, FROM_VIEW)) for name in (*keys, view.event_time.name)]
     if search.prune:
         event = utc_column(view.event_time, FROM_VIEW, dialect)
-        conditions.extend(in_spine_range(view, event, event))
+        conditions.extend(in_spine_range(search, event, event))
     return (
         exp.select(*[column(name, FROM_VIEW) for name in names])
         .from_(relation(view.relation, dialect, FROM_VIEW))

@@ -1049,7 +1049,7 @@ WITH `__spine` AS (
       `t`.`__side`,
       MAX(`t`.`__event`) OVER (
         PARTITION BY `t`.`__key_0`
-        ORDER BY `t`.`__spine_time` ASC NULLS LAST, `t`.`__side` ASC NULLS LAST
+        ORDER BY `t`.`__spine_time` ASC, `t`.`__side` ASC
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS `__event`
     FROM (
@@ -1125,7 +1125,7 @@ WITH `__spine` AS (
       `t`.`__side`,
       MAX(`t`.`__event`) OVER (
         PARTITION BY `t`.`__key_0`
-        ORDER BY `t`.`__spine_time` ASC NULLS LAST, `t`.`__side` ASC NULLS LAST
+        ORDER BY `t`.`__spine_time` ASC, `t`.`__side` ASC
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS `__event`
     FROM (

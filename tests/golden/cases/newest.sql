@@ -261,7 +261,7 @@ QUALIFY
     ORDER BY `v`.`loaded_at` DESC NULLS LAST, `v`.`orders_7d` DESC NULLS LAST, `v`.`spend_7d_usd` DESC NULLS LAST
   ) = 1
 ORDER BY
-  `user_id` ASC NULLS LAST;
+  `user_id` ASC;
 -- trino
 SELECT
   "r"."user_id",

@@ -183,10 +183,10 @@ QUALIFY
       OR `v`.`dbt_valid_to` > CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ)
       THEN 0
       ELSE 1
-    END ASC NULLS LAST, `v`.`dbt_valid_from` DESC NULLS LAST, `v`.`plan` DESC NULLS LAST, `v`.`dbt_valid_from` DESC NULLS LAST, `v`.`dbt_valid_to` DESC NULLS FIRST
+    END ASC, `v`.`dbt_valid_from` DESC NULLS LAST, `v`.`plan` DESC NULLS LAST, `v`.`dbt_valid_from` DESC NULLS LAST, `v`.`dbt_valid_to` DESC NULLS FIRST
   ) = 1
 ORDER BY
-  `user_id` ASC NULLS LAST;
+  `user_id` ASC;
 -- trino
 SELECT
   "r"."user_id",

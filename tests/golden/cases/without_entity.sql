@@ -552,7 +552,7 @@ WITH `__spine` AS (
       `t`.`__spine_time`,
       `t`.`__side`,
       MAX(`t`.`__event`) OVER (
-        ORDER BY `t`.`__spine_time` ASC NULLS LAST, `t`.`__side` ASC NULLS LAST
+        ORDER BY `t`.`__spine_time` ASC, `t`.`__side` ASC
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS `__event`
     FROM (
