@@ -133,7 +133,7 @@ class ColumnTypes:
 
 
 def insert_statements(into: str, table: pa.Table, types: ColumnTypes) -> Iterator[str]:
-    """Write the INSERTs that fill `into` with the rows of `table`: 1,000 rows or half a million letters each."""
+    """Write the INSERT statements that fill `into` with `table`: 1,000 rows or half a million letters each."""
     names = ", ".join(quoted(name, types.dialect) for name in table.column_names)
     head = f"INSERT INTO {into} ({names}) VALUES "
     for batch in _in_microseconds(table).to_batches(max_chunksize=_BATCH_ROWS):
