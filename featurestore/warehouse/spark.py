@@ -10,16 +10,16 @@ right to write anywhere, works through Spark Connect, and goes with the session.
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from featurestore.definitions.views import Column
 from featurestore.warehouse import spark_write
 from featurestore.warehouse.spark_errors import is_missing, refused
 from featurestore.warehouse.spark_session import open_engine, options_of
-from featurestore.warehouse.spark_types import arrow_schema, ddl, for_spark, our_type, quoted
+from featurestore.warehouse.spark_types import arrow_schema, ddl, for_spark, quoted
+from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+    from featurestore.definitions.views import Column
     from featurestore.warehouse.protocol import Ability, TableWrite
     from featurestore.warehouse.spark_session import Engine
 
@@ -43,6 +44,7 @@ _ALWAYS = {
 }
 _STAGE = re.compile(r"\s*CACHE TABLE `(?P<name>(?:[^`]|``)+)` AS\b(?P<sql>.*)", re.DOTALL | re.IGNORECASE)
 _NOT_ONE_FILE = frozenset("*?[]{}\\=")  # a path with one of these is a pattern to Spark, or a part of a table
+_UNTIL_NEXT_CANCEL_S = 0.2
 _BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
@@ -62,7 +64,7 @@ def open_warehouse(settings: Mapping[str, object], *, base_dir: Path, read_only:
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark")
     try:
         # In a thread of its own, else pyspark would take over this thread's Ctrl-C.
-        engine, lacks = worker.submit(_open, settings, base_dir).result()
+        engine, lacks = result_of(worker.submit(_open, settings, base_dir))
     except BaseException:
         worker.shutdown(wait=False)
         raise
@@ -121,7 +123,7 @@ class SparkWarehouse:
 
     def schema(self, sql: str) -> tuple[Column, ...]:
         """Columns that a SELECT would yield; it is analysed, not run."""
-        return self._run(lambda: self._columns_of(sql))
+        return self._run(lambda: spark_write.columns_of(self._session, sql))
 
     def has_index(self, relation: str, columns: Sequence[str]) -> bool:  # noqa: ARG002
         """No: Spark has none."""
@@ -183,14 +185,10 @@ class SparkWarehouse:
 
         for relation in dict.fromkeys(relations):
             try:
-                yield relation, self._columns_of(f"SELECT * FROM {relation}")
+                yield relation, spark_write.columns_of(self._session, f"SELECT * FROM {relation}")
             except AnalysisException as error:
                 if not is_missing(error):
                     raise
-
-    def _columns_of(self, sql: str) -> tuple[Column, ...]:
-        fields = self._session.sql(sql).schema
-        return tuple(Column(name=field.name, type=our_type(field.dataType)) for field in fields)
 
     def _upload(self, name: str, table: pa.Table) -> None:
         columns = ddl(table.schema)
@@ -217,16 +215,17 @@ class SparkWarehouse:
         self._engine.end()
 
     def _run(self, work: Callable[[], Result]) -> Result:
-        """Work in our thread, which Ctrl-C does not reach; here it cancels what runs, then waits for it to end."""
+        """Work in our thread, which Ctrl-C does not reach; here it cancels what runs, until it has ended."""
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         future = self._worker.submit(work)
         try:
-            return future.result()
+            return result_of(future)
         except KeyboardInterrupt:
-            self._engine.cancel()
-            future.exception()
+            while not future.done():
+                self._engine.cancel()  # again, since a query may just be about to start its first job
+                wait((future,), timeout=_UNTIL_NEXT_CANCEL_S)
             raise
         except (PySparkException, Py4JError, pa.ArrowException, OSError) as error:
             raise refused(error) from error

@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from featurestore.definitions.views import Column
 from featurestore.errors import QueryError
 from featurestore.warehouse.spark_errors import is_unsupported
 from featurestore.warehouse.spark_session import Driver
-from featurestore.warehouse.spark_types import quoted
+from featurestore.warehouse.spark_types import our_type, quoted
+from featurestore.warehouse.table_columns import refuse_other_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -52,19 +54,42 @@ def refuse_table(session: SparkSession, table: TableWrite) -> None:
 
 
 def write_table(engine: Engine, table: TableWrite, sql: str) -> int:
-    """Store the rows of `sql`; returns how many."""
+    """Store the rows of `sql`, with the partition's column at their end; returns how many."""
     session = engine.session
     exists = table.mode != "create" and session.catalog.tableExists(table.relation)
-    if table.mode == "append" and exists:
-        _refuse_other_columns(session, table.relation, sql)
-        if table.partition is None:
-            return _counted(
-                engine, sql, lambda rows: _in_order(session, table.relation, rows).write.insertInto(table.relation)
-            )
-        return _replace_partition(engine, table.relation, table.partition, sql)
+    rows = _with_partition(table, sql)
     if table.mode == "replace":
-        return _replace(engine, table.relation, sql, exists=exists)
-    return _counted(engine, sql, lambda rows: rows.write.saveAsTable(table.relation))
+        return _replace(engine, table.relation, rows, exists=exists)
+    if not exists:
+        folders = [] if table.partition is None else [table.partition[0]]
+        return _counted(engine, rows, lambda made: _new(made, table.relation, folders))
+    before, new = columns_of(session, f"SELECT * FROM {table.relation}"), columns_of(session, rows)
+    refuse_other_columns(table, before=before, new=new)
+    in_order = f"SELECT {', '.join(quoted(column.name) for column in before)} FROM ({rows})"  # an insert is by place
+    if table.partition is None:
+        return _counted(engine, in_order, lambda made: made.write.insertInto(table.relation))
+    return _replace_partition(engine, table.relation, table.partition, in_order)
+
+
+def columns_of(session: SparkSession, sql: str) -> tuple[Column, ...]:
+    """Columns that a SELECT would yield."""
+    return tuple(Column(name=field.name, type=our_type(field.dataType)) for field in session.sql(sql).schema)
+
+
+def _with_partition(table: TableWrite, sql: str) -> str:
+    if table.partition is None:
+        return sql
+    column, value = table.partition
+    return f"SELECT *, {_literal(value)} AS {quoted(column)} FROM ({sql})"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _new(rows: DataFrame, relation: str, folders: Sequence[str]) -> None:
+    """Make a table, in folders by these columns."""
+    (rows.write.partitionBy(*folders) if folders else rows.write).saveAsTable(relation)
 
 
 def _counted(engine: Engine, sql: str, write: Callable[[DataFrame], None]) -> int:
@@ -95,47 +120,28 @@ def _replace_partition(engine: Engine, relation: str, partition: tuple[str, str]
     from pyspark.errors import AnalysisException
 
     session = engine.session
-    name, value = partition
-    column, text = quoted(name), "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    is_in = f"{column} <=> CAST({text} AS {_type_of(session, relation, name)})"
+    column, value = quoted(partition[0]), _literal(partition[1])
+    is_in = f"{column} <=> {value}"
     try:
         return _counted(engine, sql, lambda rows: rows.writeTo(relation).overwrite(engine.condition(is_in)))
     except AnalysisException as error:
         if not is_unsupported(error):
             raise
     folders = [found.name for found in session.catalog.listColumns(relation) if found.isPartition]
-    if [folder.casefold() for folder in folders] == [name.casefold()]:
-        checked = f"SELECT * FROM ({sql}) WHERE assert_true({is_in}, 'a new row is outside of the partition') IS NULL"
-        rows = _replace_folder(engine, relation, checked)
+    if [folder.casefold() for folder in folders] == [partition[0].casefold()]:
+        rows = _counted(engine, sql, lambda made: made.write.mode("overwrite").insertInto(relation))
         if rows == 0:
-            session.sql(f"ALTER TABLE {relation} DROP IF EXISTS PARTITION ({column} = {text})")
+            session.sql(f"ALTER TABLE {relation} DROP IF EXISTS PARTITION ({column} = {value})")
         return rows
     if folders and session.conf.get("spark.sql.catalogImplementation") == "in-memory":
         what = f"the catalog in memory loses the rows of {relation} when it is renamed, since it has partitions"
-        raise QueryError(what, hint=f"partition it by {name} alone, or use a Hive catalog")
+        raise QueryError(what, hint=f"partition it by {partition[0]} alone, or use a Hive catalog")
     kept = session.sql(f"SELECT * FROM {relation} WHERE NOT ({is_in})")
-
-    def write(new: str, rows: DataFrame) -> None:
-        made = kept.unionByName(rows).write
-        (made.partitionBy(*folders) if folders else made).saveAsTable(new)
-
-    return _swapped(engine, relation, lambda new: _counted(engine, sql, lambda rows: write(new, rows)))
-
-
-def _replace_folder(engine: Engine, relation: str, sql: str) -> int:
-    """A table in folders by this very column: only the folder of the new rows is exchanged."""
-
-    def write(rows: DataFrame) -> None:
-        _in_order(engine.session, relation, rows).write.mode("overwrite").insertInto(relation)
-
-    return _counted(engine, sql, write)
-
-
-def _type_of(session: SparkSession, relation: str, column: str) -> str:
-    fields = {field.name.casefold(): field for field in session.table(relation).schema}
-    if column.casefold() not in fields:
-        raise QueryError(f"the table {relation} has no column '{column}' to replace a part by")
-    return fields[column.casefold()].dataType.simpleString()
+    return _swapped(
+        engine,
+        relation,
+        lambda new: _counted(engine, sql, lambda rows: _new(kept.unionByName(rows), new, folders)),
+    )
 
 
 def _swapped(engine: Engine, relation: str, make: Callable[[str], int]) -> int:
@@ -161,21 +167,6 @@ def _swapped(engine: Engine, relation: str, make: Callable[[str], int]) -> int:
 def _beside(relation: str, suffix: str) -> str:
     *schema, name = _PARTS.findall(relation)
     return ".".join((*schema, quoted(name.strip("`") + suffix)))
-
-
-def _refuse_other_columns(session: SparkSession, relation: str, sql: str) -> None:
-    have = {field.name.casefold(): field.name for field in session.table(relation).schema}
-    come = {field.name.casefold(): field.name for field in session.sql(sql).schema}
-    lacking = [name for folded, name in come.items() if folded not in have]
-    missing = [name for folded, name in have.items() if folded not in come]
-    if lacking or missing:
-        what = f"lacks the column '{lacking[0]}'" if lacking else f"has a column '{missing[0]}' that the new rows lack"
-        raise QueryError(f"the table {relation} {what}", hint="append the same columns, or replace the table")
-
-
-def _in_order(session: SparkSession, relation: str, rows: DataFrame) -> DataFrame:
-    """The rows with the table's order of columns, since an insert goes by position."""
-    return rows.select(*[quoted(field.name) for field in session.table(relation).schema])
 
 
 def write_folder(engine: Engine, uri: str, sql: str) -> int:

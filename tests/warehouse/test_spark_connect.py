@@ -97,7 +97,7 @@ def test_rows_go_in_and_out_and_stages_are_kept(warehouse):
 def test_tables_and_folders_are_written_by_the_server(warehouse, tmp_path):
     assert warehouse.write_table(TableWrite(relation="t"), [], "select id, 'a' as part from range(5)") == 5
     write = TableWrite(relation="t", mode="append", partition=("part", "a"))
-    assert warehouse.write_table(write, [], "select id, 'a' as part from range(3)") == 3
+    assert warehouse.write_table(write, [], "select id from range(3)") == 3
     assert warehouse.write_table(TableWrite(relation="t", mode="replace"), [], "select 1 as x") == 1
     assert rows_of(warehouse, "select * from t") == [{"x": 1}]
     target = tmp_path / "out"
