@@ -43,7 +43,7 @@ _SAME: dict[str, str] = {
     "uuid": "uuid",
     **dict.fromkeys(("json", "jsonb", "variant"), "json"),
 }  # fmt: skip
-_DUCKDB_FLOAT_IS_32_BIT = "float"
+_FLOAT_IS_32_BIT = frozenset(("databricks", "duckdb", "spark"))
 _TIMESTAMP_IS_AN_INSTANT = frozenset(("bigquery", "databricks", "spark"))
 _ARRAY = re.compile(r"^(?:array|list)[<(](.*)[>)]$")
 _BARE_DECIMAL: dict[str, tuple[str, str]] = {
@@ -77,8 +77,9 @@ def parse_type(text: str, *, dialect: str = "duckdb") -> str:
 
     Args:
         text: e.g. ``DECIMAL(18,3)``, ``character varying(20)``, ``INTEGER[]``.
-        dialect: sqlglot's name of the warehouse: DuckDB's FLOAT has 32 bits, elsewhere 64; a TIMESTAMP is an instant
-            in BigQuery, Databricks and Spark, and naive elsewhere; a bare DECIMAL has a size of its own in each.
+        dialect: sqlglot's name of the warehouse: a FLOAT has 32 bits in DuckDB, Databricks and Spark, elsewhere
+            64; a TIMESTAMP is an instant in BigQuery, Databricks and Spark, and naive elsewhere; a bare DECIMAL has a
+            size of its own in each.
 
     Returns:
         The canonical name, ``unknown:<text>`` where we have none.
@@ -109,7 +110,7 @@ def _parse_scalar(folded: str, dialect: str) -> str:
     if zoned is not None:
         suffix = "tz" if zoned[3] == "with time zone" else ""
         return f"{zoned[1]}{suffix}" if zoned[1] == "timestamp" else "time"
-    if folded == _DUCKDB_FLOAT_IS_32_BIT and dialect == "duckdb":
+    if folded == "float" and dialect in _FLOAT_IS_32_BIT:
         return "float32"
     sized = _SIZED.match(folded)
     name = sized["name"] if sized is not None else folded

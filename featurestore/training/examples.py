@@ -125,7 +125,7 @@ def spine_of(
     Raises:
         SpineError: the SQL is not one SELECT or does not run, or the time column is unclear.
     """
-    query = parse_spine(examples.sql, dialect).sql(dialect=dialect)
+    query = parse_spine(examples.sql, "duckdb" if examples.table is not None else dialect).sql(dialect=dialect)
     later = () if labels is None else labels.columns
     if examples.table is not None:
         if ROW_NUMBER in examples.table.column_names:

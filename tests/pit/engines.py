@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from featurestore.sql.plan import Plan
     from tests.pit.strategies import Rows, World
 
-ENGINES = ("duckdb", "postgres", "clickhouse")
+ENGINES = ("duckdb", "postgres", "clickhouse", "spark")
 
 
 class Engine(Protocol):
@@ -46,6 +46,10 @@ def open_engine(engine: str) -> Engine:
         from tests.pit.postgres_answers import Warehouse as Postgres
 
         return Postgres()
+    if engine == "spark":
+        from tests.pit.spark_answers import Warehouse as Spark
+
+        return Spark()
     from tests.pit.duckdb_answers import Warehouse as DuckDB
 
     return DuckDB()

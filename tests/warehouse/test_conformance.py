@@ -102,6 +102,7 @@ def pytest_generate_tests(metafunc):
         mark = tested.mark(behaviour_of(metafunc.function.__name__))
         marks = [] if mark is None else [pytest.mark.xfail(reason=f"{mark.status}: {mark.reason}", strict=True)]
         if tested.opens is not None and (mark is None or mark.status != "text"):
+            marks.extend([pytest.mark.xdist_group("spark"), pytest.mark.spark] if tested.name == "spark" else [])
             cases.append(pytest.param(tested, id=tested.name, marks=marks))
     metafunc.parametrize("tested", cases)
 
@@ -289,7 +290,8 @@ def test_cancel(opened, loaded):
 
 def test_abandon(opened, store):
     relation = store("t", pa.table({"x": list(range(100_000))}))
-    stream = opened.warehouse.read(f"select a.x from {relation} a cross join {relation} b", batch_rows=100)
+    endless = opened.stream or f"select a.x from {relation} a cross join {relation} b"
+    stream = opened.warehouse.read(endless, batch_rows=100)
     assert next(stream).num_rows > 0
     opened.warehouse.abandon()
     assert rows(opened.warehouse, "select 1 as x") == [{"x": 1}]

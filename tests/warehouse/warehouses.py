@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 import pytest
 
+from tests.spark_here import MISSING, folder, settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
@@ -64,6 +66,7 @@ class Opened:
         relation: spells a table as dbt renders it.
         endless: a SELECT that does not end by itself.
         set_zone: the statement that gives the session another time zone.
+        stream: a SELECT whose first rows come soon and whose last never do; empty joins a large table with itself.
         has_null_lists: whether a list can be NULL; else a missing one is empty.
     """
 
@@ -71,6 +74,7 @@ class Opened:
     relation: Callable[[str], str]
     endless: str
     set_zone: str
+    stream: str = ""
     has_null_lists: bool = True
 
 
@@ -138,6 +142,24 @@ def _clickhouse(request: pytest.FixtureRequest) -> Iterator[Opened]:
         warehouse.execute("drop database shop_db")
 
 
+@contextmanager
+def _spark(_: pytest.FixtureRequest) -> Iterator[Opened]:
+    if MISSING:
+        pytest.skip(MISSING)
+    from featurestore.warehouse.spark import open_warehouse
+
+    with closing(open_warehouse(settings(), base_dir=folder())) as warehouse:
+        warehouse.execute("create schema conformance")
+        yield Opened(
+            warehouse=warehouse,
+            relation=lambda name: f"`conformance`.`{name}`",
+            endless="select count(*) as n from range(100000000000) where hash(id, 'x') % 7 = 3 and sqrt(id) > 3",
+            set_zone="set time zone 'America/New_York'",
+            stream="select id from range(0, 1000000000000, 1, 1000000)",  # Spark hands over whole partitions
+        )
+        warehouse.execute("drop schema conformance cascade")
+
+
 _CLICKHOUSE_VALUES = Mark(
     status="never", reason="ClickHouse has no NULL list, no naive time, and one type for texts and bytes"
 )
@@ -159,6 +181,13 @@ WAREHOUSES: tuple[Tested, ...] = (
             **dict.fromkeys(("columns", "schema", "values", "upload", "upload_of_nothing"), _CLICKHOUSE_VALUES),
             "scan": Mark(status="never", reason="the server does not see this machine's files; they are uploaded"),
             "lateral": Mark(status="never", reason="ClickHouse has no LATERAL; its ASOF takes its place"),
+        },
+    ),
+    Tested(
+        name="spark",
+        opens=_spark,
+        marks={
+            "lateral": Mark(status="never", reason="Spark has no indexes to walk down; its ASOF takes its place"),
         },
     ),
     Tested(

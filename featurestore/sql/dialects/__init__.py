@@ -10,12 +10,13 @@ from featurestore.sql.dialects.duckdb import DUCKDB
 from featurestore.sql.dialects.postgres import POSTGRES
 from featurestore.sql.dialects.redshift import REDSHIFT
 from featurestore.sql.dialects.snowflake import SNOWFLAKE
+from featurestore.sql.dialects.spark import SPARK
 from featurestore.sql.dialects.table import Dialect
 from featurestore.sql.dialects.trino import TRINO
 
 DIALECTS = {
     dialect.name: dialect
-    for dialect in (DUCKDB, POSTGRES, CLICKHOUSE, SNOWFLAKE, BIGQUERY, REDSHIFT, DATABRICKS, TRINO)
+    for dialect in (DUCKDB, POSTGRES, CLICKHOUSE, SPARK, SNOWFLAKE, BIGQUERY, REDSHIFT, DATABRICKS, TRINO)
 }
 
 

@@ -1,0 +1,49 @@
+"""A Spark on this machine for tests: small, quiet, its tables in a folder of its own; one per test process."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+MISSING = (
+    "pyspark is not installed"
+    if find_spec("pyspark") is None
+    else "Java is not installed"
+    if shutil.which("java") is None
+    else ""
+)
+
+
+# For a module's `pytestmark`: skipped without Spark; kept together, since each process has a Java of its own.
+MARKS = [
+    pytest.mark.spark,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("spark"),
+    pytest.mark.skipif(bool(MISSING), reason=MISSING or "Spark runs here"),
+]
+
+
+@cache
+def folder() -> Path:
+    """Where this process keeps Spark's tables."""
+    return Path(tempfile.mkdtemp(prefix="featurestore-spark-"))
+
+
+def settings(**changes: object) -> dict[str, object]:
+    """A dbt-spark target, `config` of Spark's own; the first one opened in a process starts Java with it."""
+    config = {
+        "spark.master": "local[2]",
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # short runs
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": 2,
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(folder() / "warehouse"),
+    }
+    return {"method": "session", "schema": "default", "config": config, **changes}

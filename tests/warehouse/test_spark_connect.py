@@ -1,0 +1,148 @@
+"""Spark Connect: the same warehouse, when the driver is a server elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from featurestore.errors import QueryError, WarehouseError
+from featurestore.warehouse.protocol import TableWrite
+from featurestore.warehouse.spark import open_warehouse
+from tests.spark_here import MARKS, settings
+
+pytestmark = MARKS
+START_TIMEOUT_S = 180
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Start a server on a free port; yields the port."""
+    import pyspark
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = tmp_path_factory.mktemp("connect")
+    confs = {
+        **settings()["config"],
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": port,
+        "spark.ui.enabled": "false",
+        "spark.sql.warehouse.dir": str(base / "warehouse"),
+    }
+    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
+    given = [part for name, value in confs.items() for part in ("--conf", f"{name}={value}")]
+    command = [str(submit), *given, "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
+    with (base / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=base, env=os.environ | {"SPARK_NO_DAEMONIZE": "1"}
+        )
+        try:
+            _wait_for(port, process, base / "log")
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(base)
+
+
+def _wait_for(port, process, log):
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture
+def warehouse(server, tmp_path):
+    with closing(
+        open_warehouse({"host": f"sc://127.0.0.1:{server}", "schema": "default"}, base_dir=tmp_path)
+    ) as opened:
+        yield opened
+
+
+def rows_of(warehouse, sql):
+    return warehouse.read(sql).read_all().to_pylist()
+
+
+def test_rows_go_in_and_out_and_stages_are_kept(warehouse):
+    frame = pa.table({"id": pa.array([1, None], pa.int64()), "at": pa.array([0, None], pa.timestamp("us"))})
+    warehouse.upload("a frame", frame)
+    warehouse.execute("cache table `__kept` as select *, rand() as x from `a frame`")
+    assert warehouse.read("select id, at from `__kept` order by id desc").read_all().to_pylist() == frame.to_pylist()
+    assert rows_of(warehouse, "select count(*) as n from `__kept` a join `__kept` b using (id, x)") == [{"n": 1}]
+    assert rows_of(warehouse, "select current_timezone() as zone") == [{"zone": "UTC"}]
+    assert warehouse.lacks == frozenset()
+    batches = list(warehouse.read("select id from range(0, 50000, 1, 2) order by id", batch_rows=10_000))
+    assert max(batch.num_rows for batch in batches) <= 10_000
+    assert sum(batch.num_rows for batch in batches) == 50_000
+
+
+def test_tables_and_folders_are_written_by_the_server(warehouse, tmp_path):
+    assert warehouse.write_table(TableWrite(relation="t"), [], "select id, 'a' as part from range(5)") == 5
+    write = TableWrite(relation="t", mode="append", partition=("part", "a"))
+    assert warehouse.write_table(write, [], "select id from range(3)") == 3
+    assert warehouse.write_table(TableWrite(relation="t", mode="replace"), [], "select 1 as x") == 1
+    assert rows_of(warehouse, "select * from t") == [{"x": 1}]
+    target = tmp_path / "out"
+    assert warehouse.write_files(str(target), [], "select * from range(9)") == 9
+    assert pq.read_table(target).num_rows == 9
+    with pytest.raises(QueryError, match="already exists"):
+        warehouse.write_files(str(target), [], "select * from range(9)")
+
+
+def test_an_error_is_one_sentence(warehouse):
+    with pytest.raises(
+        QueryError, match=r"^Spark refused a statement: The table or view `nowhere` cannot be found\."
+    ) as caught:
+        warehouse.read("select * from nowhere")
+    assert "\n" not in caught.value.what
+    with pytest.raises(QueryError, match=r"^Spark refused a statement: boom$"):
+        warehouse.read("select raise_error('boom') from range(3)").read_all()
+
+
+def test_a_query_is_cancelled_on_the_server(warehouse):
+    threading.Timer(1.0, warehouse.abandon).start()
+    with pytest.raises(QueryError, match=r"(?i)cancel|interrupt"):
+        warehouse.read(
+            "select count(*) from range(100000000000) where hash(id, 'x') % 7 = 3 and sqrt(id) > 3"
+        ).read_all()
+    assert rows_of(warehouse, "select 1 as x") == [{"x": 1}]
+
+
+def test_a_host_and_a_port_are_enough(server, tmp_path):
+    target = {"method": "connect", "host": "127.0.0.1", "port": server}
+    with closing(open_warehouse(target, base_dir=tmp_path)) as opened:
+        assert rows_of(opened, "select 1 as x") == [{"x": 1}]
+
+
+def test_a_server_that_speaks_something_else_is_told(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=_hang_up, args=(other,), daemon=True).start()
+        url = f"sc://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(WarehouseError, match="does not speak Spark Connect"):
+            open_warehouse({"host": url}, base_dir=tmp_path)
+
+
+def _hang_up(server):
+    while True:
+        try:
+            server.accept()[0].close()
+        except OSError:
+            return
