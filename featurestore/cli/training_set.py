@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import click
 from featurestore.cli.asking import Asked, training_options
 from featurestore.cli.options import Common, common_options, example, keep, kept
 from featurestore.cli.output import aligned, cell, counted, result, result_json, say
+from featurestore.cli.progress import stage_line
 from featurestore.errors import CheckError, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ def command(
         _refuse_more(asked, "--replay", allowed=("spine",))
         _replay(common, asked, destination, replayed)
     elif destination.name is None:
-        _print_rows(asked.ask(common.store()).to_arrow(), as_json=common.as_json)
+        job = asked.ask(common.store())
+        with stage_line() as line:
+            table = replace(job, on_stage=line.stage).to_arrow()
+        _print_rows(table, as_json=common.as_json)
     else:
         _write(asked.ask(common.store()), destination, as_json=common.as_json)
 
@@ -185,7 +189,8 @@ def _tell(line: str, differences: Sequence[Difference]) -> None:
 
 def _write(job: HistoricalFeatures, destination: Destination, *, as_json: bool) -> None:
     started = time.monotonic()
-    card = destination.write(job)
+    with stage_line() as line:
+        card = destination.write(replace(job, on_stage=line.stage))
     seconds = time.monotonic() - started
     if as_json:
         result_json({"path": destination.name, "seconds": round(seconds, 3), "card": card})

@@ -168,6 +168,21 @@ def test_a_progress_line_is_for_terminals_and_never_touches_the_result(applied):
     assert len(out.splitlines()) == 2
 
 
+def test_a_training_set_shows_a_bar_with_a_step_per_view(applied):
+    ours, theirs = pty.openpty()
+    asked = ("--spine", "labels", "--service", "churn", "--output", "train.parquet")
+    process = start("training-set", *asked, cwd=applied.folder, environ={"TERM": "xterm"}, stderr=theirs)
+    os.close(theirs)
+    with process:
+        talk = read_terminal(ours)
+        out = process.stdout.read()
+    assert process.returncode == 0
+    assert "2/2" in talk
+    assert "the result" in talk
+    assert out.startswith("train.parquet  ")
+    assert "\x1b" not in out
+
+
 def test_a_reader_that_goes_away_is_not_an_error_to_talk_about(applied):
     with applied.start("training-sql", "--spine", "labels", "--service", "churn") as process:
         process.stdout.close()
