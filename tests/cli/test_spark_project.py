@@ -85,7 +85,7 @@ def test_a_training_set_is_a_folder_that_the_workers_wrote(project):
     assert (made / "_SUCCESS").is_file()
     assert seen(pq.read_table(made).to_pylist()) == SEEN
     card = json.loads((project.folder / "train.parquet.json").read_text())
-    assert (card["rows"], card["dialect"], card["spine"]) == (2, "spark", "ref('labels')")
+    assert (card["rows"], card["dialect"], card["spine"]["label"]) == (2, "spark", "ref('labels')")
 
 
 def test_a_training_set_is_a_table(project, tables):
@@ -93,11 +93,17 @@ def test_a_training_set_is_a_table(project, tables):
         "training-set", "--spine", "shop.labels", "--time", "label_at", *CHURN, "--into", "shop.train", "--json"
     )
     assert (ran.code, ran.err) == (0, "")
-    assert ran.json["record"]["rows"] == 2
+    assert ran.json["card"]["rows"] == 2
     assert seen(tables.read("select * from shop.train").read_all().to_pylist()) == SEEN
     again = project.run("training-set", "--spine", "shop.labels", "--time", "label_at", *CHURN, "--into", "shop.train")
     assert again.code == 1
     assert "exists already" in again.err
+    asked = ("training-set", "--spine", "shop.labels", "--time", "label_at", *CHURN, "--into", "shop.daily", "--append")
+    for day, limit in (("2026-06-04", "2"), ("2026-06-05", "2"), ("2026-06-05", "1")):
+        ran = project.run(*asked, "--partition", f"day={day}", "--limit", limit)
+        assert (ran.code, ran.err) == (0, "")
+    counted = tables.read("select day, count(*) as n from shop.daily group by day order by day").read_all().to_pylist()
+    assert counted == [{"day": "2026-06-04", "n": 2}, {"day": "2026-06-05", "n": 1}]
 
 
 def test_examples_from_a_file_are_sent_to_spark_and_come_back_in_order(project):
