@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from functools import cache
@@ -30,8 +31,10 @@ MARKS = [
 
 @cache
 def folder() -> Path:
-    """Where this process keeps Spark's tables."""
-    return Path(tempfile.mkdtemp(prefix="featurestore-spark-"))
+    """Where this process keeps Spark's tables; gone when it ends."""
+    made = tempfile.mkdtemp(prefix="featurestore-spark-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
 
 
 def settings(**changes: object) -> dict[str, object]:
