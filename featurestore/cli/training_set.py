@@ -95,7 +95,7 @@ def command(
     elif destination.name is None:
         job = asked.ask(common.store())
         with stage_line() as line:
-            table = replace(job, on_stage=line.stage).to_arrow()
+            table = replace(job.in_order(), on_stage=line.stage).to_arrow()
         _print_rows(table, as_json=common.as_json)
     else:
         _write(asked.ask(common.store()), destination, as_json=common.as_json)

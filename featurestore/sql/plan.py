@@ -28,7 +28,7 @@ class Retrieval:
         as_of: overrides every view's own rule (SEMANTICS P8).
         event_timestamps: add ``<view>__event_timestamp`` and ``<view>__found`` at the end, per use (P6).
         prune: read only rows in the spine's time range; never changes a result (P15).
-        ordered: return examples in their input order (P1); needs a spine that numbers its rows.
+        ordered: return examples in their input order (P1), where a spine or the warehouse numbers its rows.
         strategy: how rows are searched; None chooses it per use. Views with validity intervals have their own.
         measured: what is known of the data, per use in the selection's order; empty when nothing is.
         between: from when to when the examples are, where that is known; else each query asks the spine.

@@ -85,7 +85,7 @@ def training_plan(
         result = result.select(alias(column(output.feature.name, names[id(output.use)]), output.name), copy=False)
     if options.event_timestamps:
         result = result.select(*_event_time_columns(spine, selection, found), copy=False)
-    if options.ordered:
+    if options.ordered and (target.has_stable_rows or spine.row_number is not None):
         result = result.order_by(column(SPINE_ROW, FROM_SPINE), copy=False)
     return Plan(dialect=target, steps=tuple(steps), result=result, choices=tuple(choices))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import sys
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from featurestore.errors import UsageError
@@ -290,6 +290,11 @@ class HistoricalFeatures:
             sql_sha256=sha256(sql),
             sql=without_secrets(sql),
         )
+
+    def in_order(self) -> HistoricalFeatures:
+        """The same training set with its rows in the order of the examples, where the warehouse numbers them."""
+        ordered = replace(self.compiled.options, ordered=True)
+        return replace(self, compiled=replace(self.compiled, options=ordered))
 
     def explain(self) -> tuple[Choice, ...]:
         """How the rows of each view would be searched here, and why; counts the data, runs nothing else."""

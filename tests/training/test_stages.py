@@ -69,3 +69,10 @@ def test_a_range_has_nothing_to_search(asking):
     assert between().explain() == ()
     with pytest.raises(UsageError, match="strategy say nothing"):
         between(strategy="asof")
+
+
+def test_rows_come_in_the_order_of_the_examples_when_asked_to(asking):
+    """P1: SQL leaves the order open; what is printed has the spine's."""
+    spine = "select range as n, range % 3 as customer_id, timestamp '2026-06-09' as label_at from range(20000)"
+    rows = asking(spine=spine, strategy="range_argmax").in_order().to_arrow()
+    assert rows.column("n").to_pylist() == list(range(20_000))
