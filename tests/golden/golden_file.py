@@ -8,7 +8,8 @@
 The question, all of it but `spine`, `views` and `features` optional (types are DuckDB's):
 
     ask: training                    or newest, snapshot, range, candidates
-    dialects: [duckdb, ..]           all of them by default; each is run in DuckDB, translated, or where it runs here
+    dialects: [duckdb, ..]           all of them by default; each is run in DuckDB, translated, or where it runs here.
+                                     Spark is written as for a version without ASOF, whose text sqlglot can read.
     spine: {sql: ..., time: ..., from: {table: {column: type}}, columns: {column: type}}
     views:
       name: {keys: {column: type}, time: {column: type}, created_at: .., valid_to: .., features: {column: type},
@@ -17,6 +18,8 @@ The question, all of it but `spine`, `views` and `features` optional (types are 
     full_feature_names, event_timestamps: true
     as_of: knowledge
     start, end, at: times
+    strategy: asof, ..               how rows are searched; by default as the dialect likes best
+    has_index: false                 whether the views' tables have an index
     example: {keys: {column: value}, at: time, limit: 2}     of `ask: candidates`
 """
 
@@ -36,6 +39,7 @@ from featurestore.definitions.spine import Spine
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, Feature, FeatureView
 from featurestore.sql.candidates import KeyValue, candidates_plan
+from featurestore.sql.choice import Measured
 from featurestore.sql.dialects import DIALECTS
 from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.sql.plan import Retrieval
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
     from featurestore.sql.plan import Plan
     from tests.pit.duckdb_answers import Warehouse
 
+WITHOUT_ASOF = "without ASOF"
+SECTIONS = tuple(f"{dialect}, {WITHOUT_ASOF}" if dialect == "spark" else dialect for dialect in DIALECTS)
 EXAMPLES, FEATURE_ROWS = 150, 150
 NOON = 1_715_947_200_000_000  # 2024-05-17 12:00 UTC
 OFFSETS = (0, 1, SECOND, HOUR, HOUR + 1, DAY, 2 * DAY, 7 * DAY - 1, 7 * DAY, 7 * DAY + 1, 7 * DAY + HOUR)
@@ -97,13 +103,13 @@ def write(path: Path, golden: GoldenFile, sql: dict[str, str]) -> None:
 def compiled(question: dict[str, Any]) -> dict[str, str]:
     """Write the SQL of a question, by section."""
     sql = {}
-    for section in question.get("dialects", DIALECTS):
-        dialect, _, staged = section.partition(", ")
+    for section in question.get("dialects", SECTIONS):
+        dialect, _, variant = section.partition(", ")
         if question.get("ask") == "newest":
             sql[section] = f"{newest_query(_only_view(question), _window(question), dialect=dialect)};\n"
             continue
-        plan = _plan(question, dialect)
-        made, last = plan.statements() if staged else ((), plan.select())
+        plan = _plan(question, dialect, lacks=frozenset({"asof"} if variant == WITHOUT_ASOF else ()))
+        made, last = plan.statements() if variant == "staged" else ((), plan.select())
         statements = (*(statement.sql for statement in made), last)
         sql[section] = "".join(f"{statement};\n" for statement in statements)
     return sql
@@ -163,7 +169,7 @@ def expected(
     return [tuple(row[name] for name in names) for row in oracle.rows_between(view, rows, *bounds)]
 
 
-def _plan(question: dict[str, Any], dialect: str) -> Plan:
+def _plan(question: dict[str, Any], dialect: str, lacks: frozenset[str] = frozenset()) -> Plan:
     ask = question.get("ask", "training")
     selection = _selection(question)
     if ask == "candidates":
@@ -176,7 +182,13 @@ def _plan(question: dict[str, Any], dialect: str) -> Plan:
         spine = snapshot_spine(selection, _moment(question["at"]), dialect=dialect)
     else:
         spine = _spine(question)
-    options = Retrieval(as_of=question.get("as_of"), event_timestamps=question.get("event_timestamps", False))
+    options = Retrieval(
+        as_of=question.get("as_of"),
+        event_timestamps=question.get("event_timestamps", False),
+        strategy=question.get("strategy"),
+        measured=tuple(Measured(has_index=question.get("has_index")) for _ in selection.uses),
+        lacks=lacks,
+    )
     return training_plan(spine, selection, dialect=dialect, options=options)
 
 

@@ -15,6 +15,7 @@ from tests.pit.engines import open_engine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SPARK_ASOF = "spark"  # sqlglot writes Spark's MATCH_CONDITION and does not read it
 CASES = sorted((Path(__file__).parent / "cases").glob("*.sql"))
 
 
@@ -54,6 +55,8 @@ def test_the_record_parses_in_its_dialect(path):
     golden = golden_file.read(path)
     assert golden.sql
     for section, sql in golden.sql.items():
+        if section == SPARK_ASOF:
+            continue
         statements = [statement for statement in sqlglot.parse(sql, read=section.partition(",")[0]) if statement]
         assert statements
         assert not any(statement.find(sqlglot.exp.Command) for statement in statements)
@@ -68,10 +71,11 @@ def test_the_record_answers_what_the_rules_say(path, warehouse):
     assert any(any(value is not None for value in row[-2:]) for row in expected), "the case shows no value"
     for section, text in golden.sql.items():
         dialect = section.partition(",")[0]
-        if dialect == "clickhouse":
-            continue  # it runs in its own engine, below
+        if dialect == "clickhouse" or section == SPARK_ASOF:
+            continue  # it runs in its own engine: below, and tests/pit/test_spark.py
         with warehouse.session() as session:
-            *made, last = [in_duckdb(sql, dialect) for sql in text.split(";\n") if sql]
+            rows = [sql for sql in text.split(";\n") if sql and not sql.startswith(("CREATE INDEX", "ANALYZE"))]
+            *made, last = [in_duckdb(sql, dialect) for sql in rows]
             for statement in made:
                 session.execute(statement)
             assert same_rows(rows_of(session.sql(last).to_arrow_table()), expected), section
@@ -83,7 +87,9 @@ def test_the_record_for_clickhouse_answers_the_same_there(path, warehouse, click
     tables = golden_file.fill(warehouse, golden.question)
     golden_file.fill(clickhouse, golden.question)
     expected = golden_file.expected(warehouse, golden.question, tables)
-    section, text = next((name, text) for name, text in golden.sql.items() if name.startswith("clickhouse"))
+    section, text = next(((name, text) for name, text in golden.sql.items() if name.startswith("clickhouse")), ("", ""))
+    if not section:
+        pytest.skip("no text for ClickHouse")
     *made, last = [sql for sql in text.split(";\n") if sql]
     for statement in made:
         clickhouse.opened.execute(statement)

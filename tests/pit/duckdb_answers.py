@@ -124,6 +124,8 @@ def in_duckdb(sql: str, dialect: str) -> str:
     tree = sqlglot.parse_one(sql, read=dialect)
     for join in tree.find_all(sqlglot.exp.Join):
         _as_condition(join)
+    for counted in list(tree.find_all(sqlglot.exp.UnixMicros)):
+        _as_instant(counted)
     return tree.sql(dialect="duckdb").replace("TEXT(MAX)", "TEXT")  # Redshift's text of any length
 
 
@@ -135,6 +137,13 @@ def _as_condition(join: sqlglot.exp.Join) -> None:
         join.set("match_condition", None)
         join.set("on", match.copy() if keys is None else sqlglot.exp.and_(keys, match.copy()))
         join.set("side", "LEFT")
+
+
+def _as_instant(counted: sqlglot.exp.UnixMicros) -> None:
+    """Spark's 1970 plus a microsecond times an instant's count: what DuckDB calls the naive time in UTC."""
+    added = counted.find_ancestor(sqlglot.exp.Add)
+    if added is not None and isinstance(counted.parent, sqlglot.exp.Mul):
+        added.replace(sqlglot.exp.AtTimeZone(this=counted.this.copy(), zone=sqlglot.exp.Literal.string("UTC")))
 
 
 def plan_of(

@@ -255,6 +255,89 @@ ORDER BY
   "c"."__event" DESC,
   "c"."eur_usd" DESC,
   "c"."quoted_at" DESC;
+-- spark, without ASOF
+WITH `__spine` AS (
+  /* the example, its time in UTC */
+  SELECT
+    CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ) AS `__spine_time`
+), `__rows` AS (
+  /* P2: exchange_rates: the rows with the example's keys, and from when each is usable */
+  SELECT
+    `s`.`__spine_time`,
+    `v`.`quoted_at` AS `__event`,
+    CAST(NULL AS TIMESTAMP_NTZ) AS `__created`,
+    `v`.`quoted_at` AS `__usable_from`,
+    CAST(NULL AS TIMESTAMP_NTZ) AS `__valid_to`,
+    `v`.`eur_usd`,
+    `v`.`quoted_at`
+  FROM `__spine` AS `s`
+  CROSS JOIN exchange_rates AS `v`
+), `__grouped` AS (
+  /* 0: may be taken; 2: not usable by then (P2, P7, P8) */
+  SELECT
+    `r`.*,
+    CASE WHEN `r`.`__usable_from` <= `r`.`__spine_time` THEN 0 ELSE 2 END AS `__group`
+  FROM `__rows` AS `r`
+), `__counts` AS (
+  /* how many rows each group has */
+  SELECT
+    `__group`,
+    COUNT(*) AS `__of_group`
+  FROM `__grouped`
+  GROUP BY
+    `__group`
+), `__in_play` AS (
+  /* P4: the newest of those that may be taken; the first one is */
+  SELECT
+    *
+  FROM `__grouped` AS `g`
+  WHERE
+    `g`.`__group` = 0
+  ORDER BY
+    `g`.`__event` DESC NULLS LAST,
+    `g`.`eur_usd` DESC NULLS LAST,
+    `g`.`quoted_at` DESC NULLS LAST
+  LIMIT 4
+), `__later` AS (
+  /* the soonest usable of those that were not yet */
+  SELECT
+    *
+  FROM `__grouped` AS `g`
+  WHERE
+    `g`.`__group` = 2
+  ORDER BY
+    `g`.`__usable_from` ASC NULLS LAST,
+    `g`.`__event` DESC NULLS LAST,
+    `g`.`eur_usd` DESC NULLS LAST,
+    `g`.`quoted_at` DESC NULLS LAST
+  LIMIT 3
+)
+SELECT
+  `c`.`__group`,
+  `n`.`__of_group`,
+  `c`.`__event`,
+  `c`.`__created`,
+  `c`.`__usable_from`,
+  `c`.`__valid_to`,
+  `c`.`eur_usd`,
+  `c`.`quoted_at`
+FROM (
+  SELECT
+    *
+  FROM `__in_play`
+  UNION ALL
+  SELECT
+    *
+  FROM `__later`
+) AS `c`
+JOIN `__counts` AS `n`
+  ON `n`.`__group` = `c`.`__group`
+ORDER BY
+  `c`.`__group` ASC NULLS LAST,
+  CASE WHEN `c`.`__group` = 2 THEN `c`.`__usable_from` END ASC NULLS LAST,
+  `c`.`__event` DESC NULLS LAST,
+  `c`.`eur_usd` DESC NULLS LAST,
+  `c`.`quoted_at` DESC NULLS LAST;
 -- snowflake
 WITH "__spine" AS (
   /* the example, its time in UTC */

@@ -429,6 +429,189 @@ LEFT JOIN "__orders"
 LEFT JOIN "__clicks"
   ON "s"."user_id" = "__clicks"."__key_0"
   AND "s"."__spine_time" = "__clicks"."__spine_time";
+-- spark, without ASOF
+WITH `__spine` AS (
+  /* P1: one row per example, duplicates kept; P14: times in UTC */
+  SELECT
+    `spine`.`user_id`,
+    `spine`.`labelled_at`,
+    `spine`.`score`,
+    `spine`.`labelled_at` AS `__spine_time`
+  FROM (
+    SELECT
+      user_id,
+      labelled_at,
+      score
+    FROM labels
+  ) AS `spine`
+), `__orders__time` AS (
+  /* P2: orders: the newest event time at or before each example; P15: rows that no example can see are not read */
+  SELECT
+    `v`.`__key_0`,
+    `v`.`__spine_time`,
+    `v`.`__event`
+  FROM (
+    SELECT
+      `t`.`__key_0`,
+      `t`.`__spine_time`,
+      `t`.`__side`,
+      MAX(`t`.`__event`) OVER (
+        PARTITION BY `t`.`__key_0`
+        ORDER BY `t`.`__spine_time` ASC NULLS LAST, `t`.`__side` ASC NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS `__event`
+    FROM (
+      SELECT
+        `v`.`__key_0`,
+        `v`.`__usable_from` AS `__spine_time`,
+        `v`.`__event`,
+        0 AS `__side`
+      FROM (
+        SELECT
+          `v`.`user_id` AS `__key_0`,
+          `v`.`observed_at` AS `__usable_from`,
+          `v`.`observed_at` AS `__event`
+        FROM orders AS `v`
+        WHERE
+          `v`.`observed_at` IS NOT NULL
+          AND `v`.`observed_at` <= (
+            SELECT
+              MAX(`__spine_time`)
+            FROM `__spine`
+          )
+      ) AS `v`
+      UNION ALL
+      SELECT
+        `s`.`user_id` AS `__key_0`,
+        `s`.`__spine_time`,
+        CAST(NULL AS TIMESTAMP_NTZ) AS `__event`,
+        1 AS `__side`
+      FROM (
+        SELECT DISTINCT
+          `user_id`,
+          `__spine_time`
+        FROM `__spine`
+        WHERE
+          `__spine_time` IS NOT NULL AND `user_id` IS NOT NULL
+      ) AS `s`
+    ) AS `t`
+  ) AS `v`
+  WHERE
+    `v`.`__side` = 1 AND `v`.`__event` IS NOT NULL
+), `__orders` AS (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    `r`.`__key_0`,
+    `r`.`__spine_time`,
+    `r`.`score`,
+    `r`.`observed_at`
+  FROM (
+    SELECT
+      `m`.`__key_0`,
+      `m`.`__spine_time`,
+      `v`.`score`,
+      `v`.`observed_at`,
+      ROW_NUMBER() OVER (
+        PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
+        ORDER BY `v`.`score` DESC NULLS LAST, `v`.`observed_at` DESC NULLS LAST
+      ) AS `__rank`
+    FROM `__orders__time` AS `m`
+    JOIN orders AS `v`
+      ON `v`.`user_id` = `m`.`__key_0` AND `v`.`observed_at` = `m`.`__event`
+  ) AS `r`
+  WHERE
+    `r`.`__rank` = 1
+), `__clicks__time` AS (
+  /* P2: clicks: the newest event time at or before each example; P15: rows that no example can see are not read */
+  SELECT
+    `v`.`__key_0`,
+    `v`.`__spine_time`,
+    `v`.`__event`
+  FROM (
+    SELECT
+      `t`.`__key_0`,
+      `t`.`__spine_time`,
+      `t`.`__side`,
+      MAX(`t`.`__event`) OVER (
+        PARTITION BY `t`.`__key_0`
+        ORDER BY `t`.`__spine_time` ASC NULLS LAST, `t`.`__side` ASC NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS `__event`
+    FROM (
+      SELECT
+        `v`.`__key_0`,
+        `v`.`__usable_from` AS `__spine_time`,
+        `v`.`__event`,
+        0 AS `__side`
+      FROM (
+        SELECT
+          `v`.`user_id` AS `__key_0`,
+          `v`.`observed_at` AS `__usable_from`,
+          `v`.`observed_at` AS `__event`
+        FROM clicks AS `v`
+        WHERE
+          `v`.`observed_at` IS NOT NULL
+          AND `v`.`observed_at` <= (
+            SELECT
+              MAX(`__spine_time`)
+            FROM `__spine`
+          )
+      ) AS `v`
+      UNION ALL
+      SELECT
+        `s`.`user_id` AS `__key_0`,
+        `s`.`__spine_time`,
+        CAST(NULL AS TIMESTAMP_NTZ) AS `__event`,
+        1 AS `__side`
+      FROM (
+        SELECT DISTINCT
+          `user_id`,
+          `__spine_time`
+        FROM `__spine`
+        WHERE
+          `__spine_time` IS NOT NULL AND `user_id` IS NOT NULL
+      ) AS `s`
+    ) AS `t`
+  ) AS `v`
+  WHERE
+    `v`.`__side` = 1 AND `v`.`__event` IS NOT NULL
+), `__clicks` AS (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    `r`.`__key_0`,
+    `r`.`__spine_time`,
+    `r`.`score`,
+    `r`.`observed_at`
+  FROM (
+    SELECT
+      `m`.`__key_0`,
+      `m`.`__spine_time`,
+      `v`.`score`,
+      `v`.`observed_at`,
+      ROW_NUMBER() OVER (
+        PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
+        ORDER BY `v`.`score` DESC NULLS LAST, `v`.`observed_at` DESC NULLS LAST
+      ) AS `__rank`
+    FROM `__clicks__time` AS `m`
+    JOIN clicks AS `v`
+      ON `v`.`user_id` = `m`.`__key_0` AND `v`.`observed_at` = `m`.`__event`
+  ) AS `r`
+  WHERE
+    `r`.`__rank` = 1
+)
+SELECT
+  `s`.`user_id`,
+  `s`.`labelled_at`,
+  `s`.`score`,
+  `__orders`.`score` AS `orders__score`,
+  `__clicks`.`score` AS `clicks__score`
+FROM `__spine` AS `s`
+LEFT JOIN `__orders`
+  ON `s`.`user_id` = `__orders`.`__key_0`
+  AND `s`.`__spine_time` = `__orders`.`__spine_time`
+LEFT JOIN `__clicks`
+  ON `s`.`user_id` = `__clicks`.`__key_0`
+  AND `s`.`__spine_time` = `__clicks`.`__spine_time`;
 -- snowflake
 WITH "__spine" AS (
   /* P1: one row per example, duplicates kept; P14: times in UTC */

@@ -116,6 +116,47 @@ QUALIFY
   ) = 1
 ORDER BY
   "user_id" ASC;
+-- spark, without ASOF
+SELECT
+  `r`.`user_id`,
+  `r`.`observed_at`,
+  `r`.`loaded_at`,
+  `r`.`orders_7d`,
+  `r`.`spend_7d_usd`
+FROM (
+  SELECT
+    `v`.`user_id`,
+    `v`.`observed_at`,
+    `v`.`loaded_at`,
+    `v`.`orders_7d`,
+    `v`.`spend_7d_usd`,
+    ROW_NUMBER() OVER (
+      PARTITION BY `v`.`user_id`
+      ORDER BY `v`.`loaded_at` DESC NULLS LAST, `v`.`orders_7d` DESC NULLS LAST, `v`.`spend_7d_usd` DESC NULLS LAST
+    ) AS `__rank`
+  FROM user_activity AS `v`
+  JOIN (
+    SELECT
+      `v`.`user_id` AS `__key_0`,
+      MAX(`v`.`observed_at`) AS `__event`
+    FROM user_activity AS `v`
+    WHERE
+      `v`.`user_id` IS NOT NULL
+      AND `v`.`observed_at` + INTERVAL '1' HOUR <= CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ)
+      AND `v`.`observed_at` >= CAST('2024-05-17 12:00:00' AS TIMESTAMP_NTZ)
+    GROUP BY
+      `v`.`user_id`
+  ) AS `m`
+    ON `v`.`user_id` = `m`.`__key_0` AND `v`.`observed_at` = `m`.`__event`
+  WHERE
+    `v`.`user_id` IS NOT NULL
+    AND `v`.`observed_at` + INTERVAL '1' HOUR <= CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ)
+    AND `v`.`observed_at` >= CAST('2024-05-17 12:00:00' AS TIMESTAMP_NTZ)
+) AS `r`
+WHERE
+  `r`.`__rank` = 1
+ORDER BY
+  `user_id` ASC NULLS LAST;
 -- snowflake
 SELECT
   "v"."user_id",

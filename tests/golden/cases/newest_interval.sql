@@ -83,6 +83,36 @@ QUALIFY
   ) = 1
 ORDER BY
   "user_id" ASC;
+-- spark, without ASOF
+SELECT
+  `r`.`user_id`,
+  `r`.`dbt_valid_from`,
+  `r`.`plan`,
+  `r`.`dbt_valid_to`
+FROM (
+  SELECT
+    `v`.`user_id`,
+    `v`.`dbt_valid_from`,
+    `v`.`plan`,
+    `v`.`dbt_valid_to`,
+    ROW_NUMBER() OVER (
+      PARTITION BY `v`.`user_id`
+      ORDER BY CASE
+        WHEN `v`.`dbt_valid_to` IS NULL
+        OR `v`.`dbt_valid_to` > CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ)
+        THEN 0
+        ELSE 1
+      END ASC NULLS LAST, `v`.`dbt_valid_from` DESC NULLS LAST, `v`.`plan` DESC NULLS LAST, `v`.`dbt_valid_from` DESC NULLS LAST, `v`.`dbt_valid_to` DESC NULLS FIRST
+    ) AS `__rank`
+  FROM user_plan AS `v`
+  WHERE
+    `v`.`user_id` IS NOT NULL
+    AND `v`.`dbt_valid_from` <= CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ)
+) AS `r`
+WHERE
+  `r`.`__rank` = 1
+ORDER BY
+  `user_id` ASC NULLS LAST;
 -- snowflake
 SELECT
   "v"."user_id",

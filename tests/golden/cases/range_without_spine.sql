@@ -34,6 +34,19 @@ FROM user_activity AS "v"
 WHERE
   CAST("v"."observed_at" AS Nullable(DateTime64(6, 'UTC'))) >= CAST('2024-05-17 12:00:00' AS Nullable(DateTime64(6, 'UTC')))
   AND CAST("v"."observed_at" AS Nullable(DateTime64(6, 'UTC'))) <= CAST('2024-05-19 12:00:00' AS Nullable(DateTime64(6, 'UTC')));
+-- spark, without ASOF
+SELECT
+  `v`.`user_id` AS `user_id`,
+  `v`.`observed_at` AS `event_timestamp`,
+  `v`.`orders_7d` AS `orders_7d`
+FROM user_activity AS `v`
+WHERE
+  (
+    CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ) + INTERVAL '0.000001' SECOND * UNIX_MICROS(`v`.`observed_at`)
+  ) >= CAST('2024-05-17 12:00:00' AS TIMESTAMP_NTZ)
+  AND (
+    CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ) + INTERVAL '0.000001' SECOND * UNIX_MICROS(`v`.`observed_at`)
+  ) <= CAST('2024-05-19 12:00:00' AS TIMESTAMP_NTZ);
 -- snowflake
 SELECT
   "v"."user_id" AS "user_id",

@@ -280,6 +280,118 @@ FROM "__spine" AS "s"
 LEFT JOIN "__user_activity"
   ON "s"."user_id" = "__user_activity"."__key_0"
   AND "s"."__spine_time" = "__user_activity"."__spine_time";
+-- spark, without ASOF
+WITH `__spine` AS (
+  /* P1: one row per example, duplicates kept; P14: times in UTC */
+  SELECT
+    `spine`.`user_id`,
+    `spine`.`event_timestamp`,
+    `spine`.`event_timestamp` AS `__spine_time`
+  FROM (
+    SELECT
+      `user_id`,
+      CAST('2024-05-18 12:00:00' AS TIMESTAMP_NTZ) AS `event_timestamp`
+    FROM (
+      SELECT DISTINCT
+        `v`.`user_id` AS `user_id`
+      FROM user_activity AS `v`
+      WHERE
+        NOT `v`.`user_id` IS NULL
+    ) AS `entities`
+  ) AS `spine`
+), `__user_activity__time` AS (
+  /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
+  SELECT
+    `v`.`__key_0`,
+    `v`.`__spine_time`,
+    `v`.`__event`
+  FROM (
+    SELECT
+      `t`.`__key_0`,
+      `t`.`__spine_time`,
+      `t`.`__side`,
+      MAX(`t`.`__event`) OVER (
+        PARTITION BY `t`.`__key_0`
+        ORDER BY `t`.`__spine_time` ASC NULLS LAST, `t`.`__side` ASC NULLS LAST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS `__event`
+    FROM (
+      SELECT
+        `v`.`__key_0`,
+        `v`.`__usable_from` AS `__spine_time`,
+        `v`.`__event`,
+        0 AS `__side`
+      FROM (
+        SELECT
+          `v`.`user_id` AS `__key_0`,
+          `v`.`observed_at` AS `__usable_from`,
+          `v`.`observed_at` AS `__event`
+        FROM user_activity AS `v`
+        WHERE
+          `v`.`observed_at` IS NOT NULL
+          AND `v`.`observed_at` <= (
+            SELECT
+              MAX(`__spine_time`)
+            FROM `__spine`
+          )
+          AND `v`.`observed_at` >= (
+            SELECT
+              MIN(`__spine_time`)
+            FROM `__spine`
+          ) - INTERVAL '7' DAY
+      ) AS `v`
+      UNION ALL
+      SELECT
+        `s`.`user_id` AS `__key_0`,
+        `s`.`__spine_time`,
+        CAST(NULL AS TIMESTAMP_NTZ) AS `__event`,
+        1 AS `__side`
+      FROM (
+        SELECT DISTINCT
+          `user_id`,
+          `__spine_time`
+        FROM `__spine`
+        WHERE
+          `__spine_time` IS NOT NULL AND `user_id` IS NOT NULL
+      ) AS `s`
+    ) AS `t`
+  ) AS `v`
+  WHERE
+    `v`.`__side` = 1
+    AND `v`.`__event` IS NOT NULL
+    AND `v`.`__event` >= `v`.`__spine_time` - INTERVAL '7' DAY
+), `__user_activity` AS (
+  /* P4, P5: the whole row at that time; ties go to the latest created, then the tie-breakers */
+  SELECT
+    `r`.`__key_0`,
+    `r`.`__spine_time`,
+    `r`.`orders_7d`,
+    `r`.`observed_at`
+  FROM (
+    SELECT
+      `m`.`__key_0`,
+      `m`.`__spine_time`,
+      `v`.`orders_7d`,
+      `v`.`observed_at`,
+      ROW_NUMBER() OVER (
+        PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
+        ORDER BY `v`.`orders_7d` DESC NULLS LAST, `v`.`observed_at` DESC NULLS LAST
+      ) AS `__rank`
+    FROM `__user_activity__time` AS `m`
+    JOIN user_activity AS `v`
+      ON `v`.`user_id` = `m`.`__key_0` AND `v`.`observed_at` = `m`.`__event`
+  ) AS `r`
+  WHERE
+    `r`.`__rank` = 1
+)
+SELECT
+  `s`.`user_id`,
+  `s`.`event_timestamp`,
+  `__user_activity`.`orders_7d` AS `orders_7d`
+FROM `__spine` AS `s`
+LEFT JOIN `__user_activity`
+  ON `s`.`user_id` = `__user_activity`.`__key_0`
+  AND `s`.`__spine_time` = `__user_activity`.`__spine_time`;
 -- snowflake
 WITH "__spine" AS (
   /* P1: one row per example, duplicates kept; P14: times in UTC */
