@@ -82,6 +82,7 @@ def seen(postgres, kind, values, *, strategy=None, is_staged=False, lacks=frozen
 @pytest.fixture(scope="module")
 def in_english(tmp_path_factory):
     """A server with a database whose texts are ordered by English rules, as most are: 'a' before 'B'."""
+    pytest.importorskip("adbc_driver_postgresql", reason="the extra `postgres` is not installed")
     known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
     locales = None
     if "en_US.utf8" not in known:
