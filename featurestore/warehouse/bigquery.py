@@ -20,6 +20,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.bigquery_target import credentials_of, dataset_of
 from featurestore.warehouse.bigquery_types import as_bigquery_takes, field_type, type_of
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
+from featurestore.warehouse.table_columns import with_partition
 from featurestore.warehouse.value_types import arrow_type
 from featurestore.warehouse.worker import Worker
 
@@ -184,6 +185,7 @@ class BigQueryWarehouse:
 
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` in one atomic statement, or one transaction to append."""
+        sql = with_partition(table, sql, _DIALECT)
         known = self.columns([table.relation]).get(table.relation)
         if known and table.mode == "create":
             raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")

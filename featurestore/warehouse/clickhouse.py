@@ -19,6 +19,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.clickhouse_upload import clickhouse_type
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
+from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 from featurestore.warehouse.worker import Worker
 
 if TYPE_CHECKING:
@@ -250,7 +251,11 @@ class ClickHouseWarehouse:
         try:
             for statement in statements:
                 self.execute(statement)
-            self.execute(f"CREATE TABLE {made} ENGINE = MergeTree ORDER BY tuple() AS {sql}")
+            rows = with_partition(table, sql, _DIALECT)
+            if exists and table.mode == "append":
+                before = self.schema(f"SELECT * FROM {table.relation}")
+                refuse_other_columns(table, before=before, new=self.schema(rows))
+            self.execute(f"CREATE TABLE {made} ENGINE = MergeTree ORDER BY tuple() AS {rows}")
             (row,) = self._rows(f"SELECT count() AS n FROM {made}")
             if not exists:
                 self.execute(f"RENAME TABLE {made} TO {table.relation}")
@@ -273,7 +278,6 @@ class ClickHouseWarehouse:
 
     def _append(self, table: TableWrite, name: RelationName, made: str) -> None:
         """Put the rows of `made` into a copy of the table's parts, and exchange the two."""
-        kinds = self._described(f"SELECT * FROM {table.relation}")
         columns = ", ".join(quoted(column, _DIALECT) for column in self._described(f"SELECT * FROM {made}"))
         grown = name.beside("__grown_", _DIALECT)
         try:
@@ -281,10 +285,7 @@ class ClickHouseWarehouse:
             self.execute(f"ALTER TABLE {grown} ATTACH PARTITION ALL FROM {table.relation}")
             if table.partition is not None:
                 column, value = table.partition
-                if column not in kinds:
-                    raise QueryError(f"the table {table.relation} has no column '{column}' to be a partition")
-                same = f"{quoted(column, _DIALECT)} = CAST({literal(value, _DIALECT)} AS {kinds[column]})"
-                self.execute(f"DELETE FROM {grown} WHERE {same}")
+                self.execute(f"DELETE FROM {grown} WHERE {quoted(column, _DIALECT)} = {literal(value, _DIALECT)}")
             self.execute(f"INSERT INTO {grown} ({columns}) SELECT {columns} FROM {made}")
             self.execute(f"EXCHANGE TABLES {grown} AND {table.relation}")
         finally:

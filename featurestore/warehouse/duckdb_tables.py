@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from featurestore.errors import QueryError
-from featurestore.warehouse.table_columns import refuse_other_columns
+from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[st
             warehouse.execute(f"{_MAKE[mode]} {table.relation} (x INTEGER)")
     for statement in statements:
         warehouse.execute(statement)
-    rows = _with_partition(table, sql)
+    rows = with_partition(table, sql, warehouse.dialect)
     if mode in _MAKE:
         warehouse.execute(f"{_MAKE[mode]} {table.relation} AS {rows}")
         return _count(warehouse, table.relation)
@@ -47,14 +47,6 @@ def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[st
     rows_added = _count(warehouse, _STAGED)
     warehouse.execute(f"DROP TABLE {_STAGED}")
     return rows_added
-
-
-def _with_partition(table: TableWrite, sql: str) -> str:
-    """The rows, with the partition's column at the end."""
-    if table.partition is None:
-        return sql
-    column, value = table.partition
-    return f"SELECT *, CAST({_literal(value)} AS VARCHAR) AS {_quoted(column)} FROM ({sql}) AS __written"
 
 
 def _exists(warehouse: DuckDBWarehouse, table: TableWrite) -> bool:

@@ -18,7 +18,7 @@ from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.warehouse.postgres_errors import refused
 from featurestore.warehouse.postgres_names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
 from featurestore.warehouse.postgres_types import declared_column, exact_batch, exact_select, field_of, uploadable
-from featurestore.warehouse.table_columns import refuse_other_columns
+from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class PostgresWarehouse:
             for statement in statements:
                 self.execute(statement)
             write = {"create": self._create, "replace": self._replace, "append": self._append}[mode]
-            return write(table, _with_partition(table, sql))
+            return write(table, with_partition(table, sql, self.dialect))
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: the server writes no files of ours."""
@@ -251,14 +251,6 @@ class PostgresWarehouse:
             raise refused(error, error.sqlstate, details) from None
         except (pa.ArrowException, OSError) as error:
             raise refused(error, None, {}) from None
-
-
-def _with_partition(table: TableWrite, sql: str) -> str:
-    """The rows, with the partition's column at the end."""
-    if table.partition is None:
-        return sql
-    column, value = table.partition
-    return f'SELECT *, CAST({literal(value)} AS text) AS {quoted(column)} FROM (\n{sql}\n) AS "__written"'
 
 
 def _unused_name() -> str:

@@ -24,7 +24,7 @@ from featurestore.errors import QueryError
 from featurestore.warehouse.spark_errors import is_unsupported
 from featurestore.warehouse.spark_session import Driver
 from featurestore.warehouse.spark_types import our_type, quoted
-from featurestore.warehouse.table_columns import refuse_other_columns
+from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ def write_table(engine: Engine, table: TableWrite, sql: str) -> int:
     """Store the rows of `sql`, with the partition's column at their end; returns how many."""
     session = engine.session
     exists = table.mode != "create" and session.catalog.tableExists(table.relation)
-    rows = _with_partition(table, sql)
+    rows = with_partition(table, sql, "spark")
     if table.mode == "replace":
         return _replace(engine, table.relation, rows, exists=exists)
     if not exists:
@@ -74,13 +74,6 @@ def write_table(engine: Engine, table: TableWrite, sql: str) -> int:
 def columns_of(session: SparkSession, sql: str) -> tuple[Column, ...]:
     """Columns that a SELECT would yield."""
     return tuple(Column(name=field.name, type=our_type(field.dataType)) for field in session.sql(sql).schema)
-
-
-def _with_partition(table: TableWrite, sql: str) -> str:
-    if table.partition is None:
-        return sql
-    column, value = table.partition
-    return f"SELECT *, {_literal(value)} AS {quoted(column)} FROM ({sql})"
 
 
 def _literal(text: str) -> str:

@@ -1,16 +1,28 @@
-"""Whether rows fit a table that is there: the same columns, each of the same type."""
+"""Rows as a table takes them: with the partition's column, and of the same columns as the table that is there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from featurestore.errors import QueryError
+from featurestore.warehouse.names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from featurestore.definitions.views import Column
     from featurestore.warehouse.protocol import TableWrite
+
+
+def with_partition(table: TableWrite, sql: str, dialect: str) -> str:
+    """The SELECT of the rows that are stored: those of `sql`, with the partition's column at the end, as text."""
+    if table.partition is None:
+        return sql
+    column, value = table.partition
+    marked = exp.cast(exp.Literal.string(value), exp.DataType.Type.TEXT).sql(dialect=dialect)
+    return f"SELECT *, {marked} AS {quoted(column, dialect)} FROM (\n{sql}\n) AS {quoted('__written', dialect)}"
 
 
 def refuse_other_columns(table: TableWrite, *, before: Sequence[Column], new: Sequence[Column]) -> None:

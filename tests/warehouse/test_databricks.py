@@ -72,7 +72,7 @@ def test_tables_are_written_in_one_statement(warehouse):
     assert warehouse.write_table(TableWrite(relation="new", mode="replace"), [], "SELECT 1 AS x") == 2
     assert warehouse.write_table(TableWrite(relation="new", mode="append"), [], "SELECT 1 AS x") == 3
     again = TableWrite(relation="new", mode="append", partition=("day", "2024-05-17"))
-    assert warehouse.write_table(again, [], "SELECT 1 AS x, day FROM t") == 4
+    assert warehouse.write_table(again, [], "SELECT 1 AS x") == 4
 
 
 def test_a_table_that_exists_and_a_partition_it_lacks_are_refused(warehouse):

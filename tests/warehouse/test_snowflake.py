@@ -132,13 +132,13 @@ def test_a_table_is_replaced_whole(warehouse):
 
 
 def test_rows_are_appended_by_name_and_a_partition_is_replaced(warehouse):
-    sql = "SELECT '2024-05-17'::DATE AS day, 1 AS n UNION ALL SELECT '2024-05-18'::DATE, 2"
+    sql = "SELECT '2024-05-17' AS \"day\", 1 AS n UNION ALL SELECT '2024-05-18', 2"
     warehouse.write_table(TableWrite(relation="FEATURES.TRAIN"), [], sql)
     append = TableWrite(relation="FEATURES.TRAIN", mode="append")
-    assert warehouse.write_table(append, [], "SELECT 9 AS n, '2024-05-17'::DATE AS day") == 1
+    assert warehouse.write_table(append, [], "SELECT 9 AS n, '2024-05-17' AS \"day\"") == 1
     again = TableWrite(relation="FEATURES.TRAIN", mode="append", partition=("day", "2024-05-17"))
-    assert warehouse.write_table(again, [], "SELECT '2024-05-17'::DATE AS day, NULL::INT AS n") == 1
-    assert rows(warehouse, "SELECT TO_VARCHAR(DAY) AS day, N FROM FEATURES.TRAIN ORDER BY DAY") == [
+    assert warehouse.write_table(again, [], "SELECT NULL::INT AS n") == 1
+    assert rows(warehouse, 'SELECT "day" AS DAY, N FROM FEATURES.TRAIN ORDER BY DAY') == [
         {"DAY": "2024-05-17", "N": None},
         {"DAY": "2024-05-18", "N": 2},
     ]

@@ -46,10 +46,10 @@ SELECT COUNT(*) FROM new
     => {"columns": [["n", "INTEGER"]], "rows": [[2]]}
 SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, data_type FROM `shop`.`features`.INFORMATION_SCHEMA.COLUMNS WHERE table_name IN ('new') ORDER BY 1, 2, 3, 4
     => {"columns": [["a", "STRING"], ["b", "STRING"], ["c", "STRING"], ["d", "INTEGER"], ["e", "STRING"], ["f", "STRING"]], "rows": [["shop", "features", "new", 1, "day", "DATE"], ["shop", "features", "new", 2, "x", "INT64"]]}
-CREATE OR REPLACE TEMP TABLE `__new rows` AS SELECT 1 AS x
+CREATE OR REPLACE TEMP TABLE `__new rows` AS SELECT *, CAST('2024-05-17' AS STRING) AS `day` FROM ( SELECT 1 AS x ) AS `__written`
 DRY RUN SELECT * FROM `__new rows`
-    => {"columns": [["x", "INTEGER"]]}
-BEGIN BEGIN TRANSACTION; DELETE FROM new WHERE CAST(`day` AS STRING) = '2024-05-17'; INSERT INTO new (`x`) SELECT `x` FROM `__new rows`; COMMIT TRANSACTION; EXCEPTION WHEN ERROR THEN ROLLBACK TRANSACTION; RAISE; END
+    => {"columns": [["x", "INTEGER"], ["day", "STRING"]]}
+BEGIN BEGIN TRANSACTION; DELETE FROM new WHERE CAST(`day` AS STRING) = '2024-05-17'; INSERT INTO new (`x`, `day`) SELECT `x`, `day` FROM `__new rows`; COMMIT TRANSACTION; EXCEPTION WHEN ERROR THEN ROLLBACK TRANSACTION; RAISE; END
 SELECT COUNT(*) FROM `__new rows`
     => {"columns": [["n", "INTEGER"]], "rows": [[3]]}
 CALL BQ.ABORT_SESSION()

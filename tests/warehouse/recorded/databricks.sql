@@ -30,9 +30,9 @@ INSERT INTO new BY NAME SELECT 1 AS x
     => {"columns": [["num_affected_rows", "bigint"], ["num_inserted_rows", "bigint"]], "rows": [[3, 3]]}
 SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, full_data_type FROM `main`.information_schema.columns WHERE (table_schema = 'features' AND table_name = 'new') ORDER BY 1, 2, 3, 4
     => {"columns": [["a", "string"]], "rows": [["main", "features", "new", 0, "day", "date"], ["main", "features", "new", 1, "x", "int"]]}
-DESCRIBE QUERY SELECT 1 AS x, day FROM t
-    => {"columns": [["col_name", "string"]], "rows": [["x", "int", null], ["day", "date", null]]}
-INSERT INTO new REPLACE WHERE `day` = '2024-05-17' SELECT q.`day`, q.`x` FROM (SELECT 1 AS x, day FROM t) AS q
+DESCRIBE QUERY SELECT *, CAST('2024-05-17' AS STRING) AS `day` FROM ( SELECT 1 AS x ) AS `__written`
+    => {"columns": [["col_name", "string"]], "rows": [["x", "int", null], ["day", "string", null]]}
+INSERT INTO new REPLACE WHERE `day` = '2024-05-17' SELECT q.`day`, q.`x` FROM (SELECT *, CAST('2024-05-17' AS STRING) AS `day` FROM ( SELECT 1 AS x ) AS `__written`) AS q
     => {"columns": [["num_affected_rows", "bigint"], ["num_inserted_rows", "bigint"]], "rows": [[5, 4]]}
 
 -- test_a_table_that_exists_and_a_partition_it_lacks_are_refused
@@ -40,12 +40,12 @@ SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, f
     => {"columns": [["a", "string"]], "rows": [["main", "features", "old", 0, "x", "bigint"]]}
 SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, full_data_type FROM `main`.information_schema.columns WHERE (table_schema = 'features' AND table_name = 'old') ORDER BY 1, 2, 3, 4
     => {"columns": [["a", "string"]], "rows": [["main", "features", "old", 0, "x", "bigint"]]}
-DESCRIBE QUERY SELECT 1 AS x
-    => {"columns": [["col_name", "string"]], "rows": [["x", "int", null]]}
+DESCRIBE QUERY SELECT *, CAST('1' AS STRING) AS `nope` FROM ( SELECT 1 AS x ) AS `__written`
+    => {"columns": [["col_name", "string"]], "rows": [["x", "int", null], ["nope", "string", null]]}
 SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, full_data_type FROM `main`.information_schema.columns WHERE (table_schema = 'features' AND table_name = 'old') ORDER BY 1, 2, 3, 4
     => {"columns": [["a", "string"]], "rows": [["main", "features", "old", 0, "x", "bigint"]]}
-DESCRIBE QUERY SELECT 1 AS y
-    => {"columns": [["col_name", "string"]], "rows": [["y", "int", null]]}
+DESCRIBE QUERY SELECT *, CAST('1' AS STRING) AS `x` FROM ( SELECT 1 AS y ) AS `__written`
+    => {"columns": [["col_name", "string"]], "rows": [["y", "int", null], ["x", "string", null]]}
 
 -- test_a_missing_table_says_to_build
 SELECT * FROM nope

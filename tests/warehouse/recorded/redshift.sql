@@ -62,14 +62,14 @@ ALTER TABLE "featurestore_new_<hex>" RENAME TO "new"
 COMMIT
 SELECT table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale FROM svv_columns WHERE table_catalog = current_database() AND ((table_schema = 'features' AND table_name = 'new')) ORDER BY 1, 2, ordinal_position
     => {"columns": [["a", 1043]], "rows": [["features", "new", "day", "date", null, null], ["features", "new", "x", "integer", 32, 0]]}
-SELECT * FROM (SELECT 1 AS x) AS "__query" LIMIT 0
-    => {"columns": [["x", 23]]}
+SELECT * FROM (SELECT *, CAST('2024-05-17' AS VARCHAR(MAX)) AS "day" FROM ( SELECT 1 AS x ) AS "__written") AS "__query" LIMIT 0
+    => {"columns": [["x", 23], ["day", 1043]]}
 BEGIN
-CREATE TABLE "featurestore_new_<hex>" AS SELECT 1 AS x
+CREATE TABLE "featurestore_new_<hex>" AS SELECT *, CAST('2024-05-17' AS VARCHAR(MAX)) AS "day" FROM ( SELECT 1 AS x ) AS "__written"
 SELECT COUNT(*) FROM "featurestore_new_<hex>"
     => {"columns": [["n", 20]], "rows": [[3]]}
 DELETE FROM new WHERE "day" = '2024-05-17'
-INSERT INTO new ("x") SELECT "x" FROM "featurestore_new_<hex>"
+INSERT INTO new ("x", "day") SELECT "x", "day" FROM "featurestore_new_<hex>"
 DROP TABLE "featurestore_new_<hex>"
 COMMIT
 
