@@ -139,8 +139,8 @@ def test_rows_are_appended_by_name_and_a_partition_is_replaced(warehouse):
     again = TableWrite(relation="FEATURES.TRAIN", mode="append", partition=("day", "2024-05-17"))
     assert warehouse.write_table(again, [], "SELECT NULL::INT AS n") == 1
     assert rows(warehouse, 'SELECT "day" AS DAY, N FROM FEATURES.TRAIN ORDER BY DAY') == [
-        {"DAY": "2024-05-17", "N": None},
-        {"DAY": "2024-05-18", "N": 2},
+        {"AT": "2024-05-17", "N": None},
+        {"AT": "2024-05-18", "N": 2},
     ]
 
 
