@@ -138,9 +138,9 @@ def test_rows_are_appended_by_name_and_a_partition_is_replaced(warehouse):
     assert warehouse.write_table(append, [], "SELECT 9 AS n, '2024-05-17' AS \"day\"") == 1
     again = TableWrite(relation="FEATURES.TRAIN", mode="append", partition=("day", "2024-05-17"))
     assert warehouse.write_table(again, [], "SELECT NULL::INT AS n") == 1
-    assert rows(warehouse, 'SELECT "day" AS DAY, N FROM FEATURES.TRAIN ORDER BY DAY') == [
-        {"AT": "2024-05-17", "N": None},
-        {"AT": "2024-05-18", "N": 2},
+    assert rows(warehouse, 'SELECT "day", N FROM FEATURES.TRAIN ORDER BY "day"') == [
+        {"day": "2024-05-17", "N": None},
+        {"day": "2024-05-18", "N": 2},
     ]
 
 
