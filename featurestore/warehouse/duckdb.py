@@ -134,6 +134,7 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, obj
         _attach(connection, entry, base_dir)
     # What an example sees must not hang on a session's settings (SEMANTICS P4, P14).
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # in a shell it would write among the results
     connection.execute("SET default_null_order = 'nulls_last'")
     connection.execute("SET default_order = 'asc'")
 
