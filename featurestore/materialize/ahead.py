@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from featurestore.warehouse.waiting import result_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
@@ -25,7 +27,7 @@ def one_ahead(items: Iterable[Item], *, abandon: Callable[[], None]) -> Generato
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="one-ahead") as thread:
         try:
             waiting = thread.submit(_next_of, iterator)
-            while made := waiting.result():
+            while made := result_of(waiting):
                 waiting = thread.submit(_next_of, iterator)
                 yield made[0]
         except BaseException:
