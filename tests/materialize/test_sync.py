@@ -297,7 +297,8 @@ def test_a_store_that_is_down_is_told_at_once(shop):
 
 
 INTERRUPTED_SYNC = """
-import sys, pathlib
+import signal, sys, pathlib
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
 from dataclasses import replace
 from tests.materialize.test_sync import ORDERS, sync
 print("reading", flush=True)
