@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+import functools
+from importlib.metadata import EntryPoints, entry_points
 from typing import TYPE_CHECKING
 
 from featurestore.errors import UsageError, did_you_mean
@@ -21,7 +22,7 @@ def load_backend(group: str, name: str) -> Callable[..., Any]:
     Raises:
         UsageError: no installed backend has this name; names the known ones.
     """
-    found = entry_points(group=group)
+    found = _installed(group)
     if name not in found.names:
         kind = group.rpartition(".")[2].replace("_", " ").rstrip("s")
         raise UsageError(f"no {kind} backend '{name}' is installed", hint=did_you_mean(name, found.names))
@@ -31,4 +32,10 @@ def load_backend(group: str, name: str) -> Callable[..., Any]:
 
 def backend_names(group: str) -> list[str]:
     """Names of all installed backends of `group`, sorted."""
-    return sorted(entry_points(group=group).names)
+    return sorted(_installed(group).names)
+
+
+@functools.cache
+def _installed(group: str) -> EntryPoints:
+    """Looked for once: it reads what every installed package says of itself."""
+    return entry_points(group=group)

@@ -187,8 +187,8 @@ def density_query(search: Search, examples_stored: int) -> str:
     ]
     seen = (
         exp.select(exp.Count(this=exp.Star()))
-        .from_(nested(sample, FROM_SPINE))
-        .join(nested(usable_rows(replace(search, prune=False)), FROM_VIEW), on=all_of(conditions))
+        .from_(nested(sample, FROM_SPINE), copy=False)
+        .join(nested(usable_rows(replace(search, prune=False)), FROM_VIEW), on=all_of(conditions), copy=False)
     )
     rows = exp.select(exp.Count(this=exp.Star())).from_(relation(view.relation, dialect, FROM_VIEW))
     sampled = exp.select(exp.Count(this=exp.Star())).from_(nested(sample.copy(), FROM_SPINE))

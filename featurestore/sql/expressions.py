@@ -190,5 +190,5 @@ def instant(moment: datetime) -> exp.Expression:
 
 
 def print_sql(query: exp.Expression, dialect: Dialect, *, pretty: bool = True) -> str:
-    """Print one statement; a construct that the dialect lacks is an error, never silently dropped."""
-    return query.sql(dialect=dialect.printer(), pretty=pretty, unsupported_level=ErrorLevel.RAISE)
+    """Print one statement, which is used up by it; a construct that the dialect lacks is an error, never dropped."""
+    return query.sql(dialect=dialect.printer(), pretty=pretty, unsupported_level=ErrorLevel.RAISE, copy=False)

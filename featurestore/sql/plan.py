@@ -14,6 +14,8 @@ from sqlglot import exp
 from featurestore.sql.expressions import column, print_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from featurestore.definitions.views import AsOf
     from featurestore.sql.choice import Choice, Measured
     from featurestore.sql.dialects.table import Dialect, Strategy
@@ -94,17 +96,23 @@ class Plan:
         """One SELECT with a named, commented CTE per step."""
         return print_sql(_with(self.result, self.steps, self.dialect), self.dialect)
 
-    def statements(self) -> tuple[tuple[Statement, ...], str]:
-        """Statements that make the temporary tables, in order, and the SELECT that reads them."""
-        made: list[Statement] = []
+    def statements(self) -> Iterator[Statement]:
+        """Statements that make the temporary tables, in order; each is printed when it is taken."""
         waiting: list[Step] = []
         for step in self.steps:
             if not step.is_stored:
                 waiting.append(step)
                 continue
-            made.extend(Statement(sql=sql, about=step.about) for sql in self._stored(step, tuple(waiting)))
+            for sql in self._stored(step, tuple(waiting)):
+                yield Statement(sql=sql, about=step.about)
             waiting = []
-        return tuple(made), print_sql(_with(self.result, tuple(waiting), self.dialect), self.dialect)
+
+    def last(self) -> str:
+        """The SELECT that reads the temporary tables; which there are does not hang on how a view is searched."""
+        waiting: tuple[Step, ...] = ()
+        for step in self.steps:
+            waiting = () if step.is_stored else (*waiting, step)
+        return print_sql(_with(self.result, waiting, self.dialect), self.dialect)
 
     def _stored(self, step: Step, waiting: tuple[Step, ...]) -> list[str]:
         query = _commented(_with(step.query, waiting, self.dialect), step.comment)

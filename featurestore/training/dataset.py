@@ -354,8 +354,13 @@ class HistoricalFeatures:
         with closing(self.open_warehouse(read_only)) as warehouse:
             self._upload(warehouse)
             statements, select = stages(self.compiled, warehouse, self.on_stage)
-            whole = self.compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).select()
-            yield Ready(warehouse=warehouse, statements=statements, select=select, whole=whole)
+            known = Known(lacks=warehouse.lacks)
+            yield Ready(
+                warehouse=warehouse,
+                statements=statements,
+                select=select,
+                whole=lambda: self.compiled.plan(warehouse.dialect, known).select(),
+            )
 
     def _upload(self, warehouse: Warehouse) -> None:
         if self.compiled.labels is not None:

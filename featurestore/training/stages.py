@@ -6,6 +6,7 @@ The counts need the stored examples, so the statements are handed out one at a t
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from featurestore.sql.choice import Measured, density_query, examples_query, needs_counts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from featurestore.sql.choice import Choice
     from featurestore.sql.dialects.table import Strategy
+    from featurestore.sql.plan import Plan
     from featurestore.sql.strategies.search import Search
     from featurestore.training.compiled import Compiled
     from featurestore.warehouse.protocol import Warehouse
@@ -41,10 +43,10 @@ def stages(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None) -
         Statements, each to be run before the next is taken, and the SELECT that yields the rows after them. Where no
         temporary tables can be made there are no statements, and the SELECT does it all.
     """
+    plan = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks))
     if not _can_store(warehouse):
-        return iter(()), compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).select()
-    _, select = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).statements()
-    return _statements(compiled, warehouse, on_stage), select
+        return iter(()), plan.select()
+    return _statements(plan, compiled, warehouse, on_stage), plan.last()
 
 
 def chosen(compiled: Compiled, warehouse: Warehouse) -> tuple[Choice, ...]:
@@ -52,8 +54,7 @@ def chosen(compiled: Compiled, warehouse: Warehouse) -> tuple[Choice, ...]:
     plan = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks))
     if not plan.choices or not _can_store(warehouse):
         return plan.choices
-    statements, _ = plan.statements()
-    warehouse.execute(statements[0].sql)
+    warehouse.execute(next(plan.statements()).sql)
     return compiled.plan(warehouse.dialect, _find_out(compiled, warehouse)).choices
 
 
@@ -61,20 +62,21 @@ def _can_store(warehouse: Warehouse) -> bool:
     return dialect_named(warehouse.dialect).has_temporary_tables and "temporary_tables" not in warehouse.lacks
 
 
-def _statements(compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None) -> Iterator[str]:
-    statements, _ = compiled.plan(warehouse.dialect, Known(lacks=warehouse.lacks)).statements()
-    total = len(statements)
-    for done, first in enumerate(statements[:1]):
+def _statements(
+    plan: Plan, compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None
+) -> Iterator[str]:
+    """The examples' statement of a plan that knows nothing, then the others of one that knows the data."""
+    total = sum(step.is_stored for step in plan.steps)
+    for first in islice(plan.statements(), 1):
         if on_stage is not None:
-            on_stage(first.about, done, total)
+            on_stage(first.about, 0, total)
         yield first.sql
-    if statements:
-        statements, _ = compiled.plan(warehouse.dialect, _find_out(compiled, warehouse)).statements()
-    total = len(statements)
-    for done, statement in enumerate(statements[1:], start=1):
-        if on_stage is not None:
-            on_stage(statement.about, done, total)
-        yield statement.sql
+        rest = tuple(compiled.plan(warehouse.dialect, _find_out(compiled, warehouse)).statements())
+        total = len(rest)
+        for done, statement in enumerate(rest[1:], start=1):
+            if on_stage is not None:
+                on_stage(statement.about, done, total)
+            yield statement.sql
     if on_stage is not None:
         on_stage("the result", total, total)
 

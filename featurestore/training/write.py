@@ -43,13 +43,13 @@ class Ready:
         warehouse: open.
         statements: to run before.
         select: yields the rows.
-        whole: one SELECT that yields the same rows without the statements.
+        whole: writes one SELECT that yields the same rows without the statements.
     """
 
     warehouse: Warehouse
     statements: Iterable[str]
     select: str
-    whole: str
+    whole: Callable[[], str]
 
     def rows(self) -> pa.RecordBatchReader:
         """Run it; read to the end before the warehouse is closed."""
@@ -147,7 +147,7 @@ def _refuse_misfit(table: TableWrite, query: Ready) -> None:
         before = query.warehouse.schema(everything)
     except QueryError:
         return
-    new = query.warehouse.schema(query.whole)
+    new = query.warehouse.schema(query.whole())
     if table.partition is not None:
         new = (*new, Column(name=table.partition[0], type="string"))
     refuse_other_columns(table, before=before, new=new)

@@ -109,7 +109,7 @@ def compiled(question: dict[str, Any]) -> dict[str, str]:
             sql[section] = f"{newest_query(_only_view(question), _window(question), dialect=dialect)};\n"
             continue
         plan = _plan(question, dialect, lacks=frozenset({"asof"} if variant == WITHOUT_ASOF else ()))
-        made, last = plan.statements() if variant == "staged" else ((), plan.select())
+        made, last = (tuple(plan.statements()), plan.last()) if variant == "staged" else ((), plan.select())
         statements = (*(statement.sql for statement in made), last)
         sql[section] = "".join(f"{statement};\n" for statement in statements)
     return sql

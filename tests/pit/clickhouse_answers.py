@@ -71,7 +71,7 @@ class Warehouse:
         """Run a plan as one SELECT or as its stages."""
         if not is_staged:
             return self.read(plan.select())
-        made, last = plan.statements()
+        made, last = tuple(plan.statements()), plan.last()
         for statement in made:
             self.opened.execute(statement.sql)
         try:

@@ -104,7 +104,7 @@ class Warehouse:
         if not is_staged:
             return self.read(in_duckdb(plan.select(), plan.dialect.name))
         with self.session() as session:
-            made, last = plan.statements()
+            made, last = tuple(plan.statements()), plan.last()
             for statement in made:
                 session.execute(statement.sql)
             return session.sql(last).to_arrow_table()

@@ -92,7 +92,7 @@ class Warehouse:
         """Run a plan as one SELECT or as its stages, whose tables are gone afterwards."""
         if not is_staged:
             return self.read(plan.select())
-        made, last = plan.statements()
+        made, last = tuple(plan.statements()), plan.last()
         try:
             for statement in made:
                 self.warehouse.execute(statement.sql)

@@ -50,7 +50,7 @@ class Warehouse:
         """Run a plan as one SELECT or as its stages, which are dropped after."""
         if not is_staged:
             return self.read(plan.select())
-        statements, last = plan.statements()
+        statements, last = tuple(plan.statements()), plan.last()
         try:
             for statement in statements:
                 self._warehouse.execute(statement.sql)

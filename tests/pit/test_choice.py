@@ -111,7 +111,7 @@ def test_on_postgres_an_index_decides_and_without_one_a_reader_has_no_walk():
 def test_without_an_index_the_walk_goes_down_an_indexed_copy():
     options = Retrieval(strategy="lateral", measured=(Measured(has_index=False),))
     selection = select(Project(name="shop", views=(orders(),)), ["orders"])
-    statements, _ = training_plan(SPINE, selection, dialect="postgres", options=options).statements()
+    statements = training_plan(SPINE, selection, dialect="postgres", options=options).statements()
     kinds = [" ".join(statement.sql.split()[:2]) for statement in statements]
     assert kinds == [
         "CREATE TEMPORARY",
@@ -134,7 +134,7 @@ def test_the_counts_are_of_rows_that_examples_may_see(ttl_us, candidates):
     warehouse.relation("spine", SPINE.columns, [{"user_id": user, "seen_at": NOON} for user in range(5)])
     plan = training_plan(SPINE, select(Project(name="shop", views=(view,)), ["orders"]))
     with warehouse.session() as session:
-        session.execute(plan.statements()[0][0].sql)
+        session.execute(next(plan.statements()).sql)
         assert session.execute(examples_query(dialect_named("duckdb"))).fetchall() == [(5, TODAY, TODAY)]
         assert session.execute(density_query(search_of(view), 5)).fetchall() == [(20, 5, candidates)]
     warehouse.close()

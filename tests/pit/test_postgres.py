@@ -69,7 +69,7 @@ def seen(postgres, kind, values, *, strategy=None, is_staged=False, lacks=frozen
     plan = training_plan(
         SPINE, select(Project(name="shop", views=(view,)), ["orders"]), dialect="postgres", options=options
     )
-    made, last = plan.statements() if is_staged else ((), plan.select())
+    made, last = (tuple(plan.statements()), plan.last()) if is_staged else ((), plan.select())
     for statement in made:
         postgres.execute(statement.sql)
     (found,) = postgres.read(last).read_all().column("x").to_pylist()

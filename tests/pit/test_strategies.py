@@ -81,7 +81,7 @@ def test_every_strategy_gives_the_same_rows(connection, options):
         for is_staged in (False, True):
             plan = training_plan(SPINE, selection, options=Retrieval(strategy=strategy, event_timestamps=True))
             session = connection.cursor()
-            statements, last = plan.statements() if is_staged else ((), plan.select())
+            statements, last = (tuple(plan.statements()), plan.last()) if is_staged else ((), plan.select())
             for statement in statements:
                 session.execute(statement.sql)
             rows = session.execute(f"select no, x, events__found from ({last}) order by no").fetchall()

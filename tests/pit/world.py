@@ -83,7 +83,7 @@ class World:
         )
         plan = training_plan(spine, selection, options=options)
         answer = self.connection.sql(plan.select()).to_arrow_table()
-        made, last = plan.statements()
+        made, last = tuple(plan.statements()), plan.last()
         cursor = self.connection.cursor()
         for statement in made:
             cursor.execute(statement.sql)

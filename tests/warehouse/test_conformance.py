@@ -320,7 +320,7 @@ def answers(opened, store, view=ORDERS, *, strategy=None, is_indexed=True, order
         ),
     )
     at_once = rows(opened.warehouse, plan.select())
-    statements, last = plan.statements()
+    statements, last = tuple(plan.statements()), plan.last()
     for statement in statements:
         opened.warehouse.execute(statement.sql)
     assert rows(opened.warehouse, last) == at_once

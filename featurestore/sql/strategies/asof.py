@@ -42,8 +42,8 @@ def match(search: Search) -> exp.Select:
     is_usable = before(this=column(SPINE_TIME, FROM_SPINE), expression=column(USABLE, FROM_VIEW))
     *known, event = search.match_columns
     query = exp.select(*search.from_example(known, FROM_SPINE), column(event, FROM_VIEW)).from_(
-        nested(asked, FROM_SPINE)
+        nested(asked, FROM_SPINE), copy=False
     )
     query.append("joins", form.join(nested(rows, FROM_VIEW), equal, is_usable))
     unmatched = [is_given(column(EVENT, FROM_VIEW))] if form.keeps_unmatched else []
-    return query.where(*unmatched, *within_ttl(search, column(EVENT, FROM_VIEW), FROM_SPINE))
+    return query.where(*unmatched, *within_ttl(search, column(EVENT, FROM_VIEW), FROM_SPINE), copy=False)

@@ -52,9 +52,9 @@ def match(search: Search) -> exp.Select:
         grouped = grouped[:1]
     return (
         exp.select(*chosen, alias(exp.Max(this=column(event, FROM_VIEW)), event))
-        .from_(nested(asked, FROM_SPINE))
-        .join(nested(rows, FROM_VIEW), on=all_of(conditions))
-        .group_by(*grouped)
+        .from_(nested(asked, FROM_SPINE), copy=False)
+        .join(nested(rows, FROM_VIEW), on=all_of(conditions), copy=False)
+        .group_by(*grouped, copy=False)
     )
 
 
@@ -66,13 +66,13 @@ def _in_buckets(search: Search, rows: exp.Select, asked: exp.Query) -> tuple[exp
     placed = exp.select(
         *[column(name, _ROWS) for name in (*search.keys, USABLE, EVENT)],
         alias(bucket(column(EVENT, _ROWS), ttl_us), _BUCKET),
-    ).from_(nested(rows, _ROWS))
+    ).from_(nested(rows, _ROWS), copy=False)
     time = column(SPINE_TIME, _ASKED)
     names = [selected.alias_or_name for selected in asked.selects]
     lines = [
         exp.select(*[column(name, _ASKED) for name in names], alias(bucket(moment, ttl_us), _BUCKET)).from_(
-            nested(asked.copy(), _ASKED)
+            nested(asked.copy(), _ASKED), copy=False
         )
         for moment in (time, exp.Sub(this=time.copy(), expression=interval(ttl_us)))
     ]
-    return placed, exp.union(lines[0], lines[1], distinct=False)
+    return placed, exp.union(lines[0], lines[1], distinct=False, copy=False)

@@ -123,7 +123,8 @@ def examples(search: Search) -> exp.Select:
     """Select what identifies each example that can see anything: its keys and time, and its number if it has one."""
     names = [SPINE_ROW] if search.by_row else []
     names = list(dict.fromkeys((*names, *search.use.spine_keys, SPINE_TIME)))
-    query = exp.select(*[column(name) for name in names]).from_(table(SPINE)).where(is_given(column(SPINE_TIME)))
+    query = exp.select(*[column(name) for name in names]).from_(table(SPINE), copy=False)
+    query.where(is_given(column(SPINE_TIME)), copy=False)
     if search.by_row:
         return query
     return query.where(*[is_given(column(name)) for name in dict.fromkeys(search.use.spine_keys)]).distinct()
@@ -157,8 +158,8 @@ def usable_rows(search: Search, *, is_running: bool = False) -> exp.Select:
         conditions.extend(in_spine_range(search, event, usable))
     return (
         exp.select(*keys, alias(usable, USABLE), alias(best, EVENT))
-        .from_(relation(view.relation, dialect, FROM_VIEW))
-        .where(*conditions)
+        .from_(relation(view.relation, dialect, FROM_VIEW), copy=False)
+        .where(*conditions, copy=False)
     )
 
 

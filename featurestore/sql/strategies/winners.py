@@ -44,8 +44,8 @@ def matched_row(search: Search) -> exp.Select:
     identity = [column(name, FROM_MATCH) for name in search.identity]
     query = (
         exp.select(*identity, *row_columns(search))
-        .from_(table(search.match_name, FROM_MATCH))
-        .join(relation(view.relation, dialect, FROM_VIEW), on=all_of(conditions))
+        .from_(table(search.match_name, FROM_MATCH), copy=False)
+        .join(relation(view.relation, dialect, FROM_VIEW), on=all_of(conditions), copy=False)
     )
     return newest_per_example(search, query, identity)
 
