@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoints, distribution, entry_points
 from typing import TYPE_CHECKING
 
 from featurestore.errors import UsageError, did_you_mean
@@ -22,7 +21,9 @@ def load_backend(group: str, name: str) -> Callable[..., Any]:
     Raises:
         UsageError: no installed backend has this name; names the known ones.
     """
-    found = _installed(group)
+    found = _own(group)
+    if name not in found.names:
+        found = entry_points(group=group)
     if name not in found.names:
         kind = group.rpartition(".")[2].replace("_", " ").rstrip("s")
         raise UsageError(f"no {kind} backend '{name}' is installed", hint=did_you_mean(name, found.names))
@@ -30,12 +31,8 @@ def load_backend(group: str, name: str) -> Callable[..., Any]:
     return loaded
 
 
-def backend_names(group: str) -> list[str]:
-    """Names of all installed backends of `group`, sorted."""
-    return sorted(_installed(group).names)
 
 
-@functools.cache
-def _installed(group: str) -> EntryPoints:
-    """Looked for once: it reads what every installed package says of itself."""
-    return entry_points(group=group)
+def _own(group: str) -> EntryPoints:
+    """The backends of this package, for which nothing of other packages needs to be read: that takes 10 ms."""
+    return distribution("featurestore").entry_points.select(group=group)
