@@ -31,8 +31,6 @@ def load_backend(group: str, name: str) -> Callable[..., Any]:
     return loaded
 
 
-
-
 def _own(group: str) -> EntryPoints:
     """The backends of this package, for which nothing of other packages needs to be read: that takes 10 ms."""
     return distribution("featurestore").entry_points.select(group=group)

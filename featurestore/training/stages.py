@@ -62,9 +62,7 @@ def _can_store(warehouse: Warehouse) -> bool:
     return dialect_named(warehouse.dialect).has_temporary_tables and "temporary_tables" not in warehouse.lacks
 
 
-def _statements(
-    plan: Plan, compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None
-) -> Iterator[str]:
+def _statements(plan: Plan, compiled: Compiled, warehouse: Warehouse, on_stage: OnStage | None) -> Iterator[str]:
     """The examples' statement of a plan that knows nothing, then the others of one that knows the data."""
     total = sum(step.is_stored for step in plan.steps)
     for first in islice(plan.statements(), 1):
