@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadgroup
 NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engines lint fmt golden fuzz bench lock clean
+.PHONY: help demo test test-engines test-snowflake lint fmt golden fuzz bench lock clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,15 @@ test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tes
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
 	.venv-middle/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
 
+.venv-snowflake/.installed: pyproject.toml constraints-snowflake.txt
+	$(NEW_VENV) .venv-snowflake
+	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-snowflake.txt .venv-snowflake/bin/python -m pip install --quiet \
+		--editable '.[snowflake-tests]'
+	@touch $@
+
+test-snowflake: .venv-snowflake/.installed ## Run Snowflake's connector against fakesnow; needs Python 3.11.
+	.venv-snowflake/bin/python -m pytest tests/warehouse/test_snowflake.py tests/training/test_other_warehouses.py
+
 lint: $(VENV)/.installed .venv-lint/.installed ## Check style, types, layers, SQL and spelling.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,8 +69,10 @@ bench: $(VENV)/.installed ## Measure ours and the peer's; one JSON line per meas
 
 lock: ## Resolve the constraints files anew (needs uv).
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-annotate --no-header -q -U -o constraints.txt
+	uv pip compile pyproject.toml --extra snowflake-tests --universal --python-version 3.11 --no-annotate --no-header -q -U \
+		-o constraints-snowflake.txt
 	printf 'mypy>=1.15\nsqlfluff>=3.3\ntypes-pyyaml\n' | \
 		uv pip compile - --universal --python-version 3.10 --no-annotate --no-header -q -U -o constraints-lint.txt
 
 clean: ## Remove environments and everything built.
-	rm -rf .venv .venv-lint .venv-oldest .venv-middle dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lint .venv-oldest .venv-middle .venv-snowflake dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

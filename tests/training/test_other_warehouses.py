@@ -57,7 +57,7 @@ def clickhouse():
 @pytest.fixture
 def snowflake(tmp_path):
     """The same of a Snowflake; its stand-in has no ASOF."""
-    pytest.importorskip("fakesnow", reason="fakesnow needs Python 3.11")
+    pytest.importorskip("fakesnow", reason="make test-snowflake runs it")
     from featurestore.warehouse.snowflake import open_warehouse
     from tests.warehouse.snowflake_here import account
 

@@ -21,7 +21,7 @@ from featurestore.warehouse.snowflake import SnowflakeWarehouse, open_warehouse
 from featurestore.warehouse.snowflake_target import connection_options
 from featurestore.warehouse.snowflake_types import as_typed
 
-pytest.importorskip("fakesnow", reason="fakesnow needs Python 3.11")
+pytest.importorskip("fakesnow", reason="make test-snowflake runs it")
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 1, tzinfo=timezone.utc)
