@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +18,7 @@ from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.duckdb_tables import write
-from featurestore.warehouse.waiting import result_of
+from featurestore.warehouse.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -164,7 +163,7 @@ class DuckDBWarehouse:
         self._connection = connection
         self._has_own_limit = has_own_limit
         self._reader: pa.RecordBatchReader | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="duckdb")
+        self._worker = Worker("duckdb", connection.interrupt)
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order, asked for all at once."""
@@ -216,7 +215,7 @@ class DuckDBWarehouse:
         """Stop the query that is being read, and give up its rows."""
         self._connection.interrupt()
         if self._reader is not None:
-            self._worker.submit(self._reader.close)
+            self._worker.leave(self._reader.close)
 
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql`, all or none (`duckdb_tables`); returns how many."""
@@ -228,7 +227,7 @@ class DuckDBWarehouse:
 
     def close(self) -> None:
         """Close the connection."""
-        self._worker.shutdown()
+        self._worker.close()
         self._connection.close()
 
     def _fetch(self, sql: str) -> list[tuple[object, ...]]:
@@ -241,12 +240,8 @@ class DuckDBWarehouse:
 
     def _run(self, work: Callable[[], Result]) -> Result:
         """Work in a thread of its own: Ctrl-C does not reach a thread that is inside DuckDB."""
-        future = self._worker.submit(work)
         try:
-            return result_of(future)
-        except KeyboardInterrupt:
-            self._connection.interrupt()
-            raise
+            return self._worker.run(work)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise _refused(error) from error
 

@@ -19,7 +19,7 @@ from featurestore.warehouse import spark_write
 from featurestore.warehouse.spark_errors import is_missing, refused
 from featurestore.warehouse.spark_session import open_engine, options_of
 from featurestore.warehouse.spark_types import arrow_schema, ddl, for_spark, quoted
-from featurestore.warehouse.waiting import result_of
+from featurestore.warehouse.worker import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
