@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from featurestore.definitions.views import Column
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.warehouse.postgres_errors import refused
-from featurestore.warehouse.postgres_names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
-from featurestore.warehouse.postgres_types import declared_column, exact_batch, exact_select, field_of, uploadable
+from featurestore.warehouse.postgres.errors import refused
+from featurestore.warehouse.postgres.names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
+from featurestore.warehouse.postgres.types import declared_column, exact_batch, exact_select, field_of, uploadable
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 from featurestore.warehouse.worker import Worker
 
