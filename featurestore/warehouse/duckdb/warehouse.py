@@ -17,7 +17,7 @@ import pyarrow as pa
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
-from featurestore.warehouse.duckdb_tables import write
+from featurestore.warehouse.duckdb.write import write
 from featurestore.warehouse.worker import Worker
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class DuckDBWarehouse:
             self._worker.leave(self._reader.close)
 
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
-        """Run `statements`, then store the rows of `sql`, all or none (`duckdb_tables`); returns how many."""
+        """Run `statements`, then store the rows of `sql`, all or none (`write`); returns how many."""
         return write(self, table, statements, sql)
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002

@@ -14,7 +14,7 @@ from featurestore.warehouse.table_columns import refuse_other_columns, with_part
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from featurestore.warehouse.duckdb import DuckDBWarehouse
+    from featurestore.warehouse.duckdb.warehouse import DuckDBWarehouse
     from featurestore.warehouse.protocol import TableWrite
 
 _STAGED = '"__written rows"'
