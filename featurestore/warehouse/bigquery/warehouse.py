@@ -69,7 +69,7 @@ class BigQueryWarehouse:
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order, asked for all at once."""
-        names = {relation: self._whole(relation) for relation in relations}
+        names = {relation: relation_name(relation, _DIALECT).within(self._home) for relation in relations}
         if not names:
             return {}
         datasets = {(str(name.database), str(name.schema)) for name in names.values()}
@@ -221,12 +221,6 @@ class BigQueryWarehouse:
         while batch is not None:
             yield from pa.Table.from_batches([batch]).cast(schema).to_batches(max_chunksize=rows)
             batch = self._run(lambda: next(others, None))
-
-    def _whole(self, relation: str) -> RelationName:
-        name = relation_name(relation, _DIALECT)
-        return RelationName(
-            database=name.database or self._home.database, schema=name.schema or self._home.schema, name=name.name
-        )
 
     def _cancel(self) -> None:
         if self._job is not None:
