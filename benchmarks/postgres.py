@@ -102,7 +102,7 @@ def _sides(place: Path, running: Server, question: Question, schema: str, name: 
     # Postgres takes the joins back for tiny; left to itself it loops over 100k x 100k rows and does not end.
     whole = ("postgres", "--all-steps", "--connect", connect.format(more=" -c enable_nestloop=off"))
     sides = (
-        ours_in(project, place, question, f"ours, {name}", "--warehouse", "postgres_connection"),
+        ours_in(project, place, question, f"ours, {name}", "--warehouse", "postgres.warehouse"),
         peer(place, question, f"Feast's shape, {name}", *lean),
         slow(peer(place, question, f"Feast's shape, all steps, {name}", *whole)),
     )

@@ -1,4 +1,4 @@
-"""Find backends by name through entry points: a backend is one file plus one line in `pyproject.toml`."""
+"""Find backends by name through entry points: a backend is one file or folder plus one line in `pyproject.toml`."""
 
 from __future__ import annotations
 

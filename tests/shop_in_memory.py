@@ -14,7 +14,8 @@ from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import Column, Feature, FeatureView
 from featurestore.training.examples import Model
 from featurestore.training.request import Surroundings
-from featurestore.warehouse.duckdb import DuckDBWarehouse, open_warehouse
+from featurestore.warehouse.duckdb import open_warehouse
+from featurestore.warehouse.duckdb.warehouse import DuckDBWarehouse
 
 ORDERS = FeatureView(
     name="orders",

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from featurestore.errors import OperationError, UsageError
-
-if TYPE_CHECKING:
-    from featurestore.training.measure import Measured
 
 FORMAT = 1
 """The format written, and the newest one that can be read."""
@@ -142,30 +139,6 @@ class Card:
     written_by: str
     sql_sha256: str
     sql: str
-
-    def of(self, measured: Measured) -> Card:
-        """Complete a card with what was measured."""
-        known = {column.name: column.feature for column in self.columns}
-        rows = measured.rows
-        columns = tuple(
-            CardColumn(
-                name=each.name,
-                type=each.type,
-                feature=known.get(each.name),
-                nulls=each.nulls,
-                null_share=round(each.nulls / rows, 6) if rows else 0.0,
-                hash=each.hash,
-            )
-            for each in measured.columns
-        )
-        return replace(
-            self,
-            rows=rows,
-            columns=columns,
-            interval=measured.interval,
-            data_hash=measured.data_hash,
-            spine=None if self.spine is None else replace(self.spine, hash=measured.spine_hash),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.training.card import Interval
+from featurestore.training.card import CardColumn, Interval
 from featurestore.training.hash import RowHasher
 from featurestore.training.type_names import plain
 
@@ -68,12 +68,6 @@ class Meter:
                 self._see(plain(batch.column(self.time)))
             yield batch
 
-    def drain(self, batches: pa.RecordBatchReader) -> Measured:
-        """Measure all batches and keep none."""
-        for _ in self.watch(batches):
-            pass
-        return self.measured
-
     @property
     def measured(self) -> Measured:
         """What was found so far."""
@@ -99,6 +93,39 @@ class Meter:
             return None
         first, last = (_moment(end, self._unit) for end in self._ends) if self._ends else (None, None)
         return Interval(column=self.time, first=first, last=last)
+
+
+def measured_card(card: Card, rows: pa.RecordBatchReader) -> Card:
+    """Read rows to the end, keep none, and complete the card that is about them."""
+    meter = Meter.of(rows.schema, card)
+    for _ in meter.watch(rows):
+        pass
+    return completed(card, meter.measured)
+
+
+def completed(card: Card, measured: Measured) -> Card:
+    """Complete a card with what was measured."""
+    known = {column.name: column.feature for column in card.columns}
+    rows = measured.rows
+    columns = tuple(
+        CardColumn(
+            name=each.name,
+            type=each.type,
+            feature=known.get(each.name),
+            nulls=each.nulls,
+            null_share=round(each.nulls / rows, 6) if rows else 0.0,
+            hash=each.hash,
+        )
+        for each in measured.columns
+    )
+    return replace(
+        card,
+        rows=rows,
+        columns=columns,
+        interval=measured.interval,
+        data_hash=measured.data_hash,
+        spine=None if card.spine is None else replace(card.spine, hash=measured.spine_hash),
+    )
 
 
 def _moment(count: int, unit: str) -> str | None:

@@ -128,6 +128,6 @@ def _with_known(spine: Spine, made: Spine, *, is_timed: bool) -> Spine:
 def _memory() -> Warehouse:
     import duckdb
 
-    from featurestore.warehouse.duckdb import DuckDBWarehouse
+    from featurestore.warehouse.duckdb.warehouse import DuckDBWarehouse
 
     return DuckDBWarehouse(duckdb.connect(":memory:"))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from featurestore.errors import OperationError
 from featurestore.training.card import encode_card
-from featurestore.training.measure import Meter
+from featurestore.training.measure import Meter, completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def write_parquet(place: Place, rows: pa.RecordBatchReader, card: Card) -> Card:
         with pq.ParquetWriter(stream, rows.schema, compression="zstd") as writer:
             for batch in meter.watch(rows):
                 writer.write_batch(batch)
-            made.append(card.of(meter.measured))
+            made.append(completed(card, meter.measured))
             encoded = encode_card(made[0])
             writer.add_key_value_metadata({CARD_KEY: encoded.decode()})
         return encoded

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import OperationError, QueryError, UsageError
 from featurestore.sql.stored import stored_query
 from featurestore.training.card import Card, decode_card
-from featurestore.training.measure import Meter
+from featurestore.training.measure import measured_card
 from featurestore.training.parquet import card_inside, read_parquet
 from featurestore.training.places import CARD_ENDING, LocalPlace, is_uri, place_of
 from featurestore.training.write import card_file_name
@@ -128,7 +128,7 @@ def verify(found: FoundCard, *, open_warehouse: Callable[[bool], Warehouse]) -> 
     measured: list[Card] = []
 
     def use(rows: pa.RecordBatchReader) -> None:
-        measured.append(card.of(Meter.of(rows.schema, card).drain(rows)))
+        measured.append(measured_card(card, rows))
 
     if found.place is not None:
         read_parquet(found.place, use)

@@ -16,7 +16,7 @@ from featurestore.definitions.views import Column
 from featurestore.errors import FeatureStoreError, QueryError, UsageError
 from featurestore.sql.stored import stored_query
 from featurestore.training.card import WrittenTo, decode_card, encode_card, sha256
-from featurestore.training.measure import Meter
+from featurestore.training.measure import measured_card
 from featurestore.training.parquet import read_parquet, write_parquet
 from featurestore.training.places import card_file_aside, place_of, write_card_file
 from featurestore.warehouse.table_columns import refuse_other_columns
@@ -99,7 +99,7 @@ def _write_folder(place: Place, card: Card, query: Ready) -> Card | None:
         is_in_place()
     made: list[Card] = []
     card = replace(card, written_to=replace(card.written_to, kind="folder"))
-    read_parquet(place, lambda rows: made.append(card.of(Meter.of(rows.schema, card).drain(rows))))
+    read_parquet(place, lambda rows: made.append(measured_card(card, rows)))
     place.write_card(encode_card(made[0]))
     return made[0]
 
@@ -127,7 +127,7 @@ def write_table(table: TableWrite, card: Card, *, ready: AbstractContextManager[
         names = [column.name for column in card.columns]
         sql = stored_query(table.relation, names, partition=table.partition, dialect=query.warehouse.dialect)
         rows = query.warehouse.read(sql)
-        card = card.of(Meter.of(rows.schema, card).drain(rows))
+        card = measured_card(card, rows)
     written = WrittenTo(kind="table", name=table.relation, mode=table.mode, partition=table.partition)
     card = replace(card, written_to=written)
     write_card_file(path, encode_card(card))
@@ -137,7 +137,7 @@ def write_table(table: TableWrite, card: Card, *, ready: AbstractContextManager[
 def measure(card: Card, rows: AbstractContextManager[pa.RecordBatchReader]) -> Card:
     """Run a training set and keep nothing of it but its card."""
     with rows as reader:
-        return card.of(Meter.of(reader.schema, card).drain(reader))
+        return measured_card(card, reader)
 
 
 def _refuse_misfit(table: TableWrite, query: Ready) -> None:

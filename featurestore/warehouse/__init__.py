@@ -1,1 +1,1 @@
-"""Run SQL in the warehouse; Arrow in and out: one file per warehouse."""
+"""Run SQL in the warehouse; Arrow in and out: one file or folder per warehouse, and what they share."""

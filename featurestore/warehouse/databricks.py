@@ -17,7 +17,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.dbapi import Connection, DbApiSession
 from featurestore.warehouse.inserts import ColumnTypes, Uploads, insert_statements
-from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
+from featurestore.warehouse.names import RelationName, is_one_of, literal, quoted, relation_name
 from featurestore.warehouse.table_columns import with_partition
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class DatabricksWarehouse:
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation of Unity Catalog that exists, in table order, asked for all at once."""
-        names = {relation: self._whole(relation) for relation in relations}
+        names = {relation: relation_name(relation, _DIALECT).within(self._home) for relation in relations}
         if not names:
             return {}
         queries = [_catalog_query(catalog, names.values()) for catalog in {name.database for name in names.values()}]
@@ -150,7 +150,7 @@ class DatabricksWarehouse:
     def upload(self, name: str, table: pa.Table) -> None:
         """Insert an Arrow table, 1,000 rows at a time, into a table of the target's schema that `close` drops."""
         table = plain(table)
-        columns = ", ".join(f"{quoted(made.name, _DIALECT)} {_TYPES.column_type(made)}" for made in table.schema)
+        columns = _TYPES.columns(table.schema)
         place = self._home.beside("featurestore_examples_", _DIALECT)
         self._uploads.add(name, place)
         # A column may have a blank in its name, which Delta takes only where names are mapped.
@@ -234,25 +234,15 @@ class DatabricksWarehouse:
             yield from part.to_batches(max_chunksize=rows)
             part = self._session.run(lambda: cursor.fetchmany_arrow(rows))
 
-    def _whole(self, relation: str) -> RelationName:
-        name = relation_name(relation, _DIALECT)
-        return RelationName(
-            database=name.database or self._home.database, schema=name.schema or self._home.schema, name=name.name
-        )
 
-
-def _folded(name: RelationName) -> tuple[str, ...]:
+def _folded(name: RelationName) -> tuple[str, str, str]:
     """Unity Catalog keeps all names in lower case."""
     return (str(name.database).lower(), str(name.schema).lower(), name.name.lower())
 
 
 def _catalog_query(catalog: str | None, names: Iterable[RelationName]) -> str:
     places = sorted(_folded(name)[1:] for name in names if name.database == catalog)
-    wanted = " OR ".join(
-        f"(table_schema = {literal(schema, _DIALECT)} AND table_name = {literal(table, _DIALECT)})"
-        for schema, table in places
-    )
     return (
         "SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, full_data_type "
-        f"FROM {quoted(str(catalog), _DIALECT)}.information_schema.columns WHERE {wanted}"
+        f"FROM {quoted(str(catalog), _DIALECT)}.information_schema.columns WHERE {is_one_of(places, _DIALECT)}"
     )

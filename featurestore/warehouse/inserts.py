@@ -74,6 +74,10 @@ class ColumnTypes:
     double: str = "DOUBLE"
     binary_literal: str = "X'{}'"
 
+    def columns(self, schema: pa.Schema) -> str:
+        """Declare the columns of a table that holds rows of `schema`. Raises UsageError where one has no type."""
+        return ", ".join(f"{quoted(made.name, self.dialect)} {self.column_type(made)}" for made in schema)
+
     def column_type(self, made: pa.Field) -> str:
         """Name the type of the column that holds `made`.
 

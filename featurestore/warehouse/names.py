@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from featurestore.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CASE_SENSITIVE = frozenset(("bigquery", "clickhouse"))
 
@@ -27,6 +31,10 @@ class RelationName:
     database: str | None
     schema: str | None
     name: str
+
+    def within(self, home: RelationName) -> RelationName:
+        """The same; where it leaves out its database or schema, it is in those of `home`."""
+        return RelationName(database=self.database or home.database, schema=self.schema or home.schema, name=self.name)
 
     def beside(self, prefix: str, dialect: str) -> str:
         """A new quoted name in the same schema, of at most 63 letters, that no other table has."""
@@ -60,3 +68,11 @@ def quoted(name: str, dialect: str) -> str:
 def literal(text: str, dialect: str) -> str:
     """A text in the dialect's quotes."""
     return exp.Literal.string(text).sql(dialect=dialect)
+
+
+def is_one_of(places: Iterable[tuple[str, str]], dialect: str) -> str:
+    """The condition that a row of ``information_schema.columns`` is about one of these (schema, table)."""
+    return " OR ".join(
+        f"(table_schema = {literal(schema, dialect)} AND table_name = {literal(table, dialect)})"
+        for schema, table in places
+    )

@@ -18,7 +18,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.dbapi import Connection, Cursor, DbApiSession
 from featurestore.warehouse.inserts import ColumnTypes, insert_statements
-from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
+from featurestore.warehouse.names import RelationName, is_one_of, literal, quoted, relation_name
 from featurestore.warehouse.table_columns import with_partition
 from featurestore.warehouse.value_types import arrow_type, record_batch
 
@@ -160,10 +160,7 @@ class RedshiftWarehouse:
         if not names:
             return {}
         places = sorted({self._place(name) for name in names.values()})
-        wanted = " OR ".join(
-            f"(table_schema = {literal(schema, _DIALECT)} AND table_name = {literal(table, _DIALECT)})"
-            for schema, table in places
-        )
+        wanted = is_one_of(places, _DIALECT)
         rows = self._session.rows(
             "SELECT table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale "
             f"FROM svv_columns WHERE table_catalog = current_database() AND ({wanted}) ORDER BY 1, 2, ordinal_position"
@@ -189,7 +186,7 @@ class RedshiftWarehouse:
         """Insert an Arrow table, 1,000 rows at a time, into the temporary table `name`."""
         table = plain(table)
         as_name = quoted(name, _DIALECT)
-        columns = ", ".join(f"{quoted(made.name, _DIALECT)} {_TYPES.column_type(made)}" for made in table.schema)
+        columns = _TYPES.columns(table.schema)
         self.execute(f"DROP TABLE IF EXISTS pg_temp.{as_name}")
         self.execute(f"CREATE TEMPORARY TABLE {as_name} ({columns})")
         for statement in insert_statements(as_name, table, _TYPES):

@@ -17,7 +17,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.dbapi import Connection, DbApiSession
 from featurestore.warehouse.inserts import ColumnTypes, Uploads, insert_statements
-from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
+from featurestore.warehouse.names import RelationName, is_one_of, quoted, relation_name
 from featurestore.warehouse.value_types import arrow_type
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class TrinoWarehouse:
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order, asked for all at once."""
-        names = {relation: self._whole(relation) for relation in relations}
+        names = {relation: relation_name(relation, _DIALECT).within(self._home) for relation in relations}
         if not names:
             return {}
         queries = [_catalog_query(catalog, names.values()) for catalog in {name.database for name in names.values()}]
@@ -165,7 +165,7 @@ class TrinoWarehouse:
     def upload(self, name: str, table: pa.Table) -> None:
         """Insert an Arrow table, 1,000 rows at a time, into a table of the target's schema that `close` drops."""
         table = plain(table)
-        columns = ", ".join(f"{quoted(made.name, _DIALECT)} {_TYPES.column_type(made)}" for made in table.schema)
+        columns = _TYPES.columns(table.schema)
         place = self._home.beside("featurestore_examples_", _DIALECT)
         self._uploads.add(name, place)
         self._session.execute(f"CREATE TABLE {place} ({columns})")
@@ -231,20 +231,10 @@ class TrinoWarehouse:
                 self._session.execute(f"DROP TABLE IF EXISTS {place}")
         self._session.close()
 
-    def _whole(self, relation: str) -> RelationName:
-        name = relation_name(relation, _DIALECT)
-        return RelationName(
-            database=name.database or self._home.database, schema=name.schema or self._home.schema, name=name.name
-        )
-
 
 def _catalog_query(catalog: str | None, names: Iterable[RelationName]) -> str:
-    wanted = " OR ".join(
-        f"(table_schema = {literal(str(name.schema), _DIALECT)} AND table_name = {literal(name.name, _DIALECT)})"
-        for name in sorted(names, key=lambda name: (str(name.schema), name.name))
-        if name.database == catalog
-    )
+    places = sorted((str(name.schema), name.name) for name in names if name.database == catalog)
     return (
         "SELECT table_catalog, table_schema, table_name, ordinal_position, column_name, data_type "
-        f"FROM {quoted(str(catalog), _DIALECT)}.information_schema.columns WHERE {wanted}"
+        f"FROM {quoted(str(catalog), _DIALECT)}.information_schema.columns WHERE {is_one_of(places, _DIALECT)}"
     )

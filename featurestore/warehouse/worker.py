@@ -1,16 +1,20 @@
-"""Statements run in a thread of their own, so that Ctrl-C stops them in the warehouse and not only here."""
+"""Work in a thread of its own: Ctrl-C is heard at once, and stops a statement in the warehouse and not only here.
+
+A signal wakes a waiting main thread only if nothing has asked for restarted system calls, and some libraries do:
+polars, when it is imported. So the wait is made of short ones.
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
-
-from featurestore.warehouse.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Result = TypeVar("Result")
+
+_ONE_WAIT_S = 0.1
 
 
 class Worker:
@@ -41,3 +45,10 @@ class Worker:
     def close(self) -> None:
         """Wait for what was given, and end the thread."""
         self._thread.shutdown()
+
+
+def result_of(future: Future[Result]) -> Result:
+    """Wait for the work to end; returns or raises what it did. Raises KeyboardInterrupt within 0.1 s of a Ctrl-C."""
+    while not future.done():
+        wait((future,), timeout=_ONE_WAIT_S)
+    return future.result()

@@ -13,8 +13,8 @@ from featurestore.sql.candidates import example_query
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
 from featurestore.training.explain.example import spine_example
-from featurestore.training.explain.explanation import group_of
 from featurestore.training.explain.run import Asked, explain
+from featurestore.training.explain.view import group_of
 from tests.pit import oracle
 from tests.pit.duckdb_answers import Warehouse
 from tests.pit.strategies import cases
@@ -23,7 +23,8 @@ from tests.pit.test_properties import checked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from featurestore.training.explain.explanation import Candidate, Explanation, ViewExplanation
+    from featurestore.training.explain.explanation import Explanation
+    from featurestore.training.explain.view import Candidate, ViewExplanation
     from tests.pit.strategies import Case
 
 LIMITS = st.sampled_from((1, 2, 9))

@@ -28,7 +28,7 @@ from featurestore.training.places import place_of
 from featurestore.training.replay import question_of, replay
 from featurestore.training.request import Question, asked
 from featurestore.training.verify import find_card, verify
-from featurestore.warehouse.duckdb import DuckDBWarehouse
+from featurestore.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.shop_in_memory import around_shop, change_shop, make_shop, shop_warehouse
 from tests.training.test_training_sets import JUNE_9, ask_shop
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import clickhouse_connect
 
-from featurestore.warehouse.clickhouse import SETTINGS, ClickHouseWarehouse
+from featurestore.warehouse.clickhouse.open import SETTINGS
+from featurestore.warehouse.clickhouse.warehouse import ClickHouseWarehouse
 
 if TYPE_CHECKING:
-    from featurestore.warehouse.clickhouse import Client
+    from featurestore.warehouse.clickhouse.client import Client
 
 
 def clickhouse_in_process(*, database: str | None = None) -> ClickHouseWarehouse:

@@ -21,8 +21,9 @@ import pytest
 
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError
-from featurestore.warehouse.bigquery import BigQueryWarehouse, open_warehouse
-from featurestore.warehouse.bigquery_target import credentials_of, dataset_of
+from featurestore.warehouse.bigquery import open_warehouse
+from featurestore.warehouse.bigquery.target import credentials_of, dataset_of
+from featurestore.warehouse.bigquery.warehouse import BigQueryWarehouse
 from featurestore.warehouse.protocol import TableWrite
 from tests.warehouse.recorded import Recording, RefusedError, value_of
 

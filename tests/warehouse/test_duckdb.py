@@ -11,7 +11,7 @@ import pytest
 
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
-from featurestore.warehouse.duckdb import HOLDER, open_warehouse
+from featurestore.warehouse.duckdb.open import HOLDER, open_warehouse
 from featurestore.warehouse.protocol import TableWrite
 from tests.shop_in_memory import make_shop, shop_warehouse
 

@@ -17,9 +17,10 @@ import pytest
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.protocol import TableWrite
-from featurestore.warehouse.snowflake import SnowflakeWarehouse, open_warehouse
-from featurestore.warehouse.snowflake_target import connection_options
-from featurestore.warehouse.snowflake_types import as_typed
+from featurestore.warehouse.snowflake import open_warehouse
+from featurestore.warehouse.snowflake.target import connection_options
+from featurestore.warehouse.snowflake.types import as_typed
+from featurestore.warehouse.snowflake.warehouse import SnowflakeWarehouse
 
 pytest.importorskip("fakesnow", reason="make test-snowflake runs it")
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")

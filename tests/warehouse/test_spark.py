@@ -18,7 +18,7 @@ from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.protocol import TableWrite
 from featurestore.warehouse.spark import open_warehouse
-from featurestore.warehouse.spark_errors import not_started, sentence
+from featurestore.warehouse.spark.errors import not_started, sentence
 from tests.spark_here import MARKS, folder, settings
 
 pytestmark = MARKS

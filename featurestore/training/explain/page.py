@@ -11,38 +11,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import OperationError
-from featurestore.training.explain.explanation import age
 from featurestore.training.explain.markup import escaped, tag
 from featurestore.training.explain.style import PAGE, TABLES
 from featurestore.training.explain.text import headline
 from featurestore.training.explain.timeline import draw
+from featurestore.training.explain.view import age
 from featurestore.training.explain.words import moment, value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.training.explain.example import Example
-    from featurestore.training.explain.explanation import Candidate, Explanation, ViewExplanation
+    from featurestore.training.explain.view import Candidate, ViewExplanation
 
 
-def figure(explanation: Explanation) -> str:
+def figure(example: Example, views: Sequence[ViewExplanation]) -> str:
     """Write an explanation for a notebook's cell: one ``<div>``."""
-    tables = "".join(_table(view, explanation.example) for view in explanation.views if view.candidates)
-    queries = "".join(tag("pre", {}, escaped(f"{view.sql};")) for view in explanation.views if view.sql)
+    tables = "".join(_table(view, example) for view in views if view.candidates)
+    queries = "".join(tag("pre", {}, escaped(f"{view.sql};")) for view in views if view.sql)
     folded = [
         tag("details", {}, tag("summary", {}, title), content)
         for title, content in (("All rows as tables", tables), ("The SQL that found them", queries))
         if content
     ]
     behind = tag("div", {"class": "fs-rows"}, tag("style", {}, TABLES), *folded) if folded else ""
-    return tag("div", {}, draw(explanation), behind)
+    return tag("div", {}, draw(example, views), behind)
 
 
-def whole_page(explanation: Explanation) -> str:
+def whole_page(example: Example, views: Sequence[ViewExplanation]) -> str:
     """Write an explanation as an HTML document of its own."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"{tag('title', {}, escaped(headline(explanation.example)))}<style>{PAGE}</style>"
+        f"{tag('title', {}, escaped(headline(example)))}<style>{PAGE}</style>"
     )
-    body = tag("body", {}, tag("main", {}, figure(explanation)))
+    body = tag("body", {}, tag("main", {}, figure(example, views)))
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>{body}</html>\n'
 
 

@@ -27,16 +27,9 @@ from featurestore.sql.expressions import EVENT
 from featurestore.sql.point_in_time import with_as_of
 from featurestore.training.examples import UPLOADED, numbered
 from featurestore.training.explain.example import Example, named_example, spine_example
-from featurestore.training.explain.explanation import (
-    Candidate,
-    Counts,
-    Explanation,
-    OutcomeCode,
-    ViewExplanation,
-    group_of,
-    rows_with,
-)
+from featurestore.training.explain.explanation import Explanation
 from featurestore.training.explain.verdicts import Code, FeatureRow, Reason, Verdict, beaten, refusals
+from featurestore.training.explain.view import Candidate, Counts, OutcomeCode, ViewExplanation, group_of, rows_with
 from featurestore.training.explain.words import EPOCH, MICROSECONDS, moment, span
 
 if TYPE_CHECKING:

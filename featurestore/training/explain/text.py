@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.training.explain.explanation import age
+from featurestore.training.explain.view import age
 from featurestore.training.explain.words import moment, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from featurestore.training.explain.example import Example
-    from featurestore.training.explain.explanation import Candidate, Explanation, ViewExplanation
+    from featurestore.training.explain.view import Candidate, ViewExplanation
 
 _GAP = "  "
 _LONGEST_CELL = 24
 
 
-def written(explanation: Explanation) -> str:
-    """Write all of it; lines end without blanks."""
-    parts = [headline(explanation.example), *(_view(view, explanation.example) for view in explanation.views)]
+def written(example: Example, views: Sequence[ViewExplanation]) -> str:
+    """Write an explanation; lines end without blanks."""
+    parts = [headline(example), *(_view(view, example) for view in views)]
     return "\n\n".join(parts)
 
 

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.durations import format_duration
-from featurestore.training.explain.explanation import age
 from featurestore.training.explain.marks import KINDS, box, kind_of, line, mark
 from featurestore.training.explain.markup import cut, escaped, tag, wrapped
 from featurestore.training.explain.scale import Scale, scale_of
 from featurestore.training.explain.style import STYLE
 from featurestore.training.explain.text import headline, rules, written
+from featurestore.training.explain.view import age
 from featurestore.training.explain.words import moment, value
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.training.explain.example import Example
-    from featurestore.training.explain.explanation import Candidate, Explanation, ViewExplanation
+    from featurestore.training.explain.view import Candidate, ViewExplanation
 
 WIDTH = 1040
 _EDGE, _PAD = 8, 24
@@ -53,22 +55,22 @@ class _Lane:
         return time_us - self.example.at_us
 
 
-def draw(explanation: Explanation) -> str:
+def draw(example: Example, views: Sequence[ViewExplanation]) -> str:
     """Draw an explanation.
 
     Returns:
         One ``<svg>`` element, as wide as its place and at most 1040 pixels, light or dark as the reader's system is.
     """
-    example = explanation.example
     parts, y = [_head(example)], 74.0
-    for view in explanation.views:
+    for view in views:
         lane = _Lane(view=view, example=example, scale=scale_of(_distances(view, example)))
         markup, height = _lane(lane, y)
         parts.append(markup)
         y += height + 14
-    legend = _legend(explanation, y + 10)
+    legend = _legend(views, y + 10)
     height = y + (34 if legend else 4)
-    name = f"fs-{hashlib.sha256(str(explanation).encode('utf-8', 'replace')).hexdigest()[:10]}"
+    description = written(example, views)
+    name = f"fs-{hashlib.sha256(description.encode('utf-8', 'replace')).hexdigest()[:10]}"
     attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "class": "fs-explain",
@@ -79,8 +81,8 @@ def draw(explanation: Explanation) -> str:
     return tag(
         "svg",
         attributes,
-        tag("title", {"id": f"{name}-title"}, escaped(headline(explanation.example))),
-        tag("desc", {"id": f"{name}-desc"}, escaped(written(explanation))),
+        tag("title", {"id": f"{name}-title"}, escaped(headline(example))),
+        tag("desc", {"id": f"{name}-desc"}, escaped(description)),
         tag("style", {}, STYLE),
         tag("rect", {"class": "page", "width": WIDTH, "height": f"{height:.0f}", "rx": 10}),
         *parts,
@@ -248,15 +250,15 @@ def _notes(lane: _Lane) -> list[str]:
     return notes
 
 
-def _legend(explanation: Explanation, y: float) -> str:
+def _legend(views: Sequence[ViewExplanation], y: float) -> str:
     """Name the marks that are used; empty if there are none."""
-    found = {kind_of(candidate.verdict) for view in explanation.views for candidate in view.candidates}
+    found = {kind_of(candidate.verdict) for view in views for candidate in view.candidates}
     parts, x = [], float(_PAD)
     for kind, label in KINDS.items():
         if kind in found:
             parts += [mark(kind, x + 6, y), _text("muted", (x + 22, y + 4), label)]
             x += 22 + 6.4 * len(label) + _LEGEND_GAP
-    uses = [view.use.view for view in explanation.views if view.candidates]
+    uses = [view.use.view for view in views if view.candidates]
     if any(view.as_of == "knowledge" for view in uses):
         parts += [line("known", (x, y), (x + 22, y)), line("known end", (x + 22, y - 7), (x + 22, y + 7))]
         parts.append(_text("muted", (x + 32, y + 4), "until it was known"))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import UsageError
-from featurestore.warehouse.postgres_errors import not_opened
-from featurestore.warehouse.postgres_names import quoted
+from featurestore.warehouse.postgres.errors import not_opened
+from featurestore.warehouse.postgres.names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from featurestore.warehouse.postgres_connection import PostgresWarehouse
+    from featurestore.warehouse.postgres.warehouse import PostgresWarehouse
 
 _CONNECT_TIMEOUT_S = 10
 # dbt's key -> libpq's. An empty value is left to libpq, which knows PGPASSWORD and .pgpass.
@@ -59,7 +59,7 @@ def open_warehouse(
     try:
         import adbc_driver_postgresql.dbapi as adbc
 
-        from featurestore.warehouse.postgres_connection import PostgresWarehouse
+        from featurestore.warehouse.postgres.warehouse import PostgresWarehouse
     except ImportError as error:
         raise UsageError(
             "Postgres needs a driver that is not installed",

@@ -6,7 +6,6 @@ Work is done in a thread of its own, so that Ctrl-C reaches the caller, who then
 from __future__ import annotations
 
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,11 +14,11 @@ import pyarrow as pa
 
 from featurestore.definitions.views import Column
 from featurestore.errors import FeatureStoreError, QueryError
-from featurestore.warehouse.postgres_errors import refused
-from featurestore.warehouse.postgres_names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
-from featurestore.warehouse.postgres_types import declared_column, exact_batch, exact_select, field_of, uploadable
+from featurestore.warehouse.postgres.errors import refused
+from featurestore.warehouse.postgres.names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
+from featurestore.warehouse.postgres.types import declared_column, exact_batch, exact_select, field_of, uploadable
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
-from featurestore.warehouse.waiting import result_of
+from featurestore.warehouse.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +44,7 @@ class PostgresWarehouse:
         self._connection = connection
         self._cursor = connection.cursor()
         self._reader: pa.RecordBatchReader | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres")
+        self._worker = Worker("postgres", self._cancel)
 
     def begin_session(self, *, role: str | None, search_path: str | None) -> None:
         """Take the target's role, set what answers may not hang on (SEMANTICS P14), find out what the role may do."""
@@ -126,7 +125,7 @@ class PostgresWarehouse:
         """Stop the query that is being read, and give up its rows."""
         self._cancel()
         if self._reader is not None:
-            self._worker.submit(self._reader.close)
+            self._worker.leave(self._reader.close)
 
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql`, in one transaction; returns how many.
@@ -151,7 +150,7 @@ class PostgresWarehouse:
         """Close the connection; its temporary tables go with it."""
         if self._reader is not None:
             self._cancel()
-        self._worker.shutdown()
+        self._worker.close()
         self._cursor.close()
         self._connection.close()
 
@@ -240,12 +239,8 @@ class PostgresWarehouse:
             self._cursor.adbc_cancel()
 
     def _run(self, work: Callable[[], Result]) -> Result:
-        future = self._worker.submit(work)
         try:
-            return result_of(future)
-        except KeyboardInterrupt:
-            self._cancel()
-            raise
+            return self._worker.run(work)
         except adbc_driver_manager.Error as error:
             details = {key: value.decode() for key, value in error.details if isinstance(value, bytes)}
             raise refused(error, error.sqlstate, details) from None

@@ -10,7 +10,7 @@ from featurestore.definitions.types import parse_type
 from featurestore.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
-    from featurestore.warehouse.snowflake import ResultColumn
+    from featurestore.warehouse.snowflake.connector import ResultColumn
 
 # What the connector calls types by number.
 _NAMES = (

@@ -19,8 +19,8 @@ from uuid import uuid4
 import pyarrow as pa
 
 from featurestore.errors import UsageError, WarehouseError
-from featurestore.warehouse.spark_errors import not_started, sentence
-from featurestore.warehouse.spark_types import quoted
+from featurestore.warehouse.spark.errors import not_started, sentence
+from featurestore.warehouse.spark.types import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

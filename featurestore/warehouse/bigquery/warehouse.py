@@ -16,9 +16,8 @@ import pyarrow.parquet as pq
 
 from featurestore.definitions.types import is_known, parse_type
 from featurestore.definitions.views import Column
-from featurestore.errors import QueryError, UsageError, WarehouseError
-from featurestore.warehouse.bigquery_target import credentials_of, dataset_of
-from featurestore.warehouse.bigquery_types import as_bigquery_takes, field_type, type_of
+from featurestore.errors import QueryError
+from featurestore.warehouse.bigquery.types import as_bigquery_takes, field_type, type_of
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
 from featurestore.warehouse.table_columns import with_partition
 from featurestore.warehouse.value_types import arrow_type
@@ -34,51 +33,6 @@ Result = TypeVar("Result")
 
 _DIALECT = "bigquery"
 _STAGED_FOR = timedelta(hours=6)
-
-
-def open_warehouse(
-    settings: Mapping[str, object],
-    *,
-    base_dir: Path,
-    read_only: bool = True,  # noqa: ARG001  what an account may do is BigQuery's matter
-) -> BigQueryWarehouse:
-    """Open a client for a dbt-bigquery target.
-
-    Args:
-        settings: the target's block of `profiles.yml`: project (or database), dataset (or schema), location, method
-            (oauth, service-account, service-account-json, oauth-secrets), keyfile, keyfile_json, token,
-            execution_project, maximum_bytes_billed, priority, job_execution_timeout_seconds.
-        base_dir: folder that a relative ``keyfile`` starts from.
-        read_only: not used.
-
-    Raises:
-        UsageError: the client is not installed, or the method is unknown.
-        WarehouseError: no credentials are found, or they are refused.
-    """
-    try:
-        import google.auth.exceptions
-        from google.api_core.exceptions import GoogleAPIError
-        from google.cloud import bigquery
-    except ImportError as error:
-        raise UsageError("the BigQuery client is not installed", hint="pip install 'featurestore[bigquery]'") from error
-    home = dataset_of(settings)
-    try:
-        client = bigquery.Client(
-            project=str(settings.get("execution_project") or home.database),
-            credentials=credentials_of(settings, base_dir=base_dir),
-            location=settings.get("location"),
-        )
-    except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as error:
-        raise WarehouseError(
-            f"cannot open BigQuery project {home.database}: {type(error).__name__}",
-            hint="check the target in profiles.yml",
-        ) from error
-    refusals = (GoogleAPIError, google.auth.exceptions.GoogleAuthError)
-    limits = {
-        "maximum_bytes_billed": settings.get("maximum_bytes_billed"),
-        "priority": str(settings["priority"]).upper() if settings.get("priority") else None,
-    }
-    return BigQueryWarehouse(client, bigquery, refusals=refusals, home=home, limits=limits)
 
 
 class BigQueryWarehouse:
@@ -115,7 +69,7 @@ class BigQueryWarehouse:
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order, asked for all at once."""
-        names = {relation: self._whole(relation) for relation in relations}
+        names = {relation: relation_name(relation, _DIALECT).within(self._home) for relation in relations}
         if not names:
             return {}
         datasets = {(str(name.database), str(name.schema)) for name in names.values()}
@@ -267,12 +221,6 @@ class BigQueryWarehouse:
         while batch is not None:
             yield from pa.Table.from_batches([batch]).cast(schema).to_batches(max_chunksize=rows)
             batch = self._run(lambda: next(others, None))
-
-    def _whole(self, relation: str) -> RelationName:
-        name = relation_name(relation, _DIALECT)
-        return RelationName(
-            database=name.database or self._home.database, schema=name.schema or self._home.schema, name=name.name
-        )
 
     def _cancel(self) -> None:
         if self._job is not None:

@@ -15,92 +15,25 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from featurestore.warehouse import spark_write
-from featurestore.warehouse.spark_errors import is_missing, refused
-from featurestore.warehouse.spark_session import open_engine, options_of
-from featurestore.warehouse.spark_types import arrow_schema, ddl, for_spark, quoted
-from featurestore.warehouse.waiting import result_of
+from featurestore.warehouse.spark import write
+from featurestore.warehouse.spark.errors import is_missing, refused
+from featurestore.warehouse.spark.types import arrow_schema, ddl, for_spark, quoted
+from featurestore.warehouse.worker import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pyspark.sql import SparkSession
-
     from featurestore.definitions.views import Column
     from featurestore.warehouse.protocol import Ability, TableWrite
-    from featurestore.warehouse.spark_session import Engine
+    from featurestore.warehouse.spark.session import Engine
 
 Result = TypeVar("Result")
 
-ASOF_JOIN = "spark.sql.join.asofJoin.enabled"
-ASOF_SINCE = (4, 3)
-# What an example sees must not hang on a session's settings (SEMANTICS P13, P14).
-_ALWAYS = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.execution.arrow.useLargeVarTypes": "false",
-    "spark.sql.sources.partitionOverwriteMode": "dynamic",  # an overwrite exchanges the folders it writes, no others
-}
 _STAGE = re.compile(r"\s*CACHE TABLE `(?P<name>(?:[^`]|``)+)` AS\b(?P<sql>.*)", re.DOTALL | re.IGNORECASE)
 _NOT_ONE_FILE = frozenset("*?[]{}\\=")  # a path with one of these is a pattern to Spark, or a part of a table
 _UNTIL_NEXT_CANCEL_S = 0.2
 _BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
-
-
-def open_warehouse(settings: Mapping[str, object], *, base_dir: Path, read_only: bool = True) -> SparkWarehouse:  # noqa: ARG001
-    """Open a session for a dbt-spark target; Java starts now, unless this process has a Spark already.
-
-    Args:
-        settings: the target's block of `profiles.yml`: method (``session`` or ``connect``), host, schema, config and
-            server_side_parameters.
-        base_dir: the dbt project; a Spark that starts here has its local tables there, as dbt's has.
-        read_only: changes nothing: a session of our own holds only temporary views.
-
-    Raises:
-        UsageError: dbt-spark's methods thrift, http and odbc.
-        WarehouseError: no Java, no Spark Connect server there, or the session does not start.
-    """
-    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spark")
-    try:
-        # In a thread of its own, else pyspark would take over this thread's Ctrl-C.
-        engine, lacks = result_of(worker.submit(_open, settings, base_dir))
-    except BaseException:
-        worker.shutdown(wait=False)
-        raise
-    return SparkWarehouse(engine, worker, lacks=lacks)
-
-
-def _open(settings: Mapping[str, object], base_dir: Path) -> tuple[Engine, frozenset[Ability]]:
-    from pyspark.errors import AnalysisException
-
-    engine = open_engine(settings, base_dir)
-    engine.claim()
-    session = engine.session
-    for name, value in {**options_of(settings), **_ALWAYS}.items():
-        if session.conf.isModifiable(name):
-            session.conf.set(name, value)
-    schema = settings.get("schema")
-    if schema:
-        try:
-            session.sql(f"USE {schema}")
-        except AnalysisException as error:
-            if not is_missing(error):
-                raise refused(error) from error
-    return engine, _lacks(session)
-
-
-def _lacks(session: SparkSession) -> frozenset[Ability]:
-    from pyspark.errors import PySparkException
-
-    found = re.match(r"(\d+)\.(\d+)", session.version)
-    if found is None or (int(found[1]), int(found[2])) < ASOF_SINCE:
-        return frozenset(("asof",))
-    try:
-        session.conf.set(ASOF_JOIN, "true")
-    except PySparkException:
-        return frozenset(("asof",))
-    return frozenset()
 
 
 class SparkWarehouse:
@@ -123,7 +56,7 @@ class SparkWarehouse:
 
     def schema(self, sql: str) -> tuple[Column, ...]:
         """Columns that a SELECT would yield; it is analysed, not run."""
-        return self._run(lambda: spark_write.columns_of(self._session, sql))
+        return self._run(lambda: write.columns_of(self._session, sql))
 
     def has_index(self, relation: str, columns: Sequence[str]) -> bool:  # noqa: ARG002
         """No: Spark has none."""
@@ -162,16 +95,16 @@ class SparkWarehouse:
 
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql`; a table that cannot be made is refused before the work."""
-        self._run(lambda: spark_write.refuse_table(self._session, table))
+        self._run(lambda: write.refuse_table(self._session, table))
         for statement in statements:
             self.execute(statement)
-        return self._run(lambda: spark_write.write_table(self._engine, table, sql))
+        return self._run(lambda: write.write_table(self._engine, table, sql))
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:
         """Run `statements`, then let the workers write the rows of `sql` as a folder of Parquet files."""
         for statement in statements:
             self.execute(statement)
-        return self._run(lambda: spark_write.write_folder(self._engine, uri, sql))
+        return self._run(lambda: write.write_folder(self._engine, uri, sql))
 
     def close(self) -> None:
         """Drop what the session holds; a Spark that runs beside this process stays for the next one."""
@@ -185,7 +118,7 @@ class SparkWarehouse:
 
         for relation in dict.fromkeys(relations):
             try:
-                yield relation, spark_write.columns_of(self._session, f"SELECT * FROM {relation}")
+                yield relation, write.columns_of(self._session, f"SELECT * FROM {relation}")
             except AnalysisException as error:
                 if not is_missing(error):
                     raise

@@ -21,9 +21,9 @@ from uuid import uuid4
 
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError
-from featurestore.warehouse.spark_errors import is_unsupported
-from featurestore.warehouse.spark_session import Driver
-from featurestore.warehouse.spark_types import our_type, quoted
+from featurestore.warehouse.spark.errors import is_unsupported
+from featurestore.warehouse.spark.session import Driver
+from featurestore.warehouse.spark.types import our_type, quoted
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from featurestore.warehouse.protocol import TableWrite
-    from featurestore.warehouse.spark_session import Engine
+    from featurestore.warehouse.spark.session import Engine
 
 _PARTS = re.compile(r"`(?:[^`]|``)*`|[^.`]+")
 

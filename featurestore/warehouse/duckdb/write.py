@@ -9,19 +9,19 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from featurestore.errors import QueryError
+from featurestore.warehouse.duckdb.names import literal, quoted
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from featurestore.warehouse.duckdb import DuckDBWarehouse
-    from featurestore.warehouse.protocol import TableWrite
+    from featurestore.warehouse.protocol import TableWrite, Warehouse
 
 _STAGED = '"__written rows"'
 _MAKE = {"create": "CREATE TABLE", "replace": "CREATE OR REPLACE TABLE"}
 
 
-def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[str], sql: str) -> int:
+def write(warehouse: Warehouse, table: TableWrite, statements: Iterable[str], sql: str) -> int:
     """Store the rows of `sql`; arguments and errors as in `warehouse.protocol.Warehouse.write_table`."""
     mode = "create" if table.mode == "append" and not _exists(warehouse, table) else table.mode
     if mode in _MAKE:
@@ -42,14 +42,14 @@ def write(warehouse: DuckDBWarehouse, table: TableWrite, statements: Iterable[st
     with _transaction(warehouse):
         if table.partition is not None:
             column, value = table.partition
-            warehouse.execute(f"DELETE FROM {table.relation} WHERE {_quoted(column)} = {_literal(value)}")
+            warehouse.execute(f"DELETE FROM {table.relation} WHERE {quoted(column)} = {literal(value)}")
         warehouse.execute(f"INSERT INTO {table.relation} BY NAME SELECT * FROM {_STAGED}")
     rows_added = _count(warehouse, _STAGED)
     warehouse.execute(f"DROP TABLE {_STAGED}")
     return rows_added
 
 
-def _exists(warehouse: DuckDBWarehouse, table: TableWrite) -> bool:
+def _exists(warehouse: Warehouse, table: TableWrite) -> bool:
     """Whether a table or view of the name is there."""
     try:
         warehouse.schema(f"SELECT * FROM {table.relation}")
@@ -60,12 +60,12 @@ def _exists(warehouse: DuckDBWarehouse, table: TableWrite) -> bool:
     return True
 
 
-def _count(warehouse: DuckDBWarehouse, relation: str) -> int:
+def _count(warehouse: Warehouse, relation: str) -> int:
     return int(warehouse.read(f"SELECT count(*) AS n FROM {relation}").read_all().column("n")[0].as_py())
 
 
 @contextmanager
-def _transaction(warehouse: DuckDBWarehouse, *, keep: bool = True) -> Iterator[None]:
+def _transaction(warehouse: Warehouse, *, keep: bool = True) -> Iterator[None]:
     """All or nothing; what fails, is interrupted, or is not to be kept is taken back."""
     warehouse.execute("BEGIN")
     try:
@@ -75,11 +75,3 @@ def _transaction(warehouse: DuckDBWarehouse, *, keep: bool = True) -> Iterator[N
         with suppress(QueryError):  # DuckDB takes some transactions back by itself
             warehouse.execute("ROLLBACK")
         raise
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -8,17 +8,17 @@ from __future__ import annotations
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featurestore.definitions.views import Column
-from featurestore.errors import QueryError, UsageError, WarehouseError
+from featurestore.errors import QueryError
 from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
-from featurestore.warehouse.snowflake_target import connection_options
-from featurestore.warehouse.snowflake_types import arrow_type, as_typed, canonical_type, column_type, result_type
+from featurestore.warehouse.snowflake.errors import refused
+from featurestore.warehouse.snowflake.types import arrow_type, as_typed, canonical_type, column_type, result_type
 from featurestore.warehouse.table_columns import with_partition
 from featurestore.warehouse.worker import Worker
 
@@ -26,93 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from featurestore.warehouse.protocol import Ability, TableWrite
+    from featurestore.warehouse.snowflake.connector import Connection, Cursor
 
 Result = TypeVar("Result")
 
 _DIALECT = "snowflake"
 _STAGE = '"__featurestore"'
-_NO_SUCH_OBJECT = "002003"
-
-
-class ResultColumn(Protocol):
-    """What the connector says of a result's column; `type_code` is a number of its own."""
-
-    name: str
-    type_code: int
-    precision: int | None
-    scale: int | None
-
-
-class Cursor(Protocol):
-    """The part of the connector's cursor that is used here."""
-
-    description: list[ResultColumn]
-
-    def execute(self, command: str) -> object:
-        """Run one statement."""
-        ...
-
-    def describe(self, command: str) -> list[ResultColumn]:
-        """Say what columns it would yield."""
-        ...
-
-    def fetchall(self) -> list[tuple[object, ...]]:
-        """All rows."""
-        ...
-
-    def fetch_arrow_batches(self) -> Iterator[pa.Table]:
-        """All rows, in parts."""
-        ...
-
-    def close(self) -> object:
-        """Give up the rest."""
-        ...
-
-
-class Connection(Protocol):
-    """The part of the connector's connection that is used here."""
-
-    def cursor(self) -> Cursor:
-        """A new cursor of the same session."""
-        ...
-
-    def close(self) -> None:
-        """End the session."""
-        ...
-
-
-def open_warehouse(
-    settings: Mapping[str, object],
-    *,
-    base_dir: Path,
-    read_only: bool = True,  # noqa: ARG001  what a role may do is Snowflake's matter
-) -> SnowflakeWarehouse:
-    """Open a session for a dbt-snowflake target.
-
-    Args:
-        settings: the target's block of `profiles.yml`; see `snowflake_target`.
-        base_dir: folder that a relative ``private_key_path`` starts from.
-        read_only: not used.
-
-    Raises:
-        UsageError: the connector is not installed, or the private key cannot be read.
-        WarehouseError: the account cannot be reached or refuses the user.
-    """
-    try:
-        import snowflake.connector
-    except ImportError as error:
-        raise UsageError(
-            "the Snowflake connector is not installed", hint="pip install 'featurestore[snowflake]'"
-        ) from error
-    options = connection_options(settings, base_dir=base_dir)
-    try:
-        connection = snowflake.connector.connect(**options)
-    except snowflake.connector.errors.Error as error:
-        raise WarehouseError(
-            f"cannot open Snowflake account {settings.get('account')}: {_said(error)}",
-            hint="check the target in profiles.yml",
-        ) from error
-    return SnowflakeWarehouse(cast("Connection", connection))
 
 
 class SnowflakeWarehouse:
@@ -278,7 +197,7 @@ class SnowflakeWarehouse:
         try:
             return self._worker.run(work)
         except self._refusals as error:
-            raise _refused(error) from error
+            raise refused(error) from error
 
 
 def _catalog_query(database: str | None, names: Iterable[RelationName]) -> str:
@@ -307,13 +226,3 @@ def _found(name: RelationName, found: Mapping[tuple[object, ...], list[Column]])
         if table == name.name and name.schema in (None, schema) and name.database in (None, database):
             return columns
     return []
-
-
-def _refused(error: Any) -> QueryError:  # noqa: ANN401  the connector is not loaded yet when this is read
-    is_missing = _NO_SUCH_OBJECT in str(error).partition(":")[0]
-    hint = "run dbt build, if this is a table of dbt's" if is_missing else None
-    return QueryError(f"Snowflake refused a statement: {_said(error)}", hint=hint)
-
-
-def _said(error: object) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,23 +1,22 @@
 """ClickHouse over HTTP (`clickhouse-connect`): Arrow streams both ways, one session per connection.
 
-Three settings make its SQL mean what the rules say: ``join_use_nulls`` (no match is NULL, not zero),
-``session_timezone = UTC``, and ``insert_null_as_default = 0``. Its times are instants and come back as such.
+Its times are instants and come back as such.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
-from featurestore.errors import QueryError, UsageError, WarehouseError
+from featurestore.errors import QueryError, WarehouseError
 from featurestore.warehouse.arrow_columns import plain
-from featurestore.warehouse.clickhouse_upload import clickhouse_type
+from featurestore.warehouse.clickhouse.errors import refused, said
+from featurestore.warehouse.clickhouse.types import clickhouse_type
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 from featurestore.warehouse.worker import Worker
@@ -27,122 +26,20 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from featurestore.warehouse.clickhouse.client import Client, Stream
     from featurestore.warehouse.protocol import Ability, TableWrite
 
 Result = TypeVar("Result")
 
 _DIALECT = "clickhouse"
-_INSTALL = "pip install 'featurestore[clickhouse]'"
-_SESSION_TIMEOUT_S = 3600  # the longest a server allows by default: temporary tables live as long as a session does
-_QUERY_TIMEOUT_S = 24 * 3600
 _INSERT_ROWS = 1_000_000
-_MISSING = re.compile(r"\bUNKNOWN_(?:TABLE|DATABASE)\b")
-_HEAD = re.compile(r"^.*?DB::Exception: ", re.DOTALL)
-_TAIL = re.compile(r"\s*\(version [^)]*\)\s*$")
-SETTINGS: dict[str, str] = {
-    "join_use_nulls": "1",
-    "session_timezone": "UTC",
-    "insert_null_as_default": "0",
-    "session_timeout": str(_SESSION_TIMEOUT_S),
-}
-
-
-class Stream(Protocol):
-    """Bytes of a running query."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Read on."""
-        ...
-
-    def close(self) -> None:
-        """Give up the rest."""
-        ...
-
-
-class Client(Protocol):
-    """The part of `clickhouse_connect`'s client that is used here."""
-
-    def command(self, cmd: str) -> object:
-        """Run one statement."""
-        ...
-
-    def raw_query(self, query: str, *, fmt: str) -> bytes:
-        """Run one SELECT and take its whole result."""
-        ...
-
-    def raw_stream(self, query: str, *, settings: dict[str, int], fmt: str) -> Stream:
-        """Run one SELECT and stream its result."""
-        ...
-
-    def raw_insert(self, table: str, *, insert_block: bytes, fmt: str) -> object:
-        """Insert rows."""
-        ...
-
-    def set_client_setting(self, key: str, value: str) -> None:
-        """Set something for all statements to come."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection."""
-        ...
-
-
-def open_warehouse(
-    settings: Mapping[str, object],
-    *,
-    base_dir: Path,  # noqa: ARG001  every warehouse is opened with it; only files start from a folder
-    read_only: bool = True,  # noqa: ARG001  what a user may do is the server's matter
-) -> ClickHouseWarehouse:
-    """Open the database of a dbt-clickhouse target.
-
-    Args:
-        settings: the target's block of `profiles.yml`: host, port, user, password, schema, secure, verify,
-            client_cert, client_cert_key, connect_timeout, send_receive_timeout, custom_settings. A target with
-            ``driver: native`` is reached at the standard HTTP port instead of its own, since Arrow goes over HTTP.
-        base_dir: not used.
-        read_only: not used.
-
-    Raises:
-        UsageError: clickhouse-connect is not installed.
-        WarehouseError: the server cannot be reached, or refuses the user or the database.
-    """
-    try:
-        import clickhouse_connect
-    except ImportError as error:
-        raise UsageError("the ClickHouse client is not installed", hint=_INSTALL) from error
-
-    is_secure = bool(settings.get("secure", False))
-    port = settings.get("port") if settings.get("driver") != "native" else None
-    host = str(settings.get("host") or "localhost")
-    custom = settings.get("custom_settings")
-    own = {str(key): str(value) for key, value in custom.items()} if isinstance(custom, dict) else {}
-
-    def connect() -> Client:
-        made = clickhouse_connect.get_client(
-            host=host,
-            port=_number(port, 8443 if is_secure else 8123),
-            username=_text(settings.get("user")) or "default",
-            password=_text(settings.get("password")) or "",
-            database=_text(settings.get("schema") or settings.get("database")),
-            secure=is_secure,
-            verify=bool(settings.get("verify", True)),
-            client_cert=_text(settings.get("client_cert")),
-            client_cert_key=_text(settings.get("client_cert_key")),
-            connect_timeout=_number(settings.get("connect_timeout"), 10),
-            send_receive_timeout=_number(settings.get("send_receive_timeout"), _QUERY_TIMEOUT_S),
-            query_retries=0,  # an insert that is sent again could double the examples
-            settings={**own, **SETTINGS},
-        )
-        return cast("Client", made)
-
-    return ClickHouseWarehouse(connect, place=f"{host}:{_number(port, 8443 if is_secure else 8123)}")
 
 
 class ClickHouseWarehouse:
     """One open session. See `featurestore.warehouse.protocol.Warehouse`.
 
     Args:
-        connect: opens a client with the settings of this module; a second one is opened to stop a query of the first.
+        connect: opens a client with the `SETTINGS` of `open`; a second one is opened to stop a query of the first.
         place: how to speak of the server in messages.
     """
 
@@ -161,7 +58,7 @@ class ClickHouseWarehouse:
             self._client.set_client_setting("log_comment", self._mark)
         except ClickHouseError as error:
             raise WarehouseError(
-                f"cannot open ClickHouse at {place}: {_said(error)}", hint="check the target in profiles.yml"
+                f"cannot open ClickHouse at {place}: {said(error)}", hint="check the target in profiles.yml"
             ) from error
         self._worker = Worker("clickhouse", self._kill)
         self.lacks = frozenset() if self._has_temporary_tables() else frozenset(("temporary_tables",))
@@ -340,21 +237,9 @@ class ClickHouseWarehouse:
         try:
             return self._worker.run(work)
         except self._refusals as error:
-            raise _refused(error) from error
+            raise refused(error) from error
         except (pa.ArrowException, OSError) as error:
-            raise QueryError(f"ClickHouse broke off its answer: {_said(error)}") from error
-
-
-def _refused(error: Exception) -> QueryError:
-    is_missing = _MISSING.search(str(error)) is not None
-    hint = "run dbt build, if this is a table of dbt's" if is_missing else None
-    return QueryError(f"ClickHouse refused a statement: {_said(error)}", hint=hint)
-
-
-def _said(error: Exception) -> str:
-    """What the server says, without its own name and version."""
-    text = _TAIL.sub("", _HEAD.sub("", str(error).strip(), count=1))
-    return " ".join(text.partition("\n")[0].split()) or type(error).__name__
+            raise QueryError(f"ClickHouse broke off its answer: {said(error)}") from error
 
 
 def _as_time(field: pa.Field, kind: str) -> pa.Field:
@@ -370,11 +255,3 @@ def _cast(column: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 def _database(name: RelationName) -> str:
     return "currentDatabase()" if name.schema is None else literal(name.schema, _DIALECT)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: object, otherwise: int) -> int:
-    return otherwise if value is None else int(str(value))
