@@ -163,6 +163,11 @@ class Explanation:
 
         return figure(self)
 
+    def __repr__(self) -> str:
+        from featurestore.training.explain.text import headline
+
+        return f"<{headline(self.example)}: {counted(len(self.views), 'feature view')}; print it, or .to_html(path)>"
+
     def __str__(self) -> str:
         from featurestore.training.explain.text import written
 

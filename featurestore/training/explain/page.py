@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import OperationError
 from featurestore.training.explain.explanation import age
 from featurestore.training.explain.markup import escaped, tag
-from featurestore.training.explain.style import PAGE, TABLES
+from featurestore.training.explain.style import DRAWING, PAGE, TABLES
 from featurestore.training.explain.text import headline
 from featurestore.training.explain.timeline import draw
 from featurestore.training.explain.words import moment, value
@@ -33,7 +33,8 @@ def figure(explanation: Explanation) -> str:
         if content
     ]
     behind = tag("div", {"class": "fs-rows"}, tag("style", {}, TABLES), *folded) if folded else ""
-    return tag("div", {}, draw(explanation), behind)
+    drawn = tag("div", {"class": "fs-draw"}, tag("style", {}, DRAWING), draw(explanation))
+    return tag("div", {}, drawn, behind)
 
 
 def whole_page(explanation: Explanation) -> str:
