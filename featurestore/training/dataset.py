@@ -5,7 +5,6 @@ Nothing runs until rows are asked for; every run opens the warehouse anew and cl
 
 from __future__ import annotations
 
-import html
 import sys
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -332,13 +331,17 @@ class HistoricalFeatures:
         )
         return explain_row(asked, row, keys=keys, time=time, limit=limit)
 
-    def _repr_html_(self) -> str:
-        names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.columns)
+    def __repr__(self) -> str:
+        features = len(self.feature_columns)
         return (
-            f"<div><b>Training set</b>, {len(self.columns)} columns; not run yet: "
-            f"<code>.to_df()</code>, <code>.to_arrow()</code>, <code>.to_parquet(path)</code>"
-            f"<ul>{names}</ul><details><summary>SQL</summary><pre>{html.escape(self.sql)}</pre></details></div>"
+            f"<training set, not run yet: {len(self.columns)} columns, {features} of them features; "
+            ".to_df() runs it, .sql is its query>"
         )
+
+    def _repr_html_(self) -> str:
+        from featurestore.training.notebook import training_set_html
+
+        return training_set_html(self)
 
     @contextmanager
     def _run(self) -> Iterator[pa.RecordBatchReader]:
