@@ -148,7 +148,7 @@ def _refuse_existing(table: TableWrite, query: Ready) -> None:
         query.warehouse.schema(stored_query(table.relation, None, dialect=query.warehouse.dialect))
     except QueryError:
         return
-    hint = "add --replace to put this one in its place, or --append; in Python mode="
+    hint = "replace it, or append to it: --replace or --append, in Python mode="
     raise QueryError(f"the table {table.relation} already exists", hint=hint)
 
 

@@ -578,7 +578,7 @@ def test_a_training_set_that_cannot_be_meant(applied, arguments, said):
             1,
             (
                 "the table labels already exists\n"
-                "  -> add --replace to put this one in its place, or --append; in Python mode="
+                "  -> replace it, or append to it: --replace or --append, in Python mode="
             ),
         ),
     ],
