@@ -82,7 +82,7 @@ def _create(folder: Path, path: str, content: bytes) -> Written:
 
 
 def _missing(content: bytes, lines: Iterable[str]) -> list[str]:
-    """The lines that a file of patterns lacks; ``/x/``, ``x/``, ``x`` and ``x/*``, which lets exceptions in, are one."""
+    """The lines that a file of patterns lacks; ``/x/``, ``x/``, ``x`` and ``x/*`` (exceptions may follow) are one."""
     present = {line.strip().removesuffix("*").strip("/") for line in content.decode(errors="replace").splitlines()}
     return [line for line in lines if line.strip("/") not in present]
 

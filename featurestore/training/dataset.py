@@ -184,7 +184,10 @@ class HistoricalFeatures:
 
         A pandas spine keeps its index and its columns; integers with NULLs stay integers (SEMANTICS P1, P13).
         """
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise _not_installed("pandas", "to_df") from error
 
         from featurestore.training.pandas_types import nullable_type
 
@@ -205,7 +208,10 @@ class HistoricalFeatures:
 
     def to_polars(self) -> pl.DataFrame:
         """Run it; returns a polars frame."""
-        import polars as pl
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise _not_installed("polars", "to_polars") from error
 
         made = pl.from_arrow(self.to_arrow())
         assert isinstance(made, pl.DataFrame)
@@ -266,9 +272,7 @@ class HistoricalFeatures:
         import msgspec
 
         request, sql = self.request, str(self.sql)
-        labels = (
-            {} if request.labels is None else {"labels": msgspec.to_builtins(request.labels)}
-        )  # with the cutoff used
+        labels = {} if request.labels is None else {"labels": msgspec.to_builtins(request.labels)}  # with the cutoff
         features = {
             output.name: f"{output.use.name}:{output.feature.name}" for output in self.compiled.selection.outputs
         }
@@ -389,3 +393,8 @@ class HistoricalFeatures:
         for use in self.compiled.selection.uses:
             names += [f"{use.name}__event_timestamp", f"{use.name}__found"]
         return frozenset(names)
+
+
+def _not_installed(library: str, method: str) -> UsageError:
+    hint = f"pip install 'featurestore[{library}]', or take .to_arrow()"
+    return UsageError(f".{method}() needs {library}", hint=hint)

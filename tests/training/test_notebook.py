@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from featurestore.definitions.labels import Labels
+from featurestore.errors import UsageError
 from featurestore.training.replay import replay
 from featurestore.training.verify import verify
 from tests.shop_in_memory import around_shop, change_shop, make_shop
@@ -63,4 +66,16 @@ def test_what_verify_and_replay_found_is_told_line_by_line(shop):
 def test_an_explanation_is_one_line_until_it_is_printed(shop):
     assert repr(orders_job(shop).explain_row(0)) == (
         "<Example 0  customer_id=1  at 2026-06-04T00:00:00Z: 1 feature view; print it, or .to_html(path)>"
+    )
+
+
+@pytest.mark.parametrize(("library", "method"), [("pandas", "to_df"), ("polars", "to_polars")])
+def test_a_library_that_is_missing_is_named_before_the_work(shop, monkeypatch, library, method):
+    job = ask_shop(shop, "labels")
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UsageError) as refused:
+        getattr(job, method)()
+    assert (
+        str(refused.value)
+        == f".{method}() needs {library}\n  -> pip install 'featurestore[{library}]', or take .to_arrow()"
     )
