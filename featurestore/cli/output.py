@@ -46,9 +46,8 @@ def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
     return "\n".join(indent + line for line in lines)
 
 
-def fitted(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+def fitted(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     """Cut the last column so that each line fits the terminal; where stdout is none, nothing is cut."""
-    rows = [list(row) for row in rows]
     before = sum(max(map(len, column)) + len(_GAP) for column in list(zip(*rows, strict=True))[:-1])
     room = shutil.get_terminal_size().columns - before
     if not sys.stdout.isatty() or room < _LEAST_ROOM:
