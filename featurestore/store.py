@@ -385,6 +385,9 @@ class FeatureStore:
                 features, entity_rows, feature_service=feature_service, full_feature_names=full_feature_names
             )
 
+    def __repr__(self) -> str:
+        return f"<FeatureStore of dbt project {self.workspace.dbt.name}, target {self.workspace.profile.target}>"
+
     def _repr_html_(self) -> str:
         from html import escape
 

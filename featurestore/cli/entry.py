@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.commands import featurestore
+from featurestore.cli.interrupts import EXIT_CODE, hear_once
 from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DONE = 0
-INTERRUPTED = 130
+INTERRUPTED = EXIT_CODE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if arguments is None:
+        hear_once()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given[: given.index("--")] if "--" in given else "--json" in given
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it warns of, our errors say

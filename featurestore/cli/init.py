@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from featurestore.scaffold.project import Scaffolded
 
 _FOLDED_FROM = 4
+_EXAMPLE_STEPS = (
+    "dbt build",
+    "featurestore apply",
+    "featurestore training-set --spine order_labels --service repeat_purchase_v1 --output train.parquet",
+    "featurestore materialize",
+    "featurestore get-online --service repeat_purchase_v1 --entity customer_id=7,product_id=105",
+)
 
 
 @click.command("init", epilog=example("featurestore init my_shop", "cd my_dbt_project && featurestore init"))
@@ -86,8 +93,7 @@ def _folder_of(path: str) -> str:
 def _next_steps(done: Scaffolded) -> list[str]:
     enter = [] if done.folder == Path() else [f"cd {shlex.quote(done.folder.as_posix())}"]
     if done.kind == "example":
-        ask = "featurestore get-online --service repeat_purchase_v1 --entity customer_id=8 --entity product_id=101"
-        return [*enter, "dbt build", "featurestore apply", "featurestore materialize", ask]
+        return [*enter, *_EXAMPLE_STEPS]
     return [*enter, "dbt build", "featurestore plan", "featurestore apply"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, one_line, result, result_json, say
+from featurestore.cli.output import aligned, fitted, one_line, result, result_json, say
 from featurestore.definitions.durations import format_duration
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def command(common: Common, what: str) -> None:
     header, rows_of = _TABLES[what]
     rows = rows_of(project)
     if rows:
-        result(aligned([header, *rows]))
+        result(aligned(fitted([header, *rows])))
     else:
         say(f"No {what} in the registry.")
 

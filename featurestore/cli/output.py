@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _GAP = "  "
+_LEAST_ROOM = 20
 _UNITS_S = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -41,6 +44,15 @@ def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(indent + line for line in lines)
+
+
+def fitted(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """Cut the last column so that each line fits the terminal; where stdout is none, nothing is cut."""
+    before = sum(max(map(len, column)) + len(_GAP) for column in list(zip(*rows, strict=True))[:-1])
+    room = shutil.get_terminal_size().columns - before
+    if not sys.stdout.isatty() or room < _LEAST_ROOM:
+        return rows
+    return [[*row[:-1], one_line(row[-1], room)] for row in rows]
 
 
 def counted(count: int, noun: str) -> str:

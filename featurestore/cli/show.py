@@ -84,7 +84,8 @@ def _find(project: Project, name: str) -> Iterator[Found]:
         known |= {entity.name for entity in project.entities} | {service.name for service in project.services}
         raise unknown_name("feature view, entity or service", name, known)
     for view in views:
-        yield _view(view, usage.of_view(view.reference))
+        others = [other.reference for other in project.views if other.name == view.name and other != view]
+        yield _view(view, others, usage.of_view(view.reference))
     for entity in entities:
         yield _entity(project, entity, usage.of_entity(entity.name))
     for service in services:
@@ -109,10 +110,13 @@ def _feature(project: Project, reference: str) -> Found:
     return Found(kind="feature", definition=feature, used_by=used_by, lines=lines)
 
 
-def _view(view: FeatureView, used_by: tuple[str, ...]) -> Found:
+def _view(view: FeatureView, others: list[str], used_by: tuple[str, ...]) -> Found:
+    latest = ", the latest" if view.is_latest else ""
+    also = f"; also {', '.join(others)}" if others else ""
     keys = ", ".join(f"{key.name} {key.type}" for key in view.join_keys)
     lines = (
         ("description", _folded(view.description)),
+        ("version", "" if view.version is None else f"{view.version}{latest}{also}"),
         ("dbt", f"{view.source.unique_id}  {view.source.yaml_path or view.source.path}"),
         ("table", view.relation),
         ("entities", f"{', '.join(view.entities)}  ({keys})" if view.entities else "none: matches on time alone"),

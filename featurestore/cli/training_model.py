@@ -13,7 +13,7 @@ from featurestore.errors import UsageError
 
 @click.command(
     "training-model",
-    epilog=example("featurestore training-model churn_v1 --spine ref('labels') --write models/churn_v1_training.sql"),
+    epilog=example("featurestore training-model churn_v1 --spine labels --write models/churn_v1_training.sql"),
 )
 @click.argument("service")
 @click.option("--spine", required=True, metavar="MODEL", help="The examples: a dbt model, seed, snapshot or source.")

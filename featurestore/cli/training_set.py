@@ -58,7 +58,11 @@ class Destination:
     ),
 )
 @training_options
-@click.option("--output", metavar="FILE|URI", help="Write it to this Parquet file, here or in s3://, gs://, az://.")
+@click.option(
+    "--output",
+    metavar="FILE|URI",
+    help="Write it to this Parquet file, here or in s3://, gs://, az://; one that is there is replaced.",
+)
 @click.option("--into", metavar="TABLE", help="Write it to this table in the warehouse; it must be new, or:")
 @click.option("--replace", is_flag=True, expose_value=False, callback=keep("replace"), help="put it in its place;")
 @click.option("--append", is_flag=True, expose_value=False, callback=keep("append"), help="add the rows to it.")
@@ -70,9 +74,11 @@ class Destination:
     help="With --append: add this column, and replace the rows that have the value already.",
 )
 @click.option(
-    "--verify", "verified", metavar="CARD", help="Compare a training set with the card beside it; exits with 3."
+    "--verify", "verified", metavar="CARD", help="Compare a training set with its card; exits with 3 if they differ."
 )
-@click.option("--replay", "replayed", metavar="CARD", help="Make a training set again from its card, and compare.")
+@click.option(
+    "--replay", "replayed", metavar="CARD", help="Make it again from its card, and compare; exits with 3 too."
+)
 @common_options
 def command(
     common: Common, asked: Asked, output: str | None, into: str | None, verified: str | None, replayed: str | None
@@ -156,7 +162,7 @@ def _refuse_more(asked: Asked, option: str, *, allowed: Sequence[str]) -> None:
 
 def _verify(common: Common, card: str) -> None:
     checked = common.store().verify_training_set(card)
-    name = checked.card.written_to.name
+    name = checked.card.written_to.label
     if common.as_json:
         rows, data_hash = checked.found.rows, checked.found.data_hash
         found = {"equal": checked.is_equal, "differences": checked.differences, "rows": rows, "data_hash": data_hash}
@@ -188,6 +194,9 @@ def _tell(line: str, differences: Sequence[Difference]) -> None:
 
 
 def _write(job: HistoricalFeatures, destination: Destination, *, as_json: bool) -> None:
+    from featurestore.manifest.paths import shown_path
+    from featurestore.training.write import card_file_name
+
     started = time.monotonic()
     with stage_line() as line:
         card = destination.write(replace(job, on_stage=line.stage))
@@ -196,7 +205,9 @@ def _write(job: HistoricalFeatures, destination: Destination, *, as_json: bool) 
         result_json({"path": destination.name, "seconds": round(seconds, 3), "card": card})
         return
     columns = counted(len(card.columns), "column")
-    result(f"{destination.name}  {counted(card.rows, 'row')}  {columns}  {seconds:.2f}s")
+    result(f"{card.written_to.label}  {counted(card.rows, 'row')}  {columns}  {seconds:.2f}s")
+    if destination.into is not None:
+        say(f"Its card: {shown_path(job.cards_dir / card_file_name(destination.into))}")
 
 
 def _print_rows(table: pa.Table, *, as_json: bool) -> None:

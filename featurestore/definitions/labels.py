@@ -76,7 +76,8 @@ def read_labels(
     timed = at is not None or horizon is not None
     if not listed and (timed or cutoff is not None or unlabelled != "keep"):
         raise UsageError(
-            "it is said when labels become known, but not which columns are labels", hint="name the labels"
+            "it is said when labels become known, but not which columns are labels",
+            hint='name them: --label bought, or labels=["bought"] in Python',
         )
     if not listed:
         return None

@@ -82,8 +82,8 @@ def _create(folder: Path, path: str, content: bytes) -> Written:
 
 
 def _missing(content: bytes, lines: Iterable[str]) -> list[str]:
-    """The lines that a file of patterns lacks; ``/x/``, ``x/`` and ``x`` are one pattern."""
-    present = {line.strip().strip("/") for line in content.decode(errors="replace").splitlines()}
+    """The lines that a file of patterns lacks; ``/x/``, ``x/``, ``x`` and ``x/*`` (exceptions may follow) are one."""
+    present = {line.strip().removesuffix("*").strip("/") for line in content.decode(errors="replace").splitlines()}
     return [line for line in lines if line.strip("/") not in present]
 
 

@@ -131,6 +131,10 @@ class OnlineResponse:
         frame: pd.DataFrame = self.to_arrow().to_pandas(types_mapper=nullable.get)
         return frame
 
+    def __repr__(self) -> str:
+        names = ", ".join(column.name for column in self.feature_columns)
+        return f"<features of {self.count} entities: {names}; .to_dict(), .to_df(), .statuses>"
+
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(column.name)}</th>" for column in self.columns)
         shown = range(min(self.count, _ROWS_SHOWN))

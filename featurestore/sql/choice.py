@@ -108,7 +108,7 @@ def choose(search: Search, measured: Measured, *, forced: Strategy | None, lacks
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.2f} s" if value >= 0.01 else f"{1000 * value:.1g} ms"
+    return f"{value:.2f} s" if value >= 0.01 else f"{1000 * value:.2g} ms"
 
 
 def _possible(dialect: Dialect, measured: Measured, lacks: frozenset[str]) -> tuple[Strategy, ...]:

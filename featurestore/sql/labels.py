@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from featurestore.definitions.durations import DAY
+from featurestore.definitions.durations import DAY, format_duration
 from featurestore.definitions.labels import LABEL_KNOWN
 from featurestore.definitions.views import Column
 from featurestore.sql.dialects import dialect_named
@@ -54,6 +54,7 @@ def labelled(spine: Spine, labels: Labels, *, dialect: str) -> Spine:
     query = exp.select(*columns, alias(known, LABEL_KNOWN)).from_(nested(parse_spine(spine.sql, dialect), _FROM))
     if labels.unlabelled == "drop":
         query = query.where(is_known, copy=False)
+    query.add_comments([f" {_rule(labels, labels.cutoff)} "])
     added = Column(name=LABEL_KNOWN, type="boolean")
     return replace(spine, sql=print_sql(query, target), columns=(*spine.columns, added), dialect=dialect)
 
@@ -109,6 +110,13 @@ def _is_early(spine: Spine, labels: Labels, dialect: Dialect) -> exp.Expression:
 def _day_of(at: Column) -> int:
     """What is dated a day is known when the day is over, as in SEMANTICS P7; microseconds."""
     return DAY if at.type == "date" else 0
+
+
+def _rule(labels: Labels, cutoff: datetime) -> str:
+    """What becomes of the labels, for the reader of the SQL."""
+    when = "label_at" if labels.at else f"{format_duration(labels.horizon_us or 0)} after the example's time"
+    unknown = "examples whose labels are not known are left out" if labels.unlabelled == "drop" else "else NULL"
+    return f"labels as known by {cutoff.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC, each from {when} on; {unknown}"
 
 
 def _earlier(moment: datetime, microseconds: int) -> datetime:

@@ -43,6 +43,7 @@ def part_of(spine: Spine, part: Part, keys: Sequence[str], *, dialect: str) -> S
     target = dialect_named(dialect)
     columns = [column(it.name, _FROM) for it in spine.columns]
     query = exp.select(*columns).from_(nested(parse_spine(spine.sql, dialect), _FROM))
+    query.add_comments([f" {_rule(part)} "])
     chance = _chance(spine, part.seed, keys, target)
     if part.sample_percent is not None:
         first = exp.Substring(this=chance, start=exp.Literal.number(1), length=exp.Literal.number(_HEX_DIGITS))
@@ -56,6 +57,14 @@ def part_of(spine: Spine, part: Part, keys: Sequence[str], *, dialect: str) -> S
     rest = [ascending(column(it.name, _FROM)) for it in spine.columns if is_orderable(it.type)]
     query = query.order_by(order, *rest, copy=False).limit(part.limit or part.sample_rows or 0, copy=False)
     return replace(spine, sql=print_sql(query, target), dialect=dialect)
+
+
+def _rule(part: Part) -> str:
+    """Which part it is, for the reader of the SQL."""
+    if part.limit is not None:
+        return f"the latest {part.limit} examples"
+    of = f"{part.sample_percent:g}%" if part.sample_percent is not None else str(part.sample_rows)
+    return f"a sample of {of}: the lowest hashes of seed {part.seed}, join keys and time"
 
 
 def _chance(spine: Spine, seed: int, keys: Sequence[str], dialect: Dialect) -> exp.Expression:

@@ -93,6 +93,11 @@ class WrittenTo:
     mode: Literal["create", "replace", "append"] = "replace"
     partition: tuple[str, str] | None = None
 
+    @property
+    def label(self) -> str:
+        """The name that ``--verify`` takes: as typed, with the partition if there is one."""
+        return self.name if self.partition is None else f"{self.name}.{self.partition[0]}={self.partition[1]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -139,6 +144,10 @@ class Card:
     written_by: str
     sql_sha256: str
     sql: str
+
+    def __repr__(self) -> str:
+        what = self.written_to.label or "a training set that was not written"
+        return f"<card of {what}: {self.rows:,} rows, {len(self.columns)} columns, {self.data_hash or 'not run yet'}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

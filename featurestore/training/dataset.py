@@ -5,7 +5,6 @@ Nothing runs until rows are asked for; every run opens the warehouse anew and cl
 
 from __future__ import annotations
 
-import html
 import sys
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -185,7 +184,10 @@ class HistoricalFeatures:
 
         A pandas spine keeps its index and its columns; integers with NULLs stay integers (SEMANTICS P1, P13).
         """
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise _not_installed("pandas", "to_df") from error
 
         from featurestore.training.pandas_types import nullable_type
 
@@ -206,7 +208,10 @@ class HistoricalFeatures:
 
     def to_polars(self) -> pl.DataFrame:
         """Run it; returns a polars frame."""
-        import polars as pl
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise _not_installed("polars", "to_polars") from error
 
         made = pl.from_arrow(self.to_arrow())
         assert isinstance(made, pl.DataFrame)
@@ -267,9 +272,7 @@ class HistoricalFeatures:
         import msgspec
 
         request, sql = self.request, str(self.sql)
-        labels = (
-            {} if request.labels is None else {"labels": msgspec.to_builtins(request.labels)}
-        )  # with the cutoff used
+        labels = {} if request.labels is None else {"labels": msgspec.to_builtins(request.labels)}  # with the cutoff
         features = {
             output.name: f"{output.use.name}:{output.feature.name}" for output in self.compiled.selection.outputs
         }
@@ -332,13 +335,17 @@ class HistoricalFeatures:
         )
         return explain_row(asked, row, keys=keys, time=time, limit=limit)
 
-    def _repr_html_(self) -> str:
-        names = "".join(f"<li><code>{html.escape(name)}</code></li>" for name in self.columns)
+    def __repr__(self) -> str:
+        features = len(self.feature_columns)
         return (
-            f"<div><b>Training set</b>, {len(self.columns)} columns; not run yet: "
-            f"<code>.to_df()</code>, <code>.to_arrow()</code>, <code>.to_parquet(path)</code>"
-            f"<ul>{names}</ul><details><summary>SQL</summary><pre>{html.escape(self.sql)}</pre></details></div>"
+            f"<training set, not run yet: {len(self.columns)} columns, {features} of them features; "
+            ".to_df() runs it, .sql is its query>"
         )
+
+    def _repr_html_(self) -> str:
+        from featurestore.training.notebook import training_set_html
+
+        return training_set_html(self)
 
     @contextmanager
     def _run(self) -> Iterator[pa.RecordBatchReader]:
@@ -386,3 +393,8 @@ class HistoricalFeatures:
         for use in self.compiled.selection.uses:
             names += [f"{use.name}__event_timestamp", f"{use.name}__found"]
         return frozenset(names)
+
+
+def _not_installed(library: str, method: str) -> UsageError:
+    hint = f"pip install 'featurestore[{library}]', or take .to_arrow()"
+    return UsageError(f".{method}() needs {library}", hint=hint)

@@ -17,7 +17,7 @@ from featurestore.definitions.rules import Override
 from featurestore.definitions.views import Column
 from featurestore.errors import OperationError, UsageError
 from featurestore.training.request import Question, ask
-from featurestore.training.verify import Difference, differences
+from featurestore.training.verify import Difference, differences, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,11 @@ class Replay:
     def is_equal(self) -> bool:
         """Whether nothing differs."""
         return not self.differences
+
+    def __repr__(self) -> str:
+        same = "the same as the card's" if self.is_equal else "not the same as the card's"
+        place = self.made.written_to.label or "not written"
+        return told(f"{place}: {self.made.rows:,} rows, {same}", self.differences)
 
 
 def question_of(card: Card, *, where: str, spine: object = None) -> Question:

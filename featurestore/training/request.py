@@ -246,6 +246,9 @@ def _without_spine(question: Question, selection: Selection) -> Compiled:
                 hint="leave them out, or ask for a snapshot with at=T",
             )
         return Compiled(selection=selection, between=(question.start, question.end))
+    if question.at is None and (question.start is not None or question.end is not None):
+        given = "start" if question.end is None else "end"
+        raise UsageError(f"start and end go together, got only {given}", hint="give both, UTC; both ends are inclusive")
     raise UsageError(
         "for which examples? expected a spine, or at=T, or start= and end=",
         hint="give entity_df a frame, a file, a table, ref('model') or a SELECT",

@@ -10,8 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from featurestore.errors import OperationError, QueryError, UsageError
+from featurestore.errors import OperationError, QueryError, UsageError, near_names
 from featurestore.sql.stored import stored_query
 from featurestore.training.card import Card, decode_card
 from featurestore.training.measure import measured_card
@@ -21,7 +22,7 @@ from featurestore.training.write import card_file_name
 from featurestore.warehouse.protocol import TableWrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -66,6 +67,15 @@ class Verification:
         """Whether nothing differs."""
         return not self.differences
 
+    def __repr__(self) -> str:
+        same = "as its card says" if self.is_equal else "not as its card says"
+        return told(f"{self.card.written_to.label}: {self.found.rows:,} rows, {same}", self.differences)
+
+
+def told(line: str, differences: Sequence[Difference]) -> str:
+    """Write a comparison for people: one line, and one per difference."""
+    return "\n".join([line, *(f"  {each.says}" for each in differences)])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCard:
@@ -109,12 +119,22 @@ def find_card(given: str | Path, *, project: str, cards_dir: Path) -> FoundCard:
         data = place.card()
         text = f"{place.name}{CARD_ENDING}"
     if data is None:
-        raise UsageError(f"no card at {text}", hint="it stands beside the training set, e.g. train.parquet.json")
+        raise UsageError(f"no card at {text}", hint=_where_else(str(given), cards_dir))
     card = decode_card(data, where=text)
     if card.project != project:
         hint = "change to that project's folder, or name it: --project-dir"
         raise UsageError(f"the card is of the dbt project '{card.project}', this is '{project}'", where=text, hint=hint)
     return FoundCard(card=card, place=None if card.written_to.kind == "table" else place, where=text)
+
+
+def _where_else(given: str, cards_dir: Path) -> str:
+    """Where a card may be that was not found: a table's by another name, or of one of its partitions."""
+    known = sorted(unquote(path.name.removesuffix(CARD_ENDING)) for path in cards_dir.glob(f"*{CARD_ENDING}"))
+    of_table = [name for name in known if name.startswith(f"{given}.") or name.endswith(f".{given}")]
+    near = of_table[-3:] or near_names(given, known)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "it stands beside the training set, e.g. train.parquet.json"
 
 
 def verify(found: FoundCard, *, open_warehouse: Callable[[bool], Warehouse]) -> Verification:

@@ -119,6 +119,8 @@ def write_table(table: TableWrite, card: Card, *, ready: AbstractContextManager[
     with ready as query:
         if table.mode == "append":
             _refuse_misfit(table, query)
+        elif table.mode == "create":
+            _refuse_existing(table, query)
         with ExitStack() as stack:
             asides = [stack.enter_context(card_file_aside(each)) for each in (path, *_outdated(cards_dir, table))]
             query.warehouse.write_table(table, query.statements, query.select)
@@ -138,6 +140,16 @@ def measure(card: Card, rows: AbstractContextManager[pa.RecordBatchReader]) -> C
     """Run a training set and keep nothing of it but its card."""
     with rows as reader:
         return measured_card(card, reader)
+
+
+def _refuse_existing(table: TableWrite, query: Ready) -> None:
+    """Refuse a table that is there before the work, in the same words whatever the warehouse."""
+    try:
+        query.warehouse.schema(stored_query(table.relation, None, dialect=query.warehouse.dialect))
+    except QueryError:
+        return
+    hint = "replace it, or append to it: --replace or --append, in Python mode="
+    raise QueryError(f"the table {table.relation} already exists", hint=hint)
 
 
 def _refuse_misfit(table: TableWrite, query: Ready) -> None:

@@ -147,6 +147,42 @@ def test_ctrl_c_during_a_sync_leaves_whole_rows_and_the_next_sync_finishes_o7(bi
     assert last.json["results"][1]["values"] == [MANY - 1]
 
 
+@pytest.mark.parametrize("pause_s", [0.02, 0.15])
+def test_a_second_ctrl_c_out_of_impatience_changes_nothing(applied, pause_s):
+    spine = "select customer_id, label_at from labels, range(1000000000) a(i), range(100) b(j) where (i * j) % 7 = 8"
+    with applied.start("training-set", "--spine", spine, "--service", "churn", "--into", "t") as process:
+        assert process.stderr.readline().startswith("The examples' time is")
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause_s)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert err == "\ninterrupted; run it again\n"
+    assert process.returncode in {130, -signal.SIGINT}  # the latter when the process was at its end already
+
+
+TWICE = """
+import os, signal, time
+from featurestore.cli import interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
+interrupts.hear_once()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.SIGINT)
+    print("in order", flush=True)
+interrupts.PATIENCE_S = 0
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(10)
+"""
+
+
+def test_the_first_ctrl_c_counts_and_one_after_a_long_wait_ends_it_at_once():
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "in order\n", "")
+
+
 @pytest.mark.parametrize("place", [("--output", "t.parquet"), ("--into", "t"), ()], ids=["file", "table", "shown"])
 def test_ctrl_c_reaches_a_long_query_and_leaves_nothing_half_written(applied, place):
     spine = "select customer_id, label_at from labels, range(1000000000) a(i), range(100) b(j) where (i * j) % 7 = 8"

@@ -576,7 +576,10 @@ def test_a_training_set_that_cannot_be_meant(applied, arguments, said):
         (
             ("--into", "labels"),
             1,
-            'DuckDB refused a statement: Catalog Error: Table with name "labels" already exists!',
+            (
+                "the table labels already exists\n"
+                "  -> replace it, or append to it: --replace or --append, in Python mode="
+            ),
         ),
     ],
 )

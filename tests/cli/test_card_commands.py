@@ -45,9 +45,12 @@ def test_a_run_of_a_partition_can_be_run_again(applied):
     for day in ("2026-11-24", "2026-11-25", "2026-11-25"):
         ran = applied.run(*ASK, "--into", "t", "--append", "--partition", f"run_date={day}", "--json")
         assert ran.json["card"]["written_to"]["partition"] == ["run_date", day]
+    told = applied.run(*ASK, "--into", "t", "--append", "--partition", "run_date=2026-11-25")
+    assert told.out.startswith("t.run_date=2026-11-25  2 rows  5 columns  ")
+    assert told.err == "Its card: .featurestore/training_sets/t.run_date=2026-11-25.json\n"
     assert count(applied, "select count(*) from t") == 4
     checked = applied.run("training-set", "--verify", "t.run_date=2026-11-25")
-    assert (checked.code, checked.out) == (0, "t  2 rows  as its card says\n")
+    assert (checked.code, checked.out) == (0, "t.run_date=2026-11-25  2 rows  as its card says\n")
 
 
 @pytest.mark.parametrize("card", ["t.parquet.json", "t.parquet", "t", ".featurestore/training_sets/t.json"])

@@ -96,7 +96,7 @@ def test_a_training_set_goes_into_a_table_of_the_targets_schema(shop_on_postgres
     assert postgres_server.run(sql, database="cli_shop") == [(1, True, 1, "10.50"), (9, False, None, None)]
     again = run(shop_on_postgres, "training-set", *asked)
     assert again.code == 1
-    assert 'relation "train_v1" already exists\n  -> choose another name' in again.err
+    assert "the table train_v1 already exists\n  -> replace it, or append" in again.err
 
 
 def test_an_index_is_seen_and_walked(shop_on_postgres, postgres_server):

@@ -243,6 +243,15 @@ def test_show_a_view(applied):
     )
 
 
+def test_show_a_view_with_versions_names_the_others(tiny):
+    old = orders(version=1, latest_version=2, unique_id="model.shop.orders.v1")
+    new = orders(version=2, latest_version=2, unique_id="model.shop.orders.v2")
+    tiny.write_manifest(old, new)
+    assert tiny.run("apply").code == 0
+    assert "  version      2, the latest; also orders@v1" in tiny.run("show", "orders").lines
+    assert "  version      1; also orders@v2" in tiny.run("show", "orders@v1").lines
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "line"),
     [

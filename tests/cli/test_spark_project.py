@@ -97,11 +97,11 @@ def test_a_training_set_is_a_table(project, tables):
     assert seen(tables.read("select * from shop.train").read_all().to_pylist()) == SEEN
     again = project.run("training-set", "--spine", "shop.labels", "--time", "label_at", *CHURN, "--into", "shop.train")
     assert again.code == 1
-    assert "exists already" in again.err
+    assert "the table shop.train already exists\n  -> replace it, or append" in again.err
     asked = ("training-set", "--spine", "shop.labels", "--time", "label_at", *CHURN, "--into", "shop.daily", "--append")
     for day, limit in (("2026-06-04", "2"), ("2026-06-05", "2"), ("2026-06-05", "1")):
         ran = project.run(*asked, "--partition", f"day={day}", "--limit", limit)
-        assert (ran.code, ran.err) == (0, "")
+        assert (ran.code, ran.err) == (0, f"Its card: .featurestore/training_sets/shop.daily.day={day}.json\n")
     counted = tables.read("select day, count(*) as n from shop.daily group by day order by day").read_all().to_pylist()
     assert counted == [{"day": "2026-06-04", "n": 2}, {"day": "2026-06-05", "n": 1}]
 

@@ -16,7 +16,7 @@ import pytest
 
 from featurestore import __version__
 from featurestore.cli.commands import COMMANDS, load_command
-from tests.cli.tiny import start
+from tests.cli.tiny import churn, labels, orders, start
 
 HEAVY = ("duckdb", "sqlglot", "pyarrow", "pandas", "dbt", "redis", "rich", "msgspec", "yaml", "jinja2")
 COMMON = ("--project-dir", "--profiles-dir", "--profile", "--target", "--registry", "--online-store", "--json")
@@ -131,12 +131,22 @@ def test_colours_on_a_terminal_can_be_turned_off(tiny):
     assert "+  view" in plain
 
 
-def _on_a_terminal(tiny, environ):
-    """What `plan` writes to a terminal."""
+def test_a_list_fits_the_terminal_and_is_whole_elsewhere(applied):
+    long = "A list of things that is long"
+    applied.write_manifest(orders(description=long), labels(), churn())
+    assert applied.run("apply").code == 0
+    narrow = _on_a_terminal(applied, {"TERM": "xterm", "COLUMNS": "70"}, "list")
+    assert max(map(len, narrow.splitlines())) == 70
+    assert "A list of th" in narrow
+    assert long in applied.run_apart("list", environ={"COLUMNS": "70"}).out
+
+
+def _on_a_terminal(tiny, environ, command="plan"):
+    """What a command writes to a terminal."""
     ours, theirs = pty.openpty()
     kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     process = subprocess.Popen(
-        [sys.executable, "-m", "featurestore.cli", "plan"], stdout=theirs, cwd=tiny.folder, env={**kept, **environ}
+        [sys.executable, "-m", "featurestore.cli", command], stdout=theirs, cwd=tiny.folder, env={**kept, **environ}
     )
     os.close(theirs)
     seen = read_terminal(ours)

@@ -110,7 +110,7 @@ def test_what_was_written_is_told_as_json(blog):
     assert {"path": "featurestore.yml", "outcome": "created", "note": ""} in told["files"]
 
 
-@pytest.mark.parametrize("line", [".featurestore", ".featurestore/", "/.featurestore/"])
+@pytest.mark.parametrize("line", [".featurestore", ".featurestore/", "/.featurestore/", ".featurestore/*"])
 def test_a_pattern_that_is_there_in_another_form_is_not_added(blog, line):
     (blog / ".gitignore").write_text(f"{line}\n")
     scaffold(blog, environ={})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 
 import duckdb
 import pytest
 
 from tests.cli.tiny import Tiny
+from tests.shop import run_dbt
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +63,16 @@ def test_a_dbt_project_becomes_a_feature_store(blog):
 
     nothing = blog.run_apart("run", "--", "parse", environ=QUIET)
     assert (nothing.code, nothing.err) == (0, "dbt built no feature view, so nothing is synced.\n")
+
+
+def test_what_init_says_comes_next_works(tmp_path):
+    made = Tiny(folder=tmp_path).run("init", "shop", "--json").json
+    shop, steps = Tiny(folder=tmp_path / "shop"), [shlex.split(step) for step in made["next"]]
+    assert steps[:2] == [["cd", "shop"], ["dbt", "build"]]
+    assert run_dbt(shop.folder, "build").returncode == 0
+    for command, *arguments in steps[2:]:
+        ran = shop.run(*arguments)
+        assert (command, ran.code) == ("featurestore", 0), (arguments, ran)
 
 
 def test_the_demo_runs_and_runs_again(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from featurestore.definitions.durations import DAY
@@ -67,6 +69,11 @@ def test_the_reason_names_both_costs():
     choice = chosen(Measured(**MILLION, candidates=7.0), ttl_us=DAY)
     assert choice.reason == "estimated 0.15 s of CPU against 0.26 s for asof"
     assert dict(choice.costs_s).keys() == {"asof", "range_argmax"}
+
+
+def test_costs_that_are_near_are_told_apart():
+    few = chosen(Measured(rows=400, examples=300, candidates=5.0), ttl_us=DAY)
+    assert re.fullmatch(r"estimated (\S+) ms of CPU against (?!\1)\S+ ms for \w+", few.reason)
 
 
 def test_a_view_with_validity_intervals_is_joined_by_them_whatever_is_asked():

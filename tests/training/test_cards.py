@@ -104,6 +104,25 @@ def test_each_partition_has_a_card_of_its_own_rows(shop):
     assert differences(shop, "t.day=2") == []
 
 
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("main.t", "did you mean main.t.day=1 or main.t.day=2?"),
+        ("t.day=1", "did you mean main.t.day=1?"),
+        ("others", "did you mean other?"),
+        ("q", "it stands beside the training set, e.g. train.parquet.json"),
+    ],
+)
+def test_a_card_that_is_not_there_names_what_is_near(shop, given, hint):
+    job = ask_shop(shop, "labels")
+    for day in ("1", "2"):
+        job.to_table("main.t", mode="append", partition=("day", day))
+    job.to_table("other")
+    with pytest.raises(UsageError) as refused:
+        found(shop, given)
+    assert refused.value.hint == hint
+
+
 def test_an_append_without_a_partition_has_a_card_of_the_whole_table(shop):
     job = ask_shop(shop, "labels")
     assert [job.to_table("t", mode="append").rows for _ in range(2)] == [2, 4]

@@ -69,6 +69,22 @@ def test_labels_stand_last_and_are_named(shop, spine):
     assert job.to_df()["bought"].to_list() == job.to_arrow().column("bought").to_pylist()
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"horizon": "14d"}, "each from 14d after the example's time on; else NULL"),
+        (
+            {"at": "labelled_at", "unlabelled": "drop"},
+            "each from label_at on; examples whose labels are not known are left out",
+        ),
+    ],
+)
+def test_the_sql_says_what_becomes_of_labels(shop, options, says):
+    assert (
+        f"/* labels as known by 2026-06-20 00:00:00 UTC, {says} */" in ask_shop(shop, SQL, cutoff=CUTOFF, **options).sql
+    )
+
+
 @EVERY_SPINE
 def test_a_label_that_is_not_known_by_the_cutoff_is_null_and_no_example_is_lost(shop, spine):
     """P1: the label of the second became known after the cutoff, of the third nobody knows when."""

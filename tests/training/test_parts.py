@@ -174,3 +174,15 @@ def test_a_part_of_no_examples_says_nothing(shop):
     question = Question(features=("orders",), at=datetime(2026, 6, 4, tzinfo=timezone.utc), part=read_part(limit=3))
     with pytest.raises(UsageError, match="labels, a limit and a sample are of a spine"):
         ask(question, around_shop(shop))
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"sample": "12.5%", "seed": 3}, "a sample of 12.5%: the lowest hashes of seed 3, join keys and time"),
+        ({"sample": 20}, "a sample of 20: the lowest hashes of seed 0, join keys and time"),
+        ({"limit": 5}, "the latest 5 examples"),
+    ],
+)
+def test_the_sql_says_which_part_it_takes(shop, part, says):
+    assert f"/* {says} */" in ask_shop(shop, "examples", **part).sql

@@ -318,6 +318,12 @@ def test_a_range_refuses_options_that_it_would_not_heed(shop, options):
         ask_shop(shop, start=day, end=day, **options)
 
 
+@pytest.mark.parametrize("given", ["start", "end"])
+def test_one_end_of_a_range_is_not_enough(shop, given):
+    with pytest.raises(UsageError, match=f"start and end go together, got only {given}"):
+        ask_shop(shop, **{given: parse_moment("2026-06-05")})
+
+
 def test_an_unknown_rule_of_knowledge_is_refused(shop):
     """P8: a slip of the pen must not mean `event`."""
     with pytest.raises(UsageError, match="expected as_of to be event or knowledge, got 'later'"):

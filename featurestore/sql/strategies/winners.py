@@ -60,4 +60,6 @@ def newest_per_example(
 ) -> exp.Select:
     """Keep one row per example: the first in the order `before`, then the newest by P4."""
     order = [*before, *newest_first(search.view, FROM_VIEW, search.dialect)]
+    each_once = list(dict.fromkeys(order))
+    order = each_once if len(each_once) > 1 else order  # `newest_first` says why one alone will not do
     return keep_first(query, [unaliased(made) for made in identity], order, search.dialect)

@@ -87,7 +87,7 @@ def named_example(selection: Selection, keys: Mapping[str, object], time: date |
     _refuse_unknown(keys, types)
     missing = [name for name in types if name not in keys]
     if missing:
-        written = ", ".join(f"{name}=..." for name in types)
+        written = ",".join(f"{name}=..." for name in types)
         raise UsageError(f"the join key '{missing[0]}' is missing", hint=f"give {written}")
     at = parse_moment(time)
     if at is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from featurestore.training.explain.words import moment
+from featurestore.training.explain.words import counted, moment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,11 @@ class Explanation:
         from featurestore.training.explain.page import figure
 
         return figure(self.example, self.views)
+
+    def __repr__(self) -> str:
+        from featurestore.training.explain.text import headline
+
+        return f"<{headline(self.example)}: {counted(len(self.views), 'feature view')}; print it, or .to_html(path)>"
 
     def __str__(self) -> str:
         from featurestore.training.explain.text import written

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.errors import OperationError
 from featurestore.training.explain.markup import escaped, tag
-from featurestore.training.explain.style import PAGE, TABLES
+from featurestore.training.explain.style import DRAWING, PAGE, TABLES
 from featurestore.training.explain.text import headline
 from featurestore.training.explain.timeline import draw
 from featurestore.training.explain.view import age
@@ -35,7 +35,8 @@ def figure(example: Example, views: Sequence[ViewExplanation]) -> str:
         if content
     ]
     behind = tag("div", {"class": "fs-rows"}, tag("style", {}, TABLES), *folded) if folded else ""
-    return tag("div", {}, draw(example, views), behind)
+    drawn = tag("div", {"class": "fs-draw"}, tag("style", {}, DRAWING), draw(example, views))
+    return tag("div", {}, drawn, behind)
 
 
 def whole_page(example: Example, views: Sequence[ViewExplanation]) -> str:

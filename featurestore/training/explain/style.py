@@ -54,6 +54,9 @@ _RULES = {
 STYLE = f".fs-explain{{{_LIGHT}}}@media(prefers-color-scheme:dark){{.fs-explain{{{_DARK}}}}}" + "".join(
     f".fs-explain{selector}{{{rule}}}" for selector, rule in _RULES.items()
 )
+DRAWING = ".fs-draw{overflow-x:auto;max-width:1040px}.fs-draw svg{min-width:860px}"
+"""Where a figure has less room than its text can be read in, it scrolls sideways."""
+
 TABLES = (
     f".fs-rows{{{_LIGHT};color:var(--ink);background:var(--page);font:13px system-ui,sans-serif;max-width:1040px}}"
     f"@media(prefers-color-scheme:dark){{.fs-rows{{{_DARK}}}}}"

@@ -52,7 +52,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
+      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
     ) = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
@@ -150,7 +150,7 @@ WITH "__spine" AS MATERIALIZED (
       "v"."valid_from",
       ROW_NUMBER() OVER (
         PARTITION BY "s"."__spine_row"
-        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, CAST("v"."plan" AS TEXT) COLLATE "C" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
+        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, CAST("v"."plan" AS TEXT) COLLATE "C" DESC NULLS LAST
       ) AS "__rank"
     FROM (
       SELECT
@@ -313,7 +313,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."user_id", "s"."__spine_time"
-      ORDER BY CAST("v"."valid_from" AS Nullable(DateTime64(6, 'UTC'))) DESC, "v"."plan" DESC, CAST("v"."valid_from" AS Nullable(DateTime64(6, 'UTC'))) DESC
+      ORDER BY CAST("v"."valid_from" AS Nullable(DateTime64(6, 'UTC'))) DESC, "v"."plan" DESC
     ) = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
@@ -416,9 +416,7 @@ WITH `__spine` AS (
         PARTITION BY `s`.`user_id`, `s`.`__spine_time`
         ORDER BY (
           CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ) + INTERVAL '0.000001' SECOND * UNIX_MICROS(`v`.`valid_from`)
-        ) DESC NULLS LAST, `v`.`plan` DESC NULLS LAST, (
-          CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ) + INTERVAL '0.000001' SECOND * UNIX_MICROS(`v`.`valid_from`)
-        ) DESC NULLS LAST
+        ) DESC NULLS LAST, `v`.`plan` DESC NULLS LAST
       ) AS `__rank`
     FROM (
       SELECT DISTINCT
@@ -586,7 +584,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."user_id", "s"."__spine_time"
-      ORDER BY CAST(CONVERT_TIMEZONE('UTC', "v"."valid_from") AS TIMESTAMP_NTZ) DESC NULLS LAST, "v"."plan" DESC NULLS LAST, CAST(CONVERT_TIMEZONE('UTC', "v"."valid_from") AS TIMESTAMP_NTZ) DESC NULLS LAST
+      ORDER BY CAST(CONVERT_TIMEZONE('UTC', "v"."valid_from") AS TIMESTAMP_NTZ) DESC NULLS LAST, "v"."plan" DESC NULLS LAST
     ) = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
@@ -688,7 +686,7 @@ WITH `__spine` AS (
       `v`.`valid_from`,
       ROW_NUMBER() OVER (
         PARTITION BY `s`.`user_id`, `s`.`__spine_time`
-        ORDER BY DATETIME(`v`.`valid_from`, 'UTC') DESC, `v`.`plan` DESC, DATETIME(`v`.`valid_from`, 'UTC') DESC
+        ORDER BY DATETIME(`v`.`valid_from`, 'UTC') DESC, `v`.`plan` DESC
       ) AS `__rank`
     FROM (
       SELECT DISTINCT
@@ -840,7 +838,7 @@ WITH "__spine" AS (
       "v"."valid_from",
       ROW_NUMBER() OVER (
         PARTITION BY "s"."user_id", "s"."__spine_time"
-        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST
+        ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
       ) AS "__rank"
     FROM (
       SELECT DISTINCT
@@ -1030,14 +1028,7 @@ WITH `__spine` AS (
           0,
           CAST(CAST(UNIX_MICROS(`v`.`valid_from`) AS DECIMAL(20, 0)) * 0.000001 AS DECIMAL(18, 6))
         )
-      ) DESC NULLS LAST, `v`.`plan` DESC NULLS LAST, (
-        CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ) + MAKE_DT_INTERVAL(
-          0,
-          0,
-          0,
-          CAST(CAST(UNIX_MICROS(`v`.`valid_from`) AS DECIMAL(20, 0)) * 0.000001 AS DECIMAL(18, 6))
-        )
-      ) DESC NULLS LAST
+      ) DESC NULLS LAST, `v`.`plan` DESC NULLS LAST
     ) = 1
 ), `__user_activity__time` AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
@@ -1163,7 +1154,7 @@ WITH "__spine" AS (
       "v"."valid_from",
       ROW_NUMBER() OVER (
         PARTITION BY "s"."user_id", "s"."__spine_time"
-        ORDER BY CAST(AT_TIMEZONE("v"."valid_from", 'UTC') AS TIMESTAMP(6)) DESC, "v"."plan" DESC, CAST(AT_TIMEZONE("v"."valid_from", 'UTC') AS TIMESTAMP(6)) DESC
+        ORDER BY CAST(AT_TIMEZONE("v"."valid_from", 'UTC') AS TIMESTAMP(6)) DESC, "v"."plan" DESC
       ) AS "__rank"
     FROM (
       SELECT DISTINCT

@@ -101,7 +101,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" DESC NULLS LAST
+      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
     ) = 1
 )
 SELECT
@@ -207,7 +207,7 @@ JOIN user_plan AS "v"
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "s"."__spine_row"
-    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" DESC NULLS LAST
+    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
   ) = 1;
 SELECT
   "s"."user_id",
@@ -311,7 +311,7 @@ JOIN user_plan AS "v"
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "s"."user_id", "s"."__spine_time"
-    ORDER BY "v"."valid_from" DESC, "v"."plan" DESC, "v"."valid_from" DESC
+    ORDER BY "v"."valid_from" DESC, "v"."plan" DESC
   ) = 1;
 SELECT
   "s"."user_id",
@@ -418,7 +418,7 @@ JOIN user_plan AS "v"
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "s"."user_id", "s"."__spine_time"
-    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" DESC NULLS LAST
+    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
   ) = 1;
 SELECT
   "s"."user_id",
@@ -548,7 +548,7 @@ FROM (
     `v`.`valid_from`,
     ROW_NUMBER() OVER (
       PARTITION BY `s`.`user_id`, `s`.`__spine_time`
-      ORDER BY `v`.`valid_from` DESC, `v`.`plan` DESC, `v`.`valid_from` DESC
+      ORDER BY `v`.`valid_from` DESC, `v`.`plan` DESC
     ) AS `__rank`
   FROM (
     SELECT DISTINCT
@@ -695,7 +695,7 @@ FROM (
     "v"."valid_from",
     ROW_NUMBER() OVER (
       PARTITION BY "s"."user_id", "s"."__spine_time"
-      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."valid_from" DESC NULLS LAST
+      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
     ) AS "__rank"
   FROM (
     SELECT DISTINCT
