@@ -32,6 +32,7 @@ LOCK_TIMEOUT_S = 20.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 HOLDER = re.compile(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)")
+_TAKEN = re.compile(r"already exists|Existing object")
 _MEMORY = ":memory:"
 _SPILL_FOLDER = "temp_directory"
 _MEMORY_HINT = "raise memory_limit, or give temp_directory a disk with room: `settings` of the target in profiles.yml"
@@ -255,6 +256,8 @@ def _refused(error: Exception) -> QueryError:
     hint = None
     if isinstance(error, duckdb.CatalogException) and "does not exist" in str(error):
         hint = "run dbt build, if this is a table of dbt's"
+    elif isinstance(error, duckdb.CatalogException) and _TAKEN.search(str(error)):
+        hint = "choose another name, or drop it first"
     elif isinstance(error, duckdb.OutOfMemoryException) or "Failed to create directory" in str(error):
         hint = _MEMORY_HINT
     return QueryError(f"DuckDB refused a statement: {_first_paragraph(error)}", hint=hint)

@@ -159,7 +159,8 @@ def _swapped(engine: Engine, relation: str, make: Callable[[str], int]) -> int:
 
 def _beside(relation: str, suffix: str) -> str:
     *schema, name = _PARTS.findall(relation)
-    return ".".join((*schema, quoted(name.strip("`") + suffix)))
+    bare = name[1:-1].replace("``", "`") if name.startswith("`") else name
+    return ".".join((*schema, quoted(bare + suffix)))
 
 
 def write_folder(engine: Engine, uri: str, sql: str) -> int:

@@ -14,6 +14,7 @@ PLAN = ("plan",)
 META = "models/orders.yml: config.meta.feature_view"
 FEATURES = ("--features", "orders:amount")
 ONE = ("--entity", "customer_id=1")
+ALREADY = "DuckDB refused a statement: Catalog Error: Table with name"
 
 
 def nothing(_tiny):
@@ -573,17 +574,36 @@ def test_a_training_set_that_cannot_be_meant(applied, arguments, said):
         ),
         (("--output", "no/x.parquet"), 2, "--output: no folder no\n  -> make it first, or check the path"),
         (("--output", "x.parquet", "--into", "x"), 2, "expected either --output or --into, got both"),
+        (("--into", "old"), 1, f'{ALREADY} "old" already exists!\n  -> choose another name, or drop it first'),
         (
-            ("--into", "labels"),
-            1,
-            'DuckDB refused a statement: Catalog Error: Table with name "labels" already exists!',
+            ("--into", "`old`"),
+            2,
+            "expected the name of a table, got '`old`'\n  -> e.g. train_v1, main.train_v1 or \"my table\"",
         ),
     ],
 )
 def test_a_place_that_a_training_set_cannot_go_to(applied, arguments, code, said):
+    applied.sql("create table old as select 1 as x")
     ran = applied.run("training-set", "--spine", "labels", "--time", "label_at", *FEATURES, *arguments)
     assert_refused(ran, said, code=code)
     assert applied.run("training-set", "--spine", "labels", *FEATURES).lines[-1] == "2 rows, 4 columns"
+
+
+@pytest.mark.parametrize("how", [(), ("--replace",), ("--append",)])
+@pytest.mark.parametrize("table", ["orders", "main.orders", '"Orders"', 'shop."main".orders'])
+def test_a_table_that_dbt_makes_is_never_written(applied, table, how):
+    ran = applied.run("training-set", "--spine", "labels", "--time", "label_at", *FEATURES, "--into", table, *how)
+    assert_refused(
+        ran,
+        f"the table {table} is dbt's: model.shop.orders\n"
+        "  -> choose another name: dbt makes this table, and features or examples may come from it",
+    )
+
+
+def test_a_table_called_like_a_model_but_in_another_schema_is_ones_own(applied):
+    applied.sql("create schema mine")
+    asked = ("training-set", "--spine", "labels", "--time", "label_at", *FEATURES, "--into", "mine.orders")
+    assert applied.run(*asked).code == 0
 
 
 @pytest.mark.parametrize(("breaks", "arguments", "said"), cases(ONLINE))

@@ -104,6 +104,14 @@ def test_each_partition_has_a_card_of_its_own_rows(shop):
     assert differences(shop, "t.day=2") == []
 
 
+def test_a_name_with_a_dot_in_quotes_has_another_card_than_a_schema_and_a_table(shop):
+    change_shop(shop, "create schema a")
+    ask_shop(shop, "labels").to_table("a.b")
+    ask_shop(shop, "select * from labels limit 1").to_table('"a.b"')
+    assert [found(shop, name).card.rows for name in ("a.b", '"a.b"')] == [2, 1]
+    assert differences(shop, "a.b") == differences(shop, '"a.b"') == []
+
+
 def test_an_append_without_a_partition_has_a_card_of_the_whole_table(shop):
     job = ask_shop(shop, "labels")
     assert [job.to_table("t", mode="append").rows for _ in range(2)] == [2, 4]
