@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from featurestore.errors import UsageError
+from featurestore.errors import UsageError, without_secrets
 from featurestore.training.card import (
     Card,
     CardSpine,
@@ -20,7 +20,6 @@ from featurestore.training.card import (
     own_version,
     sha256,
     utc_now,
-    without_secrets,
 )
 from featurestore.training.compiled import Known
 from featurestore.training.examples import UPLOADED, Examples, numbered

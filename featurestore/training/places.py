@@ -136,6 +136,8 @@ class LocalPlace:
 
     def card(self) -> bytes | None:
         """The card beside the file."""
+        if not self.path.name:
+            return None
         with _told(self._card_path, verb="read"):
             return self._card_path.read_bytes() if self._card_path.is_file() else None
 

@@ -79,7 +79,7 @@ def write_file(path: str | Path, card: Card, *, ready: AbstractContextManager[Re
     place.check()
     card = replace(card, written_to=WrittenTo(kind="file", name=str(path)))
     with ready as query:
-        return _write_folder(place, card, query) or write_parquet(place, query.rows(), card)
+        return _write_folder(place, card, query) or write_parquet(place, query.rows, card)
 
 
 def write_rows(path: str | Path, card: Card, rows: Callable[[], pa.RecordBatchReader]) -> Card:
@@ -87,7 +87,7 @@ def write_rows(path: str | Path, card: Card, rows: Callable[[], pa.RecordBatchRe
     place = place_of(path)
     place.check()
     card = replace(card, written_to=WrittenTo(kind="file", name=str(path)))
-    return write_parquet(place, rows(), card)
+    return write_parquet(place, rows, card)
 
 
 def _write_folder(place: Place, card: Card, query: Ready) -> Card | None:

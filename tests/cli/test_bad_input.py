@@ -253,7 +253,8 @@ SPINES = [
         "no time",
         "select customer_id from labels",
         (
-            "the spine's time column is unclear: expected 'event_timestamp' or one timestamp column, got none\n"
+            "the spine's time column is unclear: expected 'event_timestamp' or one timestamp column, "
+            "got none among customer_id int32\n"
             "  -> name it: --time COLUMN, or time= in Python"
         ),
     ),
