@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
-from featurestore.errors import QueryError, UsageError, WarehouseError
+from featurestore.errors import FeatureStoreError, QueryError, UsageError, WarehouseError, without_secrets
 from featurestore.warehouse.duckdb_tables import write
 from featurestore.warehouse.waiting import result_of
 
@@ -36,6 +36,10 @@ _TAKEN = re.compile(r"already exists|Existing object")
 _MEMORY = ":memory:"
 _SPILL_FOLDER = "temp_directory"
 _MEMORY_HINT = "raise memory_limit, or give temp_directory a disk with room: `settings` of the target in profiles.yml"
+_FAR = re.compile(r"^IO Error: [^\n]*\bHTTP\b|^HTTP Error|the required extension")
+_FAR_HINT = (
+    "is the network there, the extension installed, and are credentials in `settings` of the target? Else copy it here"
+)
 _FILE_READERS = {
     **dict.fromkeys((".csv", ".tsv"), "read_csv_auto"),
     **dict.fromkeys((".jsonl", ".ndjson"), "read_ndjson_auto"),
@@ -79,8 +83,10 @@ def open_warehouse(
     except duckdb.Error as error:
         connection.close()
         raise WarehouseError(
-            f"the target's settings were refused: {_first_paragraph(error)}", where="profiles.yml"
-        ) from error
+            f"the target's settings were refused: {without_secrets(_first_paragraph(error))}",
+            where="profiles.yml",
+            hint="correct `settings`, `extensions` or `attach` of the target",
+        ) from None
     own_settings = settings.get("settings")
     return DuckDBWarehouse(
         connection,
@@ -252,12 +258,18 @@ class DuckDBWarehouse:
             raise _refused(error) from error
 
 
-def _refused(error: Exception) -> QueryError:
+def _refused(error: Exception) -> FeatureStoreError:
     hint = None
+    if _FAR.search(str(error)):
+        return WarehouseError(f"DuckDB cannot read what is far: {_first_paragraph(error)}", hint=_FAR_HINT)
     if isinstance(error, duckdb.CatalogException) and "does not exist" in str(error):
         hint = "run dbt build, if this is a table of dbt's"
     elif isinstance(error, duckdb.CatalogException) and _TAKEN.search(str(error)):
         hint = "choose another name, or drop it first"
+    elif isinstance(error, duckdb.BinderException):
+        hint = "has a feature view's table lost a column? run dbt build, then featurestore plan"
+    elif isinstance(error, duckdb.ConversionException):
+        hint = "correct the value, or cast the column where the spine or the model is made, e.g. with try_cast"
     elif isinstance(error, duckdb.OutOfMemoryException) or "Failed to create directory" in str(error):
         hint = _MEMORY_HINT
     return QueryError(f"DuckDB refused a statement: {_first_paragraph(error)}", hint=hint)
