@@ -6,6 +6,7 @@ Three settings make its SQL mean what the rules say: ``join_use_nulls`` (no matc
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from contextlib import suppress
@@ -38,7 +39,9 @@ _QUERY_TIMEOUT_S = 24 * 3600
 _INSERT_ROWS = 1_000_000
 _MISSING = re.compile(r"\bUNKNOWN_(?:TABLE|DATABASE)\b")
 _HEAD = re.compile(r"^.*?DB::Exception: ", re.DOTALL)
-_TAIL = re.compile(r"\s*\(version [^)]*\)\s*$")
+_TAIL = re.compile(r"\s*\((?:version [^)]*|for url [^)]*)\)\s*$| In scope .*$", re.DOTALL)
+_NOT_REACHED = re.compile(r"\b(Failed to (?:establish|resolve)[^\"]*)")
+_UNKNOWN_COLUMN = re.compile(r"\bUNKNOWN_IDENTIFIER\b|cannot be resolved from table")
 SETTINGS: dict[str, str] = {
     "join_use_nulls": "1",
     "session_timezone": "UTC",
@@ -152,6 +155,7 @@ class ClickHouseWarehouse:
     def __init__(self, connect: Callable[[], Client], *, place: str) -> None:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
+        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it logs, our errors say
         self._refusals = ClickHouseError
         self._connect = connect
         self._mark = f"featurestore {secrets.token_hex(8)}"
@@ -247,6 +251,8 @@ class ClickHouseWarehouse:
         exists = table.relation in self.columns([table.relation])
         if exists and table.mode == "create":
             raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        if exists and self._is_view(name):
+            raise QueryError(f"{table.relation} is a view and no table", hint="choose another name, or drop it first")
         made = name.beside("__new_", _DIALECT)
         try:
             for statement in statements:
@@ -275,6 +281,10 @@ class ClickHouseWarehouse:
         """Close the session; its temporary tables go with it."""
         self._worker.close()
         self._client.close()
+
+    def _is_view(self, name: RelationName) -> bool:
+        place = f"database = {_database(name)} AND name = {literal(name.name, _DIALECT)}"
+        return bool(self._rows(f"SELECT engine FROM system.tables WHERE {place} AND engine LIKE '%View'"))
 
     def _append(self, table: TableWrite, name: RelationName, made: str) -> None:
         """Put the rows of `made` into a copy of the table's parts, and exchange the two."""
@@ -346,13 +356,19 @@ class ClickHouseWarehouse:
 
 
 def _refused(error: Exception) -> QueryError:
-    is_missing = _MISSING.search(str(error)) is not None
-    hint = "run dbt build, if this is a table of dbt's" if is_missing else None
+    hint = None
+    if _MISSING.search(str(error)):
+        hint = "run dbt build, if this is a table of dbt's"
+    elif _UNKNOWN_COLUMN.search(str(error)):
+        hint = "has a feature view's table lost a column? run dbt build, then featurestore plan"
     return QueryError(f"ClickHouse refused a statement: {_said(error)}", hint=hint)
 
 
 def _said(error: Exception) -> str:
-    """What the server says, without its own name and version."""
+    """What the server says, without its own name and version, its address and the whole query."""
+    not_reached = _NOT_REACHED.search(str(error))
+    if not_reached is not None:
+        return not_reached[1]
     text = _TAIL.sub("", _HEAD.sub("", str(error).strip(), count=1))
     return " ".join(text.partition("\n")[0].split()) or type(error).__name__
 
