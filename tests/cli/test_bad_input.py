@@ -246,7 +246,7 @@ SPINES = [
         "select label_at, 'x' as customer_id from labels",
         (
             "join key 'customer_id' is string in the spine but int64 in orders\n"
-            "  -> cast it where the spine is made, e.g. cast(customer_id as int64)"
+            "  -> cast it where the spine is made, e.g. cast(customer_id as BIGINT)"
         ),
     ),
     (

@@ -442,6 +442,16 @@ def test_a_file_that_cannot_be_written_is_told_before_the_work(shop):
         ask_shop(shop, spine).to_parquet(shop / "t.parquet")
 
 
+def test_a_folder_of_other_things_is_never_replaced(tmp_path):
+    (tmp_path / "t.parquet").mkdir()
+    (tmp_path / "t.parquet" / "part-0.parquet").touch()
+    (tmp_path / "t.parquet" / "_SUCCESS").touch()
+    place_of(tmp_path / "t.parquet").check()
+    (tmp_path / "t.parquet" / "notes.txt").touch()
+    with pytest.raises(OperationError, match=r"it is a folder that holds notes.txt\n  -> choose another name"):
+        place_of(tmp_path / "t.parquet").check()
+
+
 def test_a_folder_that_the_warehouse_wrote_has_its_card_beside_it(shop):
     job = replace(ask_shop(shop, "select *, bought as b from labels"), open_warehouse=folder_warehouse(shop))
     card = job.to_parquet(shop / "train.parquet")
