@@ -24,10 +24,18 @@ Our own bugs are asserts with tracebacks.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_SECRET = re.compile(
+    r"""(?P<key>\b\w*(?:password|passwd|pwd|secret|token|access_key|account_key|sas)\w*["']?\s*(?:=>|:=|[=:])\s*["']?)
+        [^\s"',;)&]+
+      | (?P<user>\b[a-z][a-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+(?=@)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 class FeatureStoreError(Exception):
@@ -126,6 +134,11 @@ def format_problem(what: str, *, where: str | None = None, hint: str | None = No
     """Write one problem as the house style wants it: ``where: what`` and ``  -> hint``."""
     head = f"{where}: {what}" if where else what
     return f"{head}\n  -> {hint}" if hint else head
+
+
+def without_secrets(text: str) -> str:
+    """Blot out what looks like a password or a key in SQL or a URI."""
+    return _SECRET.sub(lambda found: f"{found['key'] or found['user']}***", text)
 
 
 def near_names(name: str, known: Iterable[str]) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class Workspace:
             model=self.model,
             open_warehouse=self.open_warehouse,
             cards_dir=self.cards_dir,
+            owner=self.owner,
         )
 
     def find_card(self, given: str | Path) -> FoundCard:
@@ -190,6 +191,21 @@ class Workspace:
             return None
         node = find_table(self.manifest(), name, dialect=self.dialect)
         return None if node is None else Model(relation=node.relation, columns=node.columns)
+
+    def owner(self, relation: str) -> str | None:
+        """What of dbt's has a table's name, e.g. ``model.shop.orders``; None if nothing has, and without a manifest."""
+        from featurestore.manifest.tables import relations
+        from featurestore.warehouse.names import relation_name
+
+        if not (self.dbt.target_dir / "manifest.json").is_file():
+            return None
+        asked = relation_name(relation, self.dialect)
+        if asked.schema is None and self.profile.values.get("schema"):
+            asked = replace(asked, schema=str(self.profile.values["schema"]))
+        for unique_id, its in relations(load_manifest(self.dbt.target_dir)):
+            if asked.name.casefold() in its.casefold() and asked.names(relation_name(its, self.dialect)):
+                return unique_id
+        return None
 
 
 def open_workspace(places: Places, environ: Mapping[str, str]) -> Workspace:

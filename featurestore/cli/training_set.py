@@ -89,7 +89,7 @@ def command(
     first rows are printed, or all of them with --json. Beside what is written stands its card, which says how it was
     made and what is in it.
     """
-    destination = _destination(output, into)
+    destination = _destination(common, output, into)
     if verified is not None:
         _refuse_more(asked, "--verify", allowed=())
         if replayed is not None or destination.name is not None:
@@ -107,7 +107,7 @@ def command(
         _write(asked.ask(common.store()), destination, as_json=common.as_json)
 
 
-def _destination(output: str | None, into: str | None) -> Destination:
+def _destination(common: Common, output: str | None, into: str | None) -> Destination:
     """Read the options; what cannot be written is refused before anything is asked of the warehouse."""
     from featurestore.training.places import place_of
     from featurestore.training.write import check_table
@@ -123,7 +123,7 @@ def _destination(output: str | None, into: str | None) -> Destination:
     if output is not None:
         place_of(output)
     if table is not None:
-        check_table(table)
+        check_table(table, dialect=common.store().workspace.dialect)
     return Destination(output=output, into=table)
 
 

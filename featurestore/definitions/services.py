@@ -53,7 +53,7 @@ def check_request_columns(service: FeatureService, spine: Spine) -> None:
             raise SpineError(
                 f"request column '{have.name}' is {have.type} in the spine but {wanted.type} in feature service "
                 f"'{service.name}'",
-                hint=f"cast it where the spine is made, e.g. cast({have.name} as {wanted.type})",
+                hint="cast it where the spine is made",
             )
 
 

@@ -69,7 +69,8 @@ def time_column(columns: tuple[Column, ...], wanted: str | None, *, later: tuple
         named = [column for column in possible if column.name.casefold() == DEFAULT_TIME]
         times = named or [column for column in possible if column.type in TIMES]
         if len(times) != 1:
-            got = ", ".join(column.name for column in times) or "none"
+            all_of_them = ", ".join(f"{column.name} {column.type}" for column in possible)
+            got = ", ".join(column.name for column in times) or f"none among {all_of_them}"
             raise SpineError(
                 f"the spine's time column is unclear: expected '{DEFAULT_TIME}' or one timestamp column, got {got}",
                 hint="name it: --time COLUMN, or time= in Python",

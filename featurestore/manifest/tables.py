@@ -9,7 +9,7 @@ from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from featurestore.manifest.artifacts import Manifest
 
@@ -42,6 +42,13 @@ def find_table(manifest: Manifest, name: str, *, dialect: str) -> TableNode | No
         if wanted in _names(node) and _is_version(node, version):
             return TableNode(relation=str(node["relation_name"]), columns=_contracted(node, dialect))
     return None
+
+
+def relations(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Every table that dbt makes or reads: its unique id, and its relation as dbt renders it."""
+    for unique_id, node in (*manifest.nodes.items(), *manifest.sources.items()):
+        if node.get("resource_type") in _TABLES and node.get("relation_name"):
+            yield unique_id, str(node["relation_name"])
 
 
 def _names(node: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from featurestore.sql.expressions import (
     FROM_VIEW,
     SPINE,
     SPINE_TIME,
+    TYPES,
     alias,
     all_of,
     ascending,
@@ -56,19 +57,6 @@ GROUP, OF_GROUP = "__group", "__of_group"
 CREATED, USABLE, ENDS = "__created", "__usable_from", "__valid_to"
 _ROWS, _GROUPED, _COUNTS = "__rows", "__grouped", "__counts"
 _LONGEST_BIGINT = 18
-_TYPES = {
-    "string": "TEXT",
-    "float32": "FLOAT",
-    "float64": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "uuid": "UUID",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "timestamp_s": "TIMESTAMP_S",
-    "timestamp_ms": "TIMESTAMP_MS",
-    "timestamp_ns": "TIMESTAMP_NS",
-    "timestamptz": "TIMESTAMPTZ",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +178,9 @@ def _literal(key: KeyValue) -> exp.Expression:
         return exp.cast(exp.Literal.number(key.text), whole)
     if key.type.startswith("decimal("):
         return exp.cast(exp.Literal.string(key.text), exp.DataType.build(key.type.upper()))
-    if key.type not in _TYPES:
+    if key.type not in TYPES:
         raise UsageError(f"a row cannot be explained by its key '{key.name}' of type {key.type}")
-    return exp.cast(exp.Literal.string(key.text), exp.DataType.build(_TYPES[key.type]))
+    return exp.cast(exp.Literal.string(key.text), exp.DataType.build(TYPES[key.type]))
 
 
 def _rows(use: ViewUse, names: Sequence[str], dialect: Dialect) -> exp.Select:

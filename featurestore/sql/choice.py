@@ -100,6 +100,8 @@ def choose(search: Search, measured: Measured, *, forced: Strategy | None, lacks
     costs = _costs(dialect, possible, measured)
     if len(costs) < 2:
         reason = "the only one to choose from" if len(possible) == 1 else "bounded whatever the data are like"
+        if "temporary_tables" in lacks:
+            reason = f"{reason}; no temporary table can be made here, so nothing is counted"
         return Choice(use=name, strategy=possible[0], reason=reason, measured=measured)
     costs.sort(key=lambda cost: cost[1])
     (best, cost), (other, more) = costs[:2]

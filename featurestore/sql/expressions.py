@@ -32,6 +32,20 @@ FROM_MATCH = "m"
 _RANK = "__rank"
 _RANKED = "r"
 _INTERVAL_UNITS = (("DAY", DAY), ("HOUR", HOUR), ("MINUTE", MINUTE), ("SECOND", SECOND))
+TYPES = {
+    "string": "TEXT",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "uuid": "UUID",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamp_s": "TIMESTAMP_S",
+    "timestamp_ms": "TIMESTAMP_MS",
+    "timestamp_ns": "TIMESTAMP_NS",
+    "timestamptz": "TIMESTAMPTZ",
+}
+"""Our types as sqlglot names them; integers and decimals apart."""
 
 
 def key_name(position: int) -> str:

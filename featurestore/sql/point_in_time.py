@@ -99,7 +99,7 @@ def searches(
         SpineError, UsageError: as `training_plan`.
     """
     target = dialect_named(dialect)
-    check_keys(spine, selection.uses)
+    check_keys(spine, selection.uses, target)
     _refuse_internal_names(selection)
     made = []
     for number, (use, name) in enumerate(zip(selection.uses, _step_names(selection), strict=True)):

@@ -11,9 +11,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
-from featurestore.definitions.types import family_of, is_known
+from featurestore.definitions.types import INTEGERS, family_of, is_known
 from featurestore.errors import SpineError
-from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, alias, column, nested, utc
+from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, TYPES, alias, column, nested, utc
 from featurestore.sql.plan import Step
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def spine_step(spine: Spine, dialect: Dialect) -> Step:
     )
 
 
-def check_keys(spine: Spine, uses: Iterable[ViewUse]) -> None:
+def check_keys(spine: Spine, uses: Iterable[ViewUse], dialect: Dialect) -> None:
     """Refuse a spine without a join key, or with one whose type cannot equal the view's (SEMANTICS P2)."""
     for use in uses:
         for key, spine_key in zip(use.view.join_keys, use.spine_keys, strict=True):
@@ -113,8 +113,14 @@ def check_keys(spine: Spine, uses: Iterable[ViewUse]) -> None:
             if family_of(have.type) != family_of(key.type) or (are_times and have.type != key.type):
                 raise SpineError(
                     f"join key '{have.name}' is {have.type} in the spine but {key.type} in {use.view.reference}",
-                    hint=f"cast it where the spine is made, e.g. cast({have.name} as {key.type})",
+                    hint=f"cast it where the spine is made, e.g. cast({have.name} as {_written(key.type, dialect)})",
                 )
+
+
+def _written(kind: str, dialect: Dialect) -> str:
+    """A key's type as the warehouse spells it."""
+    name = "BIGINT" if kind in INTEGERS else TYPES.get(kind)
+    return kind if name is None else exp.DataType.build(name).sql(dialect=dialect.name)
 
 
 def _refuse_unusable_columns(spine: Spine) -> None:

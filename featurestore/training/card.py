@@ -8,7 +8,6 @@ Shape: JSON that stands beside a file as ``<file>.json``; a table's is in the pr
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -22,12 +21,6 @@ FORMAT = 1
 
 KIND = "training set"
 
-_SECRET = re.compile(
-    r"""(?P<key>\b\w*(?:password|passwd|pwd|secret|token|access_key|account_key|sas)\w*["']?\s*(?:=>|:=|[=:])\s*["']?)
-        [^\s"',;)&]+
-      | (?P<user>\b[a-z][a-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+(?=@)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -195,11 +188,6 @@ def decode_card(data: bytes, *, where: str) -> Card:
     except _UNREADABLE as error:
         hint = "restore the file; a training set in Parquet also carries its card inside"
         raise UsageError(f"the card is damaged: {error}", where=where, hint=hint) from error
-
-
-def without_secrets(text: str) -> str:
-    """Blot out what looks like a password or a key in SQL or a URI."""
-    return _SECRET.sub(lambda found: f"{found['key'] or found['user']}***", text)
 
 
 def sha256(text: str) -> str:

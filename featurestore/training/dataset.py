@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from featurestore.errors import UsageError
+from featurestore.errors import UsageError, without_secrets
 from featurestore.training.card import (
     Card,
     CardSpine,
@@ -19,7 +19,6 @@ from featurestore.training.card import (
     own_version,
     sha256,
     utc_now,
-    without_secrets,
 )
 from featurestore.training.compiled import Known
 from featurestore.training.examples import UPLOADED, Examples, numbered
@@ -101,6 +100,10 @@ class Request:
     spine: str | None = None
 
 
+def nobody(_relation: str) -> None:
+    """No table is dbt's, where there is no dbt project."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoricalFeatures:
     """A point-in-time correct training set, not run yet.
@@ -108,7 +111,8 @@ class HistoricalFeatures:
     Rows: one per example, duplicates kept; a frame's in its order. Columns: the examples', then one per feature
     (SEMANTICS P1). Every method that gives rows raises WarehouseError or QueryError when the warehouse does not.
     `time` is the examples' time column, as asked or as chosen; None without examples. `on_stage` is told, while
-    it runs, what the next statement is for, how many are done and how many there are.
+    it runs, what the next statement is for, how many are done and how many there are. `owner` finds what of dbt's has
+    a table's name.
     """
 
     request: Request
@@ -118,6 +122,7 @@ class HistoricalFeatures:
     cards_dir: Path
     time: str | None = None
     on_stage: OnStage | None = None
+    owner: Callable[[str], str | None] = nobody
 
     @property
     def sql(self) -> SqlText:
@@ -250,13 +255,17 @@ class HistoricalFeatures:
                 is added, and rows that have the value already are replaced in the same transaction.
 
         Raises:
-            UsageError: `relation` is not the name of a table, or a partition without ``append``.
+            UsageError: `relation` is not the name of a table, or is dbt's; or a partition without ``append``.
             QueryError: the table exists already, has other columns, or cannot be written; it is as it was.
         """
         from featurestore.training.write import check_table, write_table
 
         table = TableWrite(relation=relation, mode=mode, partition=partition)
-        check_table(table, self.columns)
+        check_table(table, dialect=self.request.dialect, columns=self.columns)
+        owner = self.owner(relation)
+        if owner is not None:
+            hint = "choose another name: dbt makes this table, and features or examples may come from it"
+            raise UsageError(f"the table {relation} is dbt's: {owner}", hint=hint)
         return write_table(table, self.card(), ready=self._ready(read_only=False), cards_dir=self.cards_dir)
 
     def measured(self) -> Card:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from featurestore.definitions.spine import Spine, time_column
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
-from featurestore.errors import QueryError, SpineError
+from featurestore.errors import QueryError, SpineError, without_secrets
 from featurestore.sql.spine import parse_spine
 from featurestore.training.files import SUFFIXES, find_files, read_files, scan_files, scan_uri, uri_scheme
 
@@ -104,7 +104,7 @@ def find_examples(
     """
     scheme = uri_scheme(given)
     if scheme is not None:
-        return Examples(sql=scan_uri(str(given), scheme, warehouse), label=str(given))
+        return Examples(sql=scan_uri(str(given), scheme, warehouse), label=without_secrets(str(given)))
     if isinstance(given, Path) or (isinstance(given, str) and _is_path(given)):
         return _from_files(given, warehouse)
     if isinstance(given, str):
@@ -139,7 +139,7 @@ def spine_of(
             columns = warehouse().schema(query)
         except QueryError as error:
             raise SpineError(
-                error.what, where=examples.label, hint="check the spine: its table, file or SQL"
+                without_secrets(error.what), where=examples.label, hint="check the spine: its table, file or SQL"
             ) from error
     return Spine(sql=query, columns=columns, time=time_column(columns, time, later=later), dialect=dialect)
 

@@ -6,15 +6,16 @@ Files of one kind and one schema are one set of examples; anything else is refus
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.errors import SpineError
+from featurestore.errors import SpineError, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -97,9 +98,10 @@ def scan_uri(uri: str, scheme: str, warehouse: Callable[[], Warehouse]) -> str:
     Raises:
         SpineError: it is on the web, or this warehouse reads no such files.
     """
+    named = without_secrets(uri)
     if scheme in {"http", "https", "ftp"}:
         raise SpineError(
-            f"{uri} is on the web, and examples are never fetched from there",
+            f"{named} is on the web, and examples are never fetched from there",
             where="spine",
             hint="download it first, e.g. with curl -O, and give the file",
         )
@@ -108,7 +110,7 @@ def scan_uri(uri: str, scheme: str, warehouse: Callable[[], Warehouse]) -> str:
     reader = _SQL_READERS.get((dialect, suffix))
     if reader is None or scheme == "file":
         hint = "give a path" if scheme == "file" else "copy it here and give the file, or make a table of it"
-        raise SpineError(f"a {dialect} warehouse does not read {uri} as examples", where="spine", hint=hint)
+        raise SpineError(f"a {dialect} warehouse does not read {named} as examples", where="spine", hint=hint)
     return reader.format("'" + uri.strip().replace("'", "''") + "'")
 
 
@@ -118,12 +120,17 @@ def read_files(files: Files) -> pa.Table:
     Raises:
         SpineError: they cannot be read.
     """
+    with _told(files.root or files.paths[0]):
+        return _read(files)
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
     import pyarrow as pa
 
     try:
-        return _read(files)
+        yield
     except (pa.ArrowException, OSError) as error:
-        place = files.root or files.paths[0]
         raise SpineError(f"cannot read {place} as examples: {error}", where="spine", hint="check the files") from error
 
 
@@ -190,10 +197,14 @@ def _refuse_mixed(files: Files) -> None:
     schema_of = {".parquet": _parquet_schema, ".csv": _csv_columns, ".tsv": _tsv_columns}.get(files.suffix)
     if schema_of is None:
         return  # JSON says its columns row by row, and one that is missing is NULL
+    schemas: dict[Path, dict[str, str]] = {}
+    for path in files.paths:
+        with _told(path):
+            schemas[path] = schema_of(path)
     first, *others = files.paths
-    expected = schema_of(first)
+    expected = schemas[first]
     for path in others:
-        got = schema_of(path)
+        got = schemas[path]
         if list(got.items()) == list(expected.items()):
             continue
         name = next((name for name in (*expected, *got) if expected.get(name) != got.get(name)), None)

@@ -37,7 +37,11 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AZURE_STORAGE_ENDPOINT
 _PART_BYTES = 8 * 1024 * 1024
 _WAITING_PARTS = 2
 _PAUSE_S = 0.2
+_TIMEOUT_S = 30
+_CARD_TIMEOUT_S = 5  # a card is small, and the first thing that is asked for: what does not answer is told soon
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+# Where a machine asks for credentials of its own, when there are none in the environment.
+_NO_CREDENTIALS = re.compile(r"/latest/(?:api/token|meta-data)|/computeMetadata/|/metadata/identity|Account must be")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CARD_ENDING = ".json"
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
@@ -124,13 +128,13 @@ class ObjectPlace:
 
         with self._told("use"):
             try:
-                return bytes(obstore.get(self._store(), key).bytes())
+                return bytes(obstore.get(self._store(timeout_s=_CARD_TIMEOUT_S, retries=1), key).bytes())
             except FileNotFoundError as error:
                 if _code_of(error) in _NO_BUCKET:
                     raise
                 return None
 
-    def _store(self) -> ObjectStore:
+    def _store(self, *, timeout_s: int = _TIMEOUT_S, retries: int = 3) -> ObjectStore:
         try:
             from obstore.store import from_url
         except ImportError as error:
@@ -141,8 +145,8 @@ class ObjectPlace:
         with self._told("use"):
             return from_url(
                 f"{self.scheme}://{self.bucket}",
-                client_options={"connect_timeout": "10s", "allow_http": plain},
-                retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=60)},
+                client_options={"connect_timeout": "5s", "timeout": f"{timeout_s}s", "allow_http": plain},
+                retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
             )
 
     @contextmanager
@@ -161,6 +165,8 @@ class ObjectPlace:
         code, status = _code_of(error), _STATUS.search(text)
         said = code if code is not None else f"HTTP {status[1]}" if status is not None else None
         set_up = f"set {_CREDENTIALS[self.scheme]} in the environment"
+        if _NO_CREDENTIALS.search(text):
+            return "there are no credentials", set_up
         if said in _NO_BUCKET:
             return f"no bucket '{self.bucket}' ({said})", "make it first, or check its name, region and endpoint"
         if status is not None and status[1] in ("401", "403"):

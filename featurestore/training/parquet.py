@@ -24,12 +24,12 @@ CARD_KEY = "featurestore.card"
 _BATCH_ROWS = 65_536
 
 
-def write_parquet(place: Place, rows: pa.RecordBatchReader, card: Card) -> Card:
+def write_parquet(place: Place, run: Callable[[], pa.RecordBatchReader], card: Card) -> Card:
     """Write all rows and their card; what was there is replaced only when both are complete.
 
     Args:
         place: of the file.
-        rows: read to the end.
+        run: gives the rows; called when the place has been opened, so that what cannot be written costs no query.
         card: what is known of them; completed here.
 
     Returns:
@@ -42,6 +42,7 @@ def write_parquet(place: Place, rows: pa.RecordBatchReader, card: Card) -> Card:
     made: list[Card] = []
 
     def fill(stream: IO[bytes]) -> bytes:
+        rows = run()
         meter = Meter.of(rows.schema, card)
         with pq.ParquetWriter(stream, rows.schema, compression="zstd") as writer:
             for batch in meter.watch(rows):

@@ -115,6 +115,10 @@ class LocalPlace:
             raise OperationError(f"cannot write {self.name!r}: it is no file's name", hint="e.g. train.parquet")
         if not self.path.parent.is_dir():
             raise OperationError(f"cannot write {self.path}: no folder {self.path.parent}", hint="make it first")
+        other = next((each for each in self._inside() if each.suffix != ".parquet"), None)
+        if other is not None:  # a folder is replaced whole, where the warehouse writes one
+            hint = "choose another name, or remove what is there"
+            raise OperationError(f"cannot write {self.path}: it is a folder that holds {other.name}", hint=hint)
 
     def write(self, fill: Callable[[IO[bytes]], bytes]) -> None:
         """Write beside, then put in place by renaming: first the file, then its card."""
@@ -136,6 +140,8 @@ class LocalPlace:
 
     def card(self) -> bytes | None:
         """The card beside the file."""
+        if not self.path.name:
+            return None
         with _told(self._card_path, verb="read"):
             return self._card_path.read_bytes() if self._card_path.is_file() else None
 
@@ -152,14 +158,17 @@ class LocalPlace:
     def files(self) -> list[str]:
         """The file, or the folder's Parquet files by name."""
         if self.path.is_dir():
-            found = (each for each in self.path.rglob("*.parquet") if not each.name.startswith(("_", ".")))
-            return sorted(map(str, found))
+            return sorted(str(each) for each in self._inside() if each.suffix == ".parquet")
         return [str(self.path)] if self.path.is_file() else []
 
     def open(self, name: str) -> IO[bytes]:
         """Open a file of it."""
         with _told(Path(name), verb="read"):
             return Path(name).open("rb")
+
+    def _inside(self) -> Iterator[Path]:
+        """What a folder holds, apart from the marks that engines leave there."""
+        return (each for each in self.path.rglob("*") if each.is_file() and not each.name.startswith(("_", ".")))
 
     @property
     def _card_path(self) -> Path:

@@ -104,12 +104,12 @@ def _options(card: Card, *, where: str) -> dict[str, Any]:
         hint = f"upgrade to featurestore {card.written_by} or later"
         raise UsageError(f"it was made with an option this version does not know: {unknown[0]}", where=where, hint=hint)
     options = {**card.question, **({} if card.time is None else {"time": card.time})}
-    for name in _MOMENTS:
-        if name in options:
-            options[name] = parse_moment(options[name])
-    for name, kind in _NOUNS.items():
-        if name in options:
-            options[name] = msgspec.convert(options[name], kind)
+    try:
+        options |= {name: parse_moment(options[name]) for name in _MOMENTS if name in options}
+        options |= {name: msgspec.convert(options[name], kind) for name, kind in _NOUNS.items() if name in options}
+    except (msgspec.ValidationError, UsageError) as error:
+        hint = "restore the file; a training set in Parquet also carries its card inside"
+        raise UsageError(f"the card is damaged: {error}", where=where, hint=hint) from error
     if card.feature_service is not None:
         return {**options, "feature_service": card.feature_service}
     return {**options, "features": card.features}

@@ -20,7 +20,7 @@ from featurestore.errors import UsageError
 from featurestore.sql.labels import label_counts
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
-from featurestore.training.dataset import HistoricalFeatures, Request
+from featurestore.training.dataset import HistoricalFeatures, Request, nobody
 from featurestore.training.examples import Model, find_examples, spine_of
 from featurestore.training.explain.run import Asked
 from featurestore.training.narrowing import narrow, narrow_frame
@@ -88,6 +88,7 @@ class Surroundings:
         open_warehouse: opens the target's warehouse, read-only if True.
         cards_dir: where cards of tables written in the warehouse go.
         registry_hash: of the definitions' content.
+        owner: finds what of dbt's has a table's name, None if nothing has.
     """
 
     project: Project
@@ -96,6 +97,7 @@ class Surroundings:
     open_warehouse: Callable[[bool], Warehouse]
     cards_dir: Path
     registry_hash: str = ""
+    owner: Callable[[str], str | None] = nobody
 
 
 def asked(question: Question) -> dict[str, Any]:
@@ -263,4 +265,5 @@ def _job(request: Request, compiled: Compiled, around: Surroundings) -> Historic
         examples=None,
         open_warehouse=around.open_warehouse,
         cards_dir=around.cards_dir,
+        owner=around.owner,
     )

@@ -19,6 +19,7 @@ from featurestore.training.card import WrittenTo, decode_card, encode_card, sha2
 from featurestore.training.measure import measured_card
 from featurestore.training.parquet import read_parquet, write_parquet
 from featurestore.training.places import card_file_aside, place_of, write_card_file
+from featurestore.warehouse.names import is_table_name, quoted
 from featurestore.warehouse.table_columns import refuse_other_columns
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from featurestore.training.places import Place
     from featurestore.warehouse.protocol import TableWrite, Warehouse
 
-_TABLE = re.compile(r'^(?:\w+|"(?:[^"]|"")+")(?:\.(?:\w+|"(?:[^"]|"")+"))*$')
+_QUOTED = re.compile(r'"(?:[^"]|"")+"|`(?:[^`]|``)+`')
+_SAID_BY_QUOTES = re.compile(r'[."`]')
 _LONGEST_NAME = 120
 
 
@@ -77,7 +79,7 @@ def write_file(path: str | Path, card: Card, *, ready: AbstractContextManager[Re
     place.check()
     card = replace(card, written_to=WrittenTo(kind="file", name=str(path)))
     with ready as query:
-        return _write_folder(place, card, query) or write_parquet(place, query.rows(), card)
+        return _write_folder(place, card, query) or write_parquet(place, query.rows, card)
 
 
 def write_rows(path: str | Path, card: Card, rows: Callable[[], pa.RecordBatchReader]) -> Card:
@@ -85,7 +87,7 @@ def write_rows(path: str | Path, card: Card, rows: Callable[[], pa.RecordBatchRe
     place = place_of(path)
     place.check()
     card = replace(card, written_to=WrittenTo(kind="file", name=str(path)))
-    return write_parquet(place, rows(), card)
+    return write_parquet(place, rows, card)
 
 
 def _write_folder(place: Place, card: Card, query: Ready) -> Card | None:
@@ -114,7 +116,7 @@ def write_table(table: TableWrite, card: Card, *, ready: AbstractContextManager[
         UsageError: it is not the name of a table, or a partition without append.
         QueryError: the table exists already, has other columns, or cannot be written; it is as it was.
     """
-    check_table(table)
+    check_table(table, dialect=card.dialect)
     path = cards_dir / card_file_name(table)
     with ready as query:
         if table.mode == "append":
@@ -178,10 +180,10 @@ def _outdated(cards_dir: Path, table: TableWrite) -> list[Path]:
     return found
 
 
-def check_table(table: TableWrite, columns: Sequence[str] = ()) -> None:
+def check_table(table: TableWrite, *, dialect: str, columns: Sequence[str] = ()) -> None:
     """Refuse what is no table's name, and a partition without append or of a column's name. Raises UsageError."""
-    if not _TABLE.match(table.relation):
-        hint = 'e.g. train_v1, main.train_v1 or "my table"'
+    if not is_table_name(table.relation, dialect):
+        hint = f"e.g. train_v1, main.train_v1 or {quoted('my table', dialect)}"
         raise UsageError(f"expected the name of a table, got {table.relation!r}", hint=hint)
     if table.mode not in ("create", "replace", "append"):
         raise UsageError(f"expected mode to be create, replace or append, got {table.mode!r}")
@@ -195,8 +197,13 @@ def check_table(table: TableWrite, columns: Sequence[str] = ()) -> None:
 
 def card_file_name(table: TableWrite) -> str:
     """File name of a table's card: of the whole table, or of one partition."""
-    name = table.relation.replace('"', "")
+    name = _QUOTED.sub(lambda found: _bare(found[0]), table.relation)
     if table.partition is not None:
         name = f"{name}.{table.partition[0]}={table.partition[1]}"
-    quoted = quote(name, safe=" =")
-    return f"{quoted if len(quoted) <= _LONGEST_NAME else f'{quoted[:_LONGEST_NAME]}-{sha256(name)[:16]}'}.json"
+    escaped = quote(name, safe=" =")
+    return f"{escaped if len(escaped) <= _LONGEST_NAME else f'{escaped[:_LONGEST_NAME]}-{sha256(name)[:16]}'}.json"
+
+
+def _bare(part: str) -> str:
+    """A quoted part of a name without its quotes, unless it is another name then."""
+    return part if _SAID_BY_QUOTES.search(part[1:-1]) else part[1:-1]

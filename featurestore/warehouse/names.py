@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +37,13 @@ class RelationName:
         """The same; where it leaves out its database or schema, it is in those of `home`."""
         return RelationName(database=self.database or home.database, schema=self.schema or home.schema, name=self.name)
 
+    def names(self, other: RelationName) -> bool:
+        """Whether it is a name of that table too; what it leaves unsaid is taken to be the same."""
+        places = ((self.database, other.database), (self.schema, other.schema))
+        said = [(ours, theirs) for ours, theirs in places if ours is not None and theirs is not None]
+        is_there = all(ours.casefold() == theirs.casefold() for ours, theirs in said)
+        return is_there and self.name == other.name
+
     def beside(self, prefix: str, dialect: str) -> str:
         """A new quoted name in the same schema, of at most 63 letters, that no other table has."""
         made = exp.table_(f"{prefix}{secrets.token_hex(8)}", db=self.schema, catalog=self.database, quoted=True)
@@ -51,13 +59,21 @@ def relation_name(text: str, dialect: str) -> RelationName:
     try:
         made = sqlglot.parse_one(text, into=exp.Table, dialect=dialect)
     except SqlglotError as error:
-        raise UsageError(f"cannot read the relation name {text!r} as {dialect}") from error
+        hint = f"put what is no plain word in quotes, e.g. {quoted('my table', dialect)}"
+        raise UsageError(f"cannot read the relation name {text!r} as {dialect}", hint=hint) from error
     folding = sqlglot.Dialect.get_or_raise(dialect)
     is_kept = dialect in _CASE_SENSITIVE
     parts = [part.name if is_kept else folding.normalize_identifier(part.copy()).name for part in made.parts]
     database, schema, name = (*[None] * (3 - len(parts)), *parts)[-3:]
     assert name is not None
     return RelationName(database=database, schema=schema, name=name)
+
+
+def is_table_name(text: str, dialect: str) -> bool:
+    """Whether a text is one table's name: parts with dots between them, each a word or in the dialect's quotes."""
+    marks = sqlglot.Dialect.get_or_raise(dialect).tokenizer_class.IDENTIFIERS
+    part = "|".join((r"\w+", *(f"{mark}(?:[^{mark}]|{mark}{mark})+{mark}" for mark in marks)))
+    return re.fullmatch(rf"(?:{part})(?:\.(?:{part}))*", text) is not None
 
 
 def quoted(name: str, dialect: str) -> str:

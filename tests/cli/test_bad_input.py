@@ -245,14 +245,15 @@ SPINES = [
         "select label_at, 'x' as customer_id from labels",
         (
             "join key 'customer_id' is string in the spine but int64 in orders\n"
-            "  -> cast it where the spine is made, e.g. cast(customer_id as int64)"
+            "  -> cast it where the spine is made, e.g. cast(customer_id as BIGINT)"
         ),
     ),
     (
         "no time",
         "select customer_id from labels",
         (
-            "the spine's time column is unclear: expected 'event_timestamp' or one timestamp column, got none\n"
+            "the spine's time column is unclear: expected 'event_timestamp' or one timestamp column, "
+            "got none among customer_id int32\n"
             "  -> name it: --time COLUMN, or time= in Python"
         ),
     ),
@@ -574,19 +575,39 @@ def test_a_training_set_that_cannot_be_meant(applied, arguments, said):
         (("--output", "no/x.parquet"), 2, "--output: no folder no\n  -> make it first, or check the path"),
         (("--output", "x.parquet", "--into", "x"), 2, "expected either --output or --into, got both"),
         (
-            ("--into", "labels"),
+            ("--into", "old"),
             1,
-            (
-                "the table labels already exists\n"
-                "  -> replace it, or append to it: --replace or --append, in Python mode="
-            ),
+            "the table old already exists\n  -> replace it, or append to it: --replace or --append, in Python mode=",
+        ),
+        (
+            ("--into", "`old`"),
+            2,
+            "expected the name of a table, got '`old`'\n  -> e.g. train_v1, main.train_v1 or \"my table\"",
         ),
     ],
 )
 def test_a_place_that_a_training_set_cannot_go_to(applied, arguments, code, said):
+    applied.sql("create table old as select 1 as x")
     ran = applied.run("training-set", "--spine", "labels", "--time", "label_at", *FEATURES, *arguments)
     assert_refused(ran, said, code=code)
     assert applied.run("training-set", "--spine", "labels", *FEATURES).lines[-1] == "2 rows, 4 columns"
+
+
+@pytest.mark.parametrize("how", [(), ("--replace",), ("--append",)])
+@pytest.mark.parametrize("table", ["orders", "main.orders", '"Orders"', 'shop."main".orders'])
+def test_a_table_that_dbt_makes_is_never_written(applied, table, how):
+    ran = applied.run("training-set", "--spine", "labels", "--time", "label_at", *FEATURES, "--into", table, *how)
+    assert_refused(
+        ran,
+        f"the table {table} is dbt's: model.shop.orders\n"
+        "  -> choose another name: dbt makes this table, and features or examples may come from it",
+    )
+
+
+def test_a_table_called_like_a_model_but_in_another_schema_is_ones_own(applied):
+    applied.sql("create schema mine")
+    asked = ("training-set", "--spine", "labels", "--time", "label_at", *FEATURES, "--into", "mine.orders")
+    assert applied.run(*asked).code == 0
 
 
 @pytest.mark.parametrize(("breaks", "arguments", "said"), cases(ONLINE))

@@ -149,6 +149,36 @@ def test_a_wrong_password_ends_with_4_and_one_sentence(shop_on_postgres):
     assert len(ran.err.strip().splitlines()) <= 3
 
 
+def test_a_role_that_only_reads_gets_its_training_set_and_the_explanation_says_so(shop_on_postgres, postgres_server):
+    """Without the right to make temporary tables, one SELECT does it all."""
+    try:
+        postgres_server.run(
+            f"create role cli_reader login password '{PASSWORD}'",
+            "grant usage on schema marts to cli_reader",
+            "grant select on all tables in schema marts to cli_reader",
+            "revoke temporary on database cli_shop from public",
+            database="cli_shop",
+        )
+        profiles = shop_on_postgres.folder / "profiles.yml"
+        profiles.write_text(profiles.read_text().replace("user: admin", "user: cli_reader"))
+        asked = ("--spine", "labels", "--service", "churn")
+        assert run(shop_on_postgres, "training-set", *asked, "--output", "train.parquet").code == 0
+        assert rows_of(shop_on_postgres.folder / "train.parquet") == ANSWER
+        explained = run(shop_on_postgres, "training-sql", *asked, "--explain").out
+        assert "union_first" in explained
+        assert "no temporary table can be made here" in explained
+        refused = run(shop_on_postgres, "training-set", *asked, "--into", "train_v1")
+        assert (refused.code, refused.out) == (1, "")
+        assert "permission denied for schema marts\n  -> ask the owner to GRANT it" in refused.err
+    finally:
+        postgres_server.run(
+            "grant temporary on database cli_shop to public",
+            "drop owned by cli_reader",
+            "drop role cli_reader",
+            database="cli_shop",
+        )
+
+
 def test_ctrl_c_ends_with_130_and_leaves_no_table(shop_on_postgres, postgres_server):
     spine = (
         "select 1::bigint as customer_id, timestamp '2026-06-04' as label_at "

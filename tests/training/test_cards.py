@@ -20,8 +20,8 @@ from featurestore.definitions.labels import Labels
 from featurestore.definitions.part import Part
 from featurestore.definitions.rules import Override
 from featurestore.definitions.views import Column
-from featurestore.errors import OperationError, QueryError, UsageError
-from featurestore.training.card import decode_card, encode_card, without_secrets
+from featurestore.errors import OperationError, QueryError, UsageError, without_secrets
+from featurestore.training.card import decode_card, encode_card
 from featurestore.training.hash import hash_table
 from featurestore.training.parquet import CARD_KEY
 from featurestore.training.places import place_of
@@ -121,6 +121,14 @@ def test_a_card_that_is_not_there_names_what_is_near(shop, given, hint):
     with pytest.raises(UsageError) as refused:
         found(shop, given)
     assert refused.value.hint == hint
+
+
+def test_a_name_with_a_dot_in_quotes_has_another_card_than_a_schema_and_a_table(shop):
+    change_shop(shop, "create schema a")
+    ask_shop(shop, "labels").to_table("a.b")
+    ask_shop(shop, "select * from labels limit 1").to_table('"a.b"')
+    assert [found(shop, name).card.rows for name in ("a.b", '"a.b"')] == [2, 1]
+    assert differences(shop, "a.b") == differences(shop, '"a.b"') == []
 
 
 def test_an_append_without_a_partition_has_a_card_of_the_whole_table(shop):
@@ -446,6 +454,23 @@ def folder_warehouse(shop):
     return lambda _read_only: WritesFolders(duckdb.connect(str(shop / "shop.duckdb")))
 
 
+def test_a_file_that_cannot_be_written_is_told_before_the_work(shop):
+    (shop / "t.parquet").mkdir()
+    spine = "select 1 as customer_id, timestamp '2026-06-09' as event_timestamp, error('the query ran') as x"
+    with pytest.raises(OperationError, match="it is a folder"):
+        ask_shop(shop, spine).to_parquet(shop / "t.parquet")
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path):
+    (tmp_path / "t.parquet").mkdir()
+    (tmp_path / "t.parquet" / "part-0.parquet").touch()
+    (tmp_path / "t.parquet" / "_SUCCESS").touch()
+    place_of(tmp_path / "t.parquet").check()
+    (tmp_path / "t.parquet" / "notes.txt").touch()
+    with pytest.raises(OperationError, match=r"it is a folder that holds notes.txt\n  -> choose another name"):
+        place_of(tmp_path / "t.parquet").check()
+
+
 def test_a_folder_that_the_warehouse_wrote_has_its_card_beside_it(shop):
     job = replace(ask_shop(shop, "select *, bought as b from labels"), open_warehouse=folder_warehouse(shop))
     card = job.to_parquet(shop / "train.parquet")
@@ -485,6 +510,19 @@ def test_a_place_is_a_path_or_a_known_kind_of_uri(tmp_path):
 def test_what_is_no_card_of_ours_is_refused(data, error, says):
     with pytest.raises(error, match=says):
         decode_card(data, where="x.json")
+
+
+@pytest.mark.parametrize("question", [{"at": "yesterday"}, {"labels": 5}, {"overrides": [{"ttl": 1}]}])
+def test_a_card_whose_question_is_damaged_is_told(shop, question):
+    card = ask_shop(shop, "labels").to_parquet(shop / "t.parquet")
+    with pytest.raises(UsageError, match=r"^t.json: the card is damaged: .*\n  -> restore the file"):
+        question_of(replace(card, question=question), where="t.json")
+
+
+@pytest.mark.parametrize("given", ["", ".", ".json"])
+def test_what_is_no_files_name_has_no_card(shop, given):
+    with pytest.raises(UsageError, match="no card at"):
+        found(shop, given)
 
 
 def test_a_card_of_another_project_is_refused(shop):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import threading
+import time
 import urllib.request
 from types import SimpleNamespace
 
@@ -190,6 +192,26 @@ def test_a_store_that_cannot_be_reached_is_told(shop, bucket, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     said = refused(lambda: ask_shop(shop, "labels").to_parquet(URI))
     assert said == f"cannot use {URI}: the store cannot be reached\n  -> is the endpoint right, and the network there?"
+
+
+def test_without_credentials_it_says_so_before_the_work(shop, bucket, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    said = refused(lambda: ask_shop(shop, "labels").to_parquet(URI))
+    assert said == (
+        f"cannot use {URI}: there are no credentials\n"
+        "  -> set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL in the environment"
+    )
+
+
+@pytest.mark.slow
+def test_a_store_that_does_not_answer_is_told_within_seconds(shop, bucket, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        assert "the store cannot be reached" in refused(lambda: ask_shop(shop, "labels").to_parquet(URI))
+    assert time.monotonic() - started < 25
 
 
 def test_an_uploaded_folder_is_read_as_one(shop, bucket):

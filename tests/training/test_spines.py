@@ -207,6 +207,8 @@ def test_files_of_several_schemas_are_refused_by_name(shop, suffix, change, says
             "is on the web, and examples are never fetched from there\n  -> download",
         ),
         ("HTTP://example.com/labels", "is on the web"),
+        ("https://me:hunter2@example.com/labels.csv", "https://me:***@example.com/labels.csv is on the web"),
+        ("s3://me:hunter2@bucket/labels.xlsx", "does not read s3://me:***@bucket/labels.xlsx as examples"),
         ("file:///tmp/labels.parquet", "does not read file:///tmp/labels.parquet as examples\n  -> give a path"),
         ("s3://bucket/labels.xlsx", "a duckdb warehouse does not read s3://bucket/labels.xlsx"),
         ("source('raw', 'nowhere')", "no dbt source 'raw.nowhere' in the manifest"),
@@ -229,6 +231,16 @@ def test_a_damaged_file_is_one_clear_error(shop, around, name):
     (shop / name).write_bytes(b"{not what it says")
     with pytest.raises(SpineError, match="broken"):
         ask_shop(name, around=around(shop))
+
+
+@pytest.mark.parametrize("others", ["whole", "broken"])
+def test_a_damaged_file_among_others_is_named(shop, others):
+    write(shop / "june/a.parquet")
+    (shop / "june/b.parquet").write_bytes(b"{not what it says")
+    if others == "broken":
+        (shop / "june/a.parquet").write_bytes(b"")
+    with pytest.raises(SpineError, match=r"cannot read june/[ab].parquet as examples: .*\n  -> check the files"):
+        ask_shop("june/")
 
 
 def test_an_object_stores_uri_is_read_by_the_warehouse(shop):

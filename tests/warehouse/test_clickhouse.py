@@ -143,6 +143,14 @@ def test_a_table_is_replaced_whole(warehouse):
     assert rows(warehouse, "select * from shop.t") == [{"y": "a"}]
 
 
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_a_view_is_no_table_to_write_to(warehouse, mode):
+    warehouse.execute("create view shop.v as select 1 as x")
+    with pytest.raises(QueryError, match=r"shop\.v is a view and no table\n  -> choose another name"):
+        warehouse.write_table(TableWrite(relation="shop.v", mode=mode), [], "select 1 as x")
+    assert rows(warehouse, "select engine from system.tables where name = 'v'") == [{"engine": "View"}]
+
+
 def test_rows_are_appended_by_name_and_a_partition_is_replaced(warehouse):
     warehouse.write_table(TableWrite(relation="shop.t"), [], DAYS)
     append = TableWrite(relation="shop.t", mode="append")
@@ -178,6 +186,9 @@ def test_a_null_is_not_turned_into_a_zero(warehouse):
 def test_a_missing_table_says_to_build(warehouse):
     with pytest.raises(QueryError, match=r"shop\.orders(.|\n)*run dbt build"):
         warehouse.execute("select * from shop.orders")
+    with pytest.raises(QueryError, match=r"lost a column\? run dbt build") as caught:
+        warehouse.execute("with a as (select 1 as x) select v.y from a as v")
+    assert "SELECT" not in caught.value.what, "one sentence, and not the query again"
 
 
 def test_ctrl_c_stops_the_query_in_the_warehouse(warehouse):
@@ -195,10 +206,11 @@ def test_a_query_is_abandoned_and_others_follow(warehouse):
     assert rows(warehouse, "select 1 as x") == [{"x": 1}]
 
 
-def test_a_server_that_is_away_is_told(tmp_path):
+def test_a_server_that_is_away_is_told(tmp_path, capfd):
     settings = {"host": "127.0.0.1", "port": 1, "user": "ann", "password": "s3cret", "schema": "shop"}
-    with pytest.raises(WarehouseError, match=r"cannot open ClickHouse at 127\.0\.0\.1:1") as caught:
+    with pytest.raises(WarehouseError, match=r"ClickHouse at 127\.0\.0\.1:1: Failed to [^(]*refused\n  ->") as caught:
         open_warehouse(settings, base_dir=tmp_path)
+    assert capfd.readouterr().err == ""
     assert "s3cret" not in str(caught.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 
 import duckdb
 import pyarrow as pa
@@ -107,7 +108,7 @@ def test_a_table_that_cannot_be_made_is_refused_before_the_work(shop):
 def test_a_row_that_does_not_fit_a_csv_is_told_whole(shop):
     (shop / "x.csv").write_text("a,b\n" + "1,2\n" * 60_000 + "abc,3\n", encoding="utf-8")
     warehouse = shop_warehouse(shop)
-    with pytest.raises(QueryError, match=r"CSV Error on Line: 60002 .* Could not convert string \"abc\" to 'BIGINT'$"):
+    with pytest.raises(QueryError, match=r"CSV Error on Line: 60002 .* Could not convert string \"abc\" to 'BIGINT'\n"):
         warehouse.read(f"select max(a) as a from read_csv_auto('{shop / 'x.csv'}')").read_all()
     warehouse.close()
 
@@ -121,6 +122,33 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "x.duckdb").write_text("not a database, however long this text may be" * 100, encoding="utf-8")
     with pytest.raises(WarehouseError, match="cannot open"):
         open_warehouse({"path": "x.duckdb"}, base_dir=tmp_path)
+
+
+def test_what_is_far_and_cannot_be_read_is_no_refused_statement(shop, tmp_path):
+    nowhere = {"custom_extension_repository": str(tmp_path / "none"), "extension_directory": str(tmp_path)}
+    with closing(open_warehouse({"path": "shop.duckdb", "settings": nowhere}, base_dir=shop)) as warehouse:
+        said = r"DuckDB cannot read what is far: .*extension 'httpfs.*\n  -> is the network there"
+        with pytest.raises(WarehouseError, match=said):
+            warehouse.schema("select * from read_parquet('s3://bucket/labels.parquet')")
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("select l.nope from labels as l", "has a feature view's table lost a column"),
+        ("select 'x'::int as x", "correct the value, or cast the column"),
+    ],
+)
+def test_a_refused_statement_says_what_to_do(shop, sql, hint):
+    with closing(shop_warehouse(shop)) as warehouse, pytest.raises(QueryError, match=f"\n  -> {hint}"):
+        warehouse.read(sql).read_all()
+
+
+def test_settings_that_are_refused_say_where(shop):
+    settings = {"path": "shop.duckdb", "settings": {"memory_limit": "password=hunter2"}}
+    with pytest.raises(WarehouseError, match=r"settings were refused: .*\n  -> correct `settings`") as caught:
+        open_warehouse(settings, base_dir=shop)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_columns_of_many_relations_come_at_once(shop):

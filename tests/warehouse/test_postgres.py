@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
@@ -189,6 +190,8 @@ def test_the_session_is_the_targets(open_postgres, admin):
 def test_there_is_room_for_sorts_and_temporary_tables_unless_somebody_said_otherwise(open_postgres, admin, shop_db):
     sql = "select current_setting('work_mem') as work, current_setting('temp_buffers') as tables"
     assert open_postgres().read(sql).read_all().to_pylist() == [{"work": "64MB", "tables": "256MB"}]
+    gone = "select current_setting('client_connection_check_interval') as gone"
+    assert open_postgres().read(gone).read_all().to_pylist() == [{"gone": "10s"}], "a killed client's query ends"
     admin(f"alter database {shop_db} set work_mem = '4MB'")
     assert open_postgres().read(sql).read_all().to_pylist() == [{"work": "4MB", "tables": "256MB"}]
 
@@ -196,7 +199,7 @@ def test_there_is_room_for_sorts_and_temporary_tables_unless_somebody_said_other
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"port": 1}, r"cannot open Postgres at 127\.0\.0\.1:1/\w+: Connection refused.*\n  -> is the server up"),
+        ({"port": 1}, r"cannot open Postgres at 127\.0\.0\.1:1/\w+: Connection refused\n  -> is the server up"),
         ({"password": "not " + PASSWORD}, 'password authentication failed for user "admin"\n  -> check user and pass'),
         ({"dbname": "nowhere"}, 'database "nowhere" does not exist\n  -> check dbname'),
         ({"host": "no.such.host.invalid"}, "could not translate host name .*\n  -> check host"),
@@ -273,7 +276,14 @@ def test_a_session_that_only_reads_lacks_temporary_tables(open_postgres, admin, 
         ("select 1 = 'a'::text as x", r"operator does not exist: integer = text\n  -> these types cannot be compared"),
         ("select 'a'::text::int as x", r'invalid input syntax for type integer: "a"\n  -> cast the column'),
         ("select 1 / (g - 5000) as x from generate_series(1, 9999) g", "division by zero"),
-        ("select nope as x", 'column "nope" does not exist'),
+        (
+            "select nope as x",
+            r'column "nope" does not exist\n  -> has a feature view\'s table lost a column\? run dbt build',
+        ),
+        (
+            "select pg_cancel_backend(pg_backend_pid())::text as x from pg_sleep(0.1)",
+            r"canceling statement due to user request\n  -> somebody stopped it in the server",
+        ),
     ],
 )
 def test_a_statement_that_is_refused_says_why(postgres, sql, says):
@@ -298,6 +308,20 @@ def test_a_spill_beyond_the_limit_is_told(postgres):
     postgres.execute("set work_mem = '64kB'")
     with pytest.raises(QueryError, match=r"temp_file_limit.*\n  -> ask for fewer examples"):
         postgres.read("select g from generate_series(1, 1000000) g order by -g").read_all()
+
+
+def test_two_runs_that_make_one_table_are_told(open_postgres, admin):
+    first, second = open_postgres(), open_postgres()
+    first.execute("begin")
+    first.execute("create table shop.train (x int)")
+    waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'CREATE TABLE shop.train%'"
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(second.write_table, TableWrite(relation="shop.train"), [], "select 1 as x")
+        while not admin(waiting):
+            time.sleep(0.01)
+        first.execute("commit")
+        with pytest.raises(QueryError, match="\n  -> another run makes a table of this name just now"):
+            made.result()
 
 
 def test_a_connection_that_is_lost_is_told(postgres, admin, shop_db):

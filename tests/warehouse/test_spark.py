@@ -153,6 +153,7 @@ def test_the_session_is_in_utc_and_the_one_beside_it_stays_as_it_was(warehouse):
     ("sql", "says", "hint"),
     [
         ("select * from nowhere", "The table or view `nowhere` cannot be found", "run dbt build"),
+        ("select t.nope from (select 1 as x) as t", "`t`.`nope` cannot be resolved", "lost a column? run dbt build"),
         ("take 1", "Syntax error at or near 'take'", ""),
         ("select cast('x' as int) from range(3)", 'The value \'x\' of the type "STRING" cannot be cast to "INT"', ""),
         ("select id + interval '1' day from range(3)", "Cannot resolve", ""),
@@ -166,6 +167,18 @@ def test_an_error_is_one_sentence_without_a_stack(warehouse, sql, says, hint):
     assert hint in str(caught.value)
     assert "\n" not in caught.value.what
     assert not [sign for sign in ("at org.apache", "SQLSTATE", "== SQL", "Caused by") if sign in str(caught.value)]
+
+
+def test_a_name_in_backticks_and_a_view_are_told_apart(warehouse, table):
+    for mode in ("create", "replace", "append"):
+        assert warehouse.write_table(TableWrite(relation="`made`", mode=mode), [], "select 1 as x") == 1
+    assert rows_of(warehouse, "select count(*) as n from made") == [{"n": 2}]
+    warehouse.execute("drop table made")
+    warehouse.execute("create view seen as select 1 as x")
+    for mode in ("replace", "append"):
+        with pytest.raises(QueryError, match=r"seen is a view and no table\n  -> choose another name"):
+            warehouse.write_table(TableWrite(relation="seen", mode=mode), [], "select 1 as x")
+    warehouse.execute("drop view seen")
 
 
 def test_a_table_is_made_once(warehouse, table):

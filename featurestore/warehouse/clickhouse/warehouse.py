@@ -5,6 +5,7 @@ Its times are instants and come back as such.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -49,6 +50,7 @@ class ClickHouseWarehouse:
     def __init__(self, connect: Callable[[], Client], *, place: str) -> None:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
+        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # what it logs, our errors say
         self._refusals = ClickHouseError
         self._connect = connect
         self._mark = f"featurestore {secrets.token_hex(8)}"
@@ -144,6 +146,8 @@ class ClickHouseWarehouse:
         exists = table.relation in self.columns([table.relation])
         if exists and table.mode == "create":
             raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        if exists and self._is_view(name):
+            raise QueryError(f"{table.relation} is a view and no table", hint="choose another name, or drop it first")
         made = name.beside("__new_", _DIALECT)
         try:
             for statement in statements:
@@ -172,6 +176,10 @@ class ClickHouseWarehouse:
         """Close the session; its temporary tables go with it."""
         self._worker.close()
         self._client.close()
+
+    def _is_view(self, name: RelationName) -> bool:
+        place = f"database = {_database(name)} AND name = {literal(name.name, _DIALECT)}"
+        return bool(self._rows(f"SELECT engine FROM system.tables WHERE {place} AND engine LIKE '%View'"))
 
     def _append(self, table: TableWrite, name: RelationName, made: str) -> None:
         """Put the rows of `made` into a copy of the table's parts, and exchange the two."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from featurestore.errors import UsageError, WarehouseError
+from featurestore.errors import UsageError, WarehouseError, without_secrets
 from featurestore.warehouse.duckdb.errors import first_paragraph
 from featurestore.warehouse.duckdb.names import literal, quoted
 from featurestore.warehouse.duckdb.warehouse import DuckDBWarehouse
@@ -64,8 +64,10 @@ def open_warehouse(
     except duckdb.Error as error:
         connection.close()
         raise WarehouseError(
-            f"the target's settings were refused: {first_paragraph(error)}", where="profiles.yml"
-        ) from error
+            f"the target's settings were refused: {without_secrets(first_paragraph(error))}",
+            where="profiles.yml",
+            hint="correct `settings`, `extensions` or `attach` of the target",
+        ) from None
     own_settings = settings.get("settings")
     return DuckDBWarehouse(
         connection,

@@ -23,10 +23,16 @@ _SPILLED = "ask for fewer examples or features at a time, or have work_mem or te
 # By SQLSTATE, and by a part of the message for an error that comes among the rows, where no SQLSTATE is told.
 _HINTS: tuple[tuple[str, str, str], ...] = (
     ("42P01", "relation", "run dbt build, if this is a table of dbt's"),
+    ("42703", "column", "has a feature view's table lost a column? run dbt build, then featurestore plan"),
     ("3F000", "schema", "run dbt build, if this is a schema of dbt's"),
     ("42501", "permission denied", _GRANT),
     ("25006", "read-only transaction", "this server or role only reads: name a target that may write"),
     ("42P07", "already exists", "choose another name, or drop it first"),
+    (
+        "23505",
+        "pg_type_typname",
+        "another run makes a table of this name just now: wait for it, or choose another name",
+    ),
     ("42883", "operator does not exist", f"these types cannot be compared: {_CAST}"),
     ("42804", "is of type", _CAST),
     ("22P02", "invalid input syntax", _CAST),
@@ -35,6 +41,22 @@ _HINTS: tuple[tuple[str, str, str], ...] = (
     ("53200", "out of memory", "have work_mem lowered for the role, or ask for fewer views at a time"),
     ("53400", "temp_file_limit", _SPILLED),
     ("2BP01", "other objects depend", "drop what hangs on the table first, or write to another one"),
+)
+_BY_WORDS: tuple[tuple[str, str], ...] = (
+    (
+        "statement timeout",
+        "have statement_timeout raised for the role, or ask for fewer examples or features at a time",
+    ),
+    ("user request", "somebody stopped it in the server: try again, or ask its administrator"),
+    (
+        "valid decimal",
+        "a numeric that is NaN or infinite is no decimal: cast it to double precision where it is made",
+    ),
+    ("temporary tables", "ask for GRANT TEMPORARY on the database, or put the examples into a table"),
+    (
+        'malformed array literal: "an array of arrays',
+        "give the column one dimension where it is made, e.g. to_jsonb(column)",
+    ),
 )
 _WHY_NOT_OPEN: tuple[tuple[str, str], ...] = (
     ("password", "check user and password of the target, e.g. with: dbt debug"),
@@ -56,7 +78,7 @@ def not_opened(error: Exception, place: str, secret: str) -> WarehouseError:
     """
     text = _DRIVER.sub("", str(error).strip())
     said = _SAID.search(text)
-    what = said["what"] if said is not None else " ".join(text.partition(" failed: ")[2].split()) or text
+    what = said["what"] if said is not None else text.partition(" failed: ")[2].partition("\n")[0] or text
     what = " ".join((what.replace(secret, "***") if secret else what).split())
     hint = next((hint for part, hint in _WHY_NOT_OPEN if part in what), "is the server up, and host and port right?")
     return WarehouseError(f"cannot open Postgres at {place}: {what}", hint=hint)
@@ -82,14 +104,9 @@ def refused(error: Exception, state: str | None, details: Mapping[str, str]) -> 
 
 
 def _hint(state: str | None, what: str) -> str | None:
-    if "statement timeout" in what:
-        return "have statement_timeout raised for the role, or ask for fewer examples or features at a time"
-    if "valid decimal" in what:
-        return "a numeric that is NaN or infinite is no decimal: cast it to double precision where it is made"
-    if "temporary tables" in what:
-        return "ask for GRANT TEMPORARY on the database, or put the examples into a table"
-    if what.startswith('malformed array literal: "an array of arrays'):
-        return "give the column one dimension where it is made, e.g. to_jsonb(column)"
+    by_words = next((hint for words, hint in _BY_WORDS if words in what), None)
+    if by_words is not None:
+        return by_words
     if state is not None:
         return next((hint for known, _, hint in _HINTS if known == state), None)
     return next((hint for _, part, hint in _HINTS if part in what), None)

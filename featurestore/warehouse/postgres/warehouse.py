@@ -15,7 +15,16 @@ import pyarrow as pa
 from featurestore.definitions.views import Column
 from featurestore.errors import FeatureStoreError, QueryError
 from featurestore.warehouse.postgres.errors import refused
-from featurestore.warehouse.postgres.names import ABILITIES, ROOM, columns_query, indexes_query, literal, parts, quoted
+from featurestore.warehouse.postgres.names import (
+    ABILITIES,
+    NOTICE_THAT_WE_ARE_GONE,
+    ROOM,
+    columns_query,
+    indexes_query,
+    literal,
+    parts,
+    quoted,
+)
 from featurestore.warehouse.postgres.types import declared_column, exact_batch, exact_select, field_of, uploadable
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 from featurestore.warehouse.worker import Worker
@@ -54,6 +63,8 @@ class PostgresWarehouse:
         calls = [f"set_config({literal(name)}, {literal(value)}, false)" for name, value in changes.items()]
         self._fetch(f"SELECT {', '.join(calls)}")
         self._fetch(ROOM)
+        with suppress(QueryError):
+            self._fetch(NOTICE_THAT_WE_ARE_GONE)
         ((may_make_temporary_tables,),) = self._fetch(ABILITIES)
         if not may_make_temporary_tables:
             self.lacks = frozenset(("temporary_tables", "indexes"))

@@ -17,7 +17,14 @@ _JAVA_CLASS = re.compile(r"^(?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Thr
 _STATE = re.compile(r"\s*SQLSTATE: \w+.*$")
 _GONE = ("UNAVAILABLE", "failed to connect to all addresses", "Answer from Java side is empty", "Connection refused")
 _MISSING = frozenset(("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "DATABASE_NOT_FOUND", "CATALOG_NOT_FOUND"))
-_DENIED = ("Permission denied", "PERMISSION", "INSUFFICIENT_PERMISSIONS", "AccessControlException", "ACCESS_DENIED")
+_DENIED = (
+    "Mkdirs failed",
+    "Permission denied",
+    "PERMISSION",
+    "INSUFFICIENT_PERMISSIONS",
+    "AccessControlException",
+    "ACCESS_DENIED",
+)
 _ABOUT_NOTHING = ("An error occurred while calling", "Task failed while writing rows", "TASK_WRITE_FAILED")
 _NO_ROOM = ("No space left on device",)
 _OLD_TABLE = ("UNSUPPORTED_FEATURE.TABLE_OPERATION", "Cannot write into v1 table", "only supported with v2 tables")
@@ -70,6 +77,8 @@ def refused(error: Exception) -> FeatureStoreError:
     hint = None
     if is_missing(error):
         hint = "run dbt build, if this is a table of dbt's"
+    elif condition_of(error).startswith("UNRESOLVED_COLUMN"):
+        hint = "has a feature view's table lost a column? run dbt build, then featurestore plan"
     elif any(sign in text for sign in _DENIED):
         hint = "ask for the right to read or write there"
     elif any(sign in text for sign in _NO_ROOM):

@@ -38,19 +38,23 @@ _PARTS = re.compile(r"`(?:[^`]|``)*`|[^.`]+")
 
 
 def refuse_table(session: SparkSession, table: TableWrite) -> None:
-    """Refuse a table whose schema is missing, or that is there and was to be made.
+    """Refuse a table whose schema is missing, or that is there and was to be made; and a view.
 
     Raises:
-        QueryError: it exists.
+        QueryError: it exists, or is a view.
         AnalysisException: its schema does not, or its name cannot be read.
     """
     parts = _PARTS.findall(table.relation)
     if len(parts) > 1:
         session.sql(f"SHOW TABLES IN {'.'.join(parts[:-1])} LIKE ''")
-    if table.mode == "create" and session.catalog.tableExists(table.relation):
+    if not session.catalog.tableExists(table.relation):
+        return
+    if table.mode == "create":
         raise QueryError(
             f"the table {table.relation} exists already", hint="name another, or say that it is to be replaced"
         )
+    if session.catalog.getTable(table.relation).tableType == "VIEW":
+        raise QueryError(f"{table.relation} is a view and no table", hint="choose another name, or drop it first")
 
 
 def write_table(engine: Engine, table: TableWrite, sql: str) -> int:
@@ -159,7 +163,8 @@ def _swapped(engine: Engine, relation: str, make: Callable[[str], int]) -> int:
 
 def _beside(relation: str, suffix: str) -> str:
     *schema, name = _PARTS.findall(relation)
-    return ".".join((*schema, quoted(name.strip("`") + suffix)))
+    bare = name[1:-1].replace("``", "`") if name.startswith("`") else name
+    return ".".join((*schema, quoted(bare + suffix)))
 
 
 def write_folder(engine: Engine, uri: str, sql: str) -> int:
