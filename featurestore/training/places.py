@@ -115,7 +115,8 @@ class LocalPlace:
             raise OperationError(f"cannot write {self.name!r}: it is no file's name", hint="e.g. train.parquet")
         if not self.path.parent.is_dir():
             raise OperationError(f"cannot write {self.path}: no folder {self.path.parent}", hint="make it first")
-        other = next((each for each in self._inside() if each.suffix != ".parquet"), None)
+        with _told(self.path):
+            other = next((each for each in self._inside() if each.suffix != ".parquet"), None)
         if other is not None:  # a folder is replaced whole, where the warehouse writes one
             hint = "choose another name, or remove what is there"
             raise OperationError(f"cannot write {self.path}: it is a folder that holds {other.name}", hint=hint)

@@ -277,7 +277,8 @@ def test_what_is_no_table_name_never_reaches_the_warehouse(shop, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "record"), [('"my table"', "my table.json"), ('"../a""/b"', "..%2Fa%2Fb.json"), ("main.t", "main.t.json")]
+    ("name", "record"),
+    [('"my table"', "my table.json"), ('"../a""/b"', "%22..%2Fa%22%22%2Fb%22.json"), ("main.t", "main.t.json")],
 )
 def test_a_record_of_a_table_stays_in_its_folder(shop, name, record):
     ask_shop(shop, "labels").to_table(name)
