@@ -26,7 +26,7 @@ from featurestore.sql.expressions import (
     table,
 )
 from featurestore.sql.plan import Plan, Retrieval
-from featurestore.sql.spine import check_keys, spine_step
+from featurestore.sql.spine import check_keys, spine_step, text_uuids
 from featurestore.sql.strategies import view_steps
 from featurestore.sql.strategies.search import Search
 
@@ -114,6 +114,7 @@ def searches(
                 prune=options.prune,
                 has_index=measured.has_index is not False,
                 between=options.between,
+                text_uuids=text_uuids(spine, use),
             )
         )
     return tuple(made)

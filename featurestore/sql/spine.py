@@ -117,6 +117,13 @@ def check_keys(spine: Spine, uses: Iterable[ViewUse]) -> None:
                 )
 
 
+def text_uuids(spine: Spine, use: ViewUse) -> frozenset[str]:
+    """Names of the spine's keys that are text where the view has a UUID."""
+    pairs = [(spine.column(name), key) for name, key in zip(use.spine_keys, use.view.join_keys, strict=True)]
+    as_text = {have.name for have, key in pairs if have.type == "string" and key.type != "uuid"}
+    return frozenset(have.name for have, key in pairs if have.type == "string" and key.type == "uuid") - as_text
+
+
 def _refuse_unusable_columns(spine: Spine) -> None:
     seen: dict[str, str] = {}
     for name in spine.output_columns:
