@@ -63,6 +63,7 @@ _TYPES = {
     "boolean": "BOOLEAN",
     "uuid": "UUID",
     "date": "DATE",
+    "time": "TIME",
     "timestamp": "TIMESTAMP",
     "timestamp_s": "TIMESTAMP_S",
     "timestamp_ms": "TIMESTAMP_MS",
@@ -192,7 +193,7 @@ def _literal(key: KeyValue) -> exp.Expression:
         return exp.cast(exp.Literal.string(key.text), exp.DataType.build(key.type.upper()))
     if key.type not in _TYPES:
         raise UsageError(f"a row cannot be explained by its key '{key.name}' of type {key.type}")
-    return exp.cast(exp.Literal.string(key.text), exp.DataType.build(_TYPES[key.type]))
+    return exp.cast(exp.Literal.string(key.text), exp.DataType.build(_TYPES[key.type], dialect="duckdb"))
 
 
 def _rows(use: ViewUse, names: Sequence[str], dialect: Dialect) -> exp.Select:
