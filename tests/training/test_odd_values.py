@@ -14,13 +14,14 @@ import pytest
 from featurestore.definitions.project import Project
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, Feature, FeatureView
-from featurestore.errors import UsageError
+from featurestore.errors import NameClashError, UsageError
 from featurestore.sql.dialects import dialect_named
 from featurestore.training.hash import hash_table
 from featurestore.training.request import Question, Surroundings, ask
 from tests.shop_in_memory import shop_warehouse
 
 NOON = datetime(2026, 6, 1, 12)
+NOON_UTC = NOON.replace(tzinfo=timezone.utc)
 UUID = "f0000000-0000-4000-8000-00000000000a"
 STRATEGIES = dialect_named("duckdb").strategies
 VIEW = FeatureView(
@@ -48,7 +49,7 @@ def asked(tmp_path):
             open_warehouse=lambda read_only: shop_warehouse(tmp_path, read_only),
             cards_dir=tmp_path,
         )
-        return ask(Question(spine=spine, features=("orders",), **question), around)
+        return ask(Question(**{"spine": spine, "features": ("orders",), **question}), around)
 
     return ask_it
 
@@ -95,9 +96,7 @@ def test_nanoseconds_of_an_example_never_let_it_see_the_next_microsecond(asked, 
 
 def test_nanoseconds_with_a_zone_meet_rows_that_are_valid_until_9999(asked):
     """P9: as pandas has times, and as models write the end of what has not ended."""
-    times = pa.array(
-        [int(NOON.replace(tzinfo=timezone.utc).timestamp()) * 10**9 + 999], pa.timestamp("ns", "Asia/Tokyo")
-    )
+    times = pa.array([int(NOON_UTC.timestamp()) * 10**9 + 999], pa.timestamp("ns", "Asia/Tokyo"))
     rows = f"""select 1::bigint as k, timestamp '{NOON}' + to_microseconds(x) as at, timestamp '9999-12-31' as until, x
             from range(2) t(x)"""
     view = replace(VIEW, valid_to=Column(name="until", type="timestamp"))
@@ -185,3 +184,20 @@ def test_an_example_at_the_end_of_time_has_an_answer_but_no_explanation(asked, s
     assert job.to_arrow().column("x").to_pylist() == [7 if sign > 0 else None]
     with pytest.raises(UsageError, match=f"an example at {said} cannot be explained"):
         job.explain_row(0)
+
+
+@pytest.mark.parametrize(
+    "without_a_spine", [{"at": NOON_UTC}, {"start": NOON_UTC, "end": NOON_UTC}], ids=["at", "range"]
+)
+@pytest.mark.parametrize(
+    ("key", "name", "said"),
+    [("k=X", "X", "'x': column 'X' of the spine and"), ("k=event_timestamp", "event_timestamp", "a join key, and the")],
+)
+def test_no_two_columns_of_a_snapshot_or_a_range_have_one_name(asked, without_a_spine, key, name, said):
+    """P12, P16: the keys are columns of the result, under the names that the request gives them."""
+    rows = f"select 1::bigint as k, timestamp '{NOON}' as at, 7::bigint as x"
+    with pytest.raises(NameClashError, match=said):
+        asked(rows, None, features=(f"orders[{key}]:x",), **without_a_spine)
+    if name == "X":
+        job = asked(rows, None, features=(f"orders[{key}]:x",), full_feature_names=True, **without_a_spine)
+        assert job.to_arrow().select(["X", "orders__x"]).to_pylist() == [{"X": 1, "orders__x": 7}]
