@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from featurestore.definitions.part import Part
 from featurestore.definitions.project import Project
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, Feature, FeatureView
@@ -145,6 +146,10 @@ def test_a_key_that_was_read_from_the_warehouse_can_be_asked_for_again(asked, ki
     assert job.to_arrow().column("x").to_pylist() == [7]
     if "[" not in kind:
         assert job.explain_row(0).views[0].values == {"x": 7}
+    sample = asked(
+        rows, frame.append_column("seen_at", [[NOON]]), keyed(kind), time="seen_at", part=Part(sample_rows=1)
+    )
+    assert sample.to_arrow().column("x").to_pylist() == [7]
 
 
 def test_a_time_with_a_zone_is_one_also_behind_a_dictionary(asked):
