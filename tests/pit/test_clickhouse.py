@@ -83,6 +83,28 @@ def test_ties_are_broken_in_the_order_of_every_engine(strategy, type_name, kind,
     assert found == {newest}
 
 
+@pytest.mark.parametrize("strategy", dialect_named("clickhouse").strategies)
+def test_a_uuid_that_the_examples_have_as_text_meets_the_views_uuid(strategy):
+    """P2: also where examples are joined back by their keys."""
+    key, time = Column(name="user_id", type="uuid"), Column(name="at", type="timestamptz")
+    view = FeatureView(
+        name="orders", relation="orders", join_keys=(key,), event_time=time, features=(Feature(name="x", type="int32"),)
+    )
+    sql = f"select upper('{HIGH}') as user_id, toDateTime64('2024-05-17', 6, 'UTC') as at"
+    plan = training_plan(
+        Spine(sql=sql, columns=(replace(key, type="string"), time), time="at"),
+        select(Project(name="shop", views=(view,)), ["orders"]),
+        dialect="clickhouse",
+        options=Retrieval(strategy=strategy),
+    )
+    engine = open_engine("clickhouse")
+    engine.opened.execute("create table orders (user_id UUID, at DateTime64(6, 'UTC'), x Int32) engine = Memory")
+    engine.opened.execute(f"insert into orders values ('{HIGH}', '2024-05-17 00:00:00', 7)")
+    found = engine.read(plan.select()).to_pylist()
+    engine.close()
+    assert [(row["user_id"], row["x"]) for row in found] == [(HIGH.upper(), 7)]
+
+
 @pytest.mark.parametrize("is_staged", [False, True], ids=["one SELECT", "stages"])
 def test_the_sessions_time_zone_changes_nothing(is_staged):
     """P14."""

@@ -125,18 +125,18 @@ def examples(search: Search) -> exp.Select:
     """Select what identifies each example that can see anything: its keys and time, and its number if it has one."""
     names = [SPINE_ROW] if search.by_row else []
     names = list(dict.fromkeys((*names, *search.use.spine_keys, SPINE_TIME)))
-    query = exp.select(*[_as_the_view_has_it(name, search) for name in names]).from_(table(SPINE), copy=False)
+    chosen = [alias(asked_key(search, name), name) if name in search.text_uuids else column(name) for name in names]
+    query = exp.select(*chosen).from_(table(SPINE), copy=False)
     query.where(is_given(column(SPINE_TIME)), copy=False)
     if search.by_row:
         return query
     return query.where(*[is_given(column(name)) for name in dict.fromkeys(search.use.spine_keys)]).distinct()
 
 
-def _as_the_view_has_it(name: str, search: Search) -> exp.Expression:
-    """A key is compared as a UUID where the view's is one: text has it in more than one spelling (SEMANTICS P2)."""
-    if name not in search.text_uuids:
-        return column(name)
-    return alias(exp.cast(column(name), exp.DataType.Type.UUID), name)
+def asked_key(search: Search, name: str, spine: str | None = None) -> exp.Expression:
+    """A key of the spine, a UUID where the view's is one: text has it in more than one spelling (SEMANTICS P2)."""
+    key = column(name, spine)
+    return exp.cast(key, exp.DataType.Type.UUID) if name in search.text_uuids else key
 
 
 def usable_rows(search: Search, *, is_running: bool = False) -> exp.Select:
