@@ -26,7 +26,10 @@
         {%- endif -%}
     {%- endfor -%}
     {%- for column in columns -%}
-        {%- do sorted.append(identifier(column) ~ ' desc nulls last') -%}
+        {#- An enum is a text; by itself it is ordered by its place in the type. -#}
+        {%- set is_enum = ((types.get(column) or '') | lower).startswith('enum') -%}
+        {%- set value = 'cast(' ~ identifier(column) ~ ' as ' ~ dbt.type_string() ~ ')' if is_enum else identifier(column) -%}
+        {%- do sorted.append(value ~ ' desc nulls last') -%}
     {%- endfor -%}
     {%- if metadata.get('valid_to') -%}
         {%- do sorted.append('coalesce(' ~ microseconds(identifier(metadata.valid_to)) ~ ', 9223372036854775807) desc') -%}

@@ -68,6 +68,7 @@ FAMILIES: dict[str, str] = {
     "bytes": "bytes",
 }
 INTEGERS = frozenset(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int128"))
+FLOATS = frozenset(("float32", "float64"))
 TIMES = frozenset(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamptz", "date"))
 UNORDERED_PREFIXES = ("list<", "struct<", "map<", "json", "unknown:", "interval", "bytes")
 

@@ -180,7 +180,7 @@ def _literal(key: KeyValue) -> exp.Expression:
         return exp.cast(exp.Literal.string(key.text), exp.DataType.build(key.type.upper()))
     if key.type not in TYPES:
         raise UsageError(f"a row cannot be explained by its key '{key.name}' of type {key.type}")
-    return exp.cast(exp.Literal.string(key.text), exp.DataType.build(TYPES[key.type]))
+    return exp.cast(exp.Literal.string(key.text), exp.DataType.build(TYPES[key.type], dialect="duckdb"))
 
 
 def _rows(use: ViewUse, names: Sequence[str], dialect: Dialect) -> exp.Select:

@@ -39,6 +39,7 @@ TYPES = {
     "boolean": "BOOLEAN",
     "uuid": "UUID",
     "date": "DATE",
+    "time": "TIME",
     "timestamp": "TIMESTAMP",
     "timestamp_s": "TIMESTAMP_S",
     "timestamp_ms": "TIMESTAMP_MS",
@@ -118,6 +119,8 @@ def utc(value: exp.Expression, value_type: str, dialect: Dialect) -> exp.Express
         return dialect.instant_to_utc(value)
     if value_type == "timestamp":
         return value
+    if value_type == "timestamp_ns":
+        return dialect.cut_to_microseconds(value)
     return exp.cast(value, exp.DataType.Type.TIMESTAMP)
 
 
@@ -142,8 +145,8 @@ def created_utc(view: FeatureView, table_name: str, dialect: Dialect) -> exp.Exp
 def newest_first(view: FeatureView, table_name: str, dialect: Dialect) -> list[exp.Ordered]:
     """How ties on the event time are resolved: created time, declared tie-breakers, then the features in order.
 
-    All descending, NULLs last, texts by code point, so that the answer hangs neither on the order of rows nor on a
-    database's collation (SEMANTICS P4).
+    All descending, NULLs last, and each type in one order everywhere (`Dialect.ranks`), so that the answer hangs on
+    neither the order of rows nor the database (SEMANTICS P4).
     """
     order = []
     if view.created_at is not None:
@@ -151,9 +154,8 @@ def newest_first(view: FeatureView, table_name: str, dialect: Dialect) -> list[e
     types = {feature.name: feature.type for feature in view.features}
     orderable = [feature.name for feature in view.features if is_orderable(feature.type)]
     for name in dict.fromkeys((*view.tie_breakers, *orderable)):
-        value: exp.Expression = column(name, table_name)
-        is_text = types.get(name) == "string"
-        order.append(_descending(dialect.by_code_point(value) if is_text and dialect.by_code_point else value))
+        ranks = dialect.ranks(column(name, table_name), types.get(name, ""))
+        order.extend(_descending(rank) for rank in ranks)
     if len(order) < 2:
         # DuckDB 1.5 turns "the first row by one column" into an aggregate that picks a wrong row when NULLs come first.
         order.append(_descending(utc_column(view.event_time, table_name, dialect)))

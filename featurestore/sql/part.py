@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from featurestore.definitions.types import family_of, is_orderable
+from featurestore.definitions.types import TIMES, is_orderable
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.expressions import ascending, column, nested, print_sql, utc_column
 from featurestore.sql.spine import parse_spine
@@ -79,7 +79,7 @@ def _chance(spine: Spine, seed: int, keys: Sequence[str], dialect: Dialect) -> e
 
 def _text(of: Column, dialect: Dialect) -> exp.Expression:
     """A value as text that hangs on no setting: a time as whole microseconds since 1970."""
-    if family_of(of.type) != "time":
+    if of.type not in TIMES:
         return exp.cast(column(of.name, _FROM), exp.DataType.Type.TEXT)
     since = exp.cast(exp.Literal.string("1970-01-01 00:00:00"), exp.DataType.Type.TIMESTAMP)
     count = exp.DateDiff(this=utc_column(of, _FROM, dialect), expression=since, unit=exp.var("MICROSECOND"))

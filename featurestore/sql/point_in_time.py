@@ -26,9 +26,9 @@ from featurestore.sql.expressions import (
     table,
 )
 from featurestore.sql.plan import Plan, Retrieval
-from featurestore.sql.spine import check_keys, spine_step
+from featurestore.sql.spine import check_keys, spine_step, text_uuids
 from featurestore.sql.strategies import view_steps
-from featurestore.sql.strategies.search import Search
+from featurestore.sql.strategies.search import Search, asked_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +114,7 @@ def searches(
                 prune=options.prune,
                 has_index=measured.has_index is not False,
                 between=options.between,
+                text_uuids=text_uuids(spine, use),
             )
         )
     return tuple(made)
@@ -133,7 +134,9 @@ def _same_example(search: Search) -> exp.Expression:
     if search.by_row:
         return column(SPINE_ROW, FROM_SPINE).eq(column(SPINE_ROW, search.name))
     same_time = column(SPINE_TIME, FROM_SPINE).eq(column(SPINE_TIME, search.name))
-    joined = all_of([*search.same_keys(FROM_SPINE, search.name), same_time])
+    pairs = zip(search.use.spine_keys, search.keys, strict=True)
+    same_keys = [asked_key(search, name, FROM_SPINE).eq(column(key, search.name)) for name, key in pairs]
+    joined = all_of([*same_keys, same_time])
     assert joined is not None
     return joined
 

@@ -120,7 +120,14 @@ def check_keys(spine: Spine, uses: Iterable[ViewUse], dialect: Dialect) -> None:
 def _written(kind: str, dialect: Dialect) -> str:
     """A key's type as the warehouse spells it."""
     name = "BIGINT" if kind in INTEGERS else TYPES.get(kind)
-    return kind if name is None else exp.DataType.build(name).sql(dialect=dialect.name)
+    return kind if name is None else exp.DataType.build(name, dialect="duckdb").sql(dialect=dialect.name)
+
+
+def text_uuids(spine: Spine, use: ViewUse) -> frozenset[str]:
+    """Names of the spine's keys that are text where the view has a UUID."""
+    pairs = [(spine.column(name), key) for name, key in zip(use.spine_keys, use.view.join_keys, strict=True)]
+    as_text = {have.name for have, key in pairs if have.type == "string" and key.type != "uuid"}
+    return frozenset(have.name for have, key in pairs if have.type == "string" and key.type == "uuid") - as_text
 
 
 def _refuse_unusable_columns(spine: Spine) -> None:

@@ -20,6 +20,7 @@ from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, SpineError, without_secrets
 from featurestore.sql.spine import parse_spine
 from featurestore.training.files import SUFFIXES, find_files, read_files, scan_files, scan_uri, uri_scheme
+from featurestore.training.type_names import is_list, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +131,7 @@ def spine_of(
     if examples.table is not None:
         if ROW_NUMBER in examples.table.column_names:
             raise SpineError(f"the spine's column name '{ROW_NUMBER}' is reserved", hint="rename it; '__' is ours")
-        columns = tuple(Column(name=field.name, type=_type_of(str(field.type))) for field in examples.table.schema)
+        columns = tuple(Column(name=field.name, type=_type_of(field.type)) for field in examples.table.schema)
         chosen = time_column(columns, time, later=later)
         return Spine(sql=query, columns=columns, time=chosen, row_number=ROW_NUMBER, dialect=dialect)
     columns = examples.columns
@@ -145,9 +146,18 @@ def spine_of(
 
 
 def numbered(table: pa.Table) -> pa.Table:
-    """The frame as it is uploaded: with a number per row."""
-    import pyarrow as pa
+    """The frame as it is uploaded: with a number per row, its instants cut to the microsecond.
 
+    A warehouse that has nanoseconds too would compare others with them, and they end in 2262.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "ns" and field.type.tz is not None:
+            instants = table.column(at).cast(pa.timestamp("ns", "UTC"))
+            cut = pc.floor_temporal(instants, unit="microsecond").cast(pa.timestamp("us", "UTC"))
+            table = table.set_column(at, field.name, cut)
     return table.append_column(ROW_NUMBER, pa.array(range(table.num_rows), type=pa.int64()))
 
 
@@ -237,28 +247,48 @@ def _arrow_of(given: object) -> pa.Table:
     if pandas is not None and isinstance(given, pandas.DataFrame):
         return pa.Table.from_pandas(given, preserve_index=False)
     if isinstance(given, ArrowStream):
-        return pa.RecordBatchReader.from_stream(given).read_all()
+        return _with_plain_categories(pa.RecordBatchReader.from_stream(given).read_all())
     raise SpineError(
         f"cannot use {type(given).__name__} as examples",
         hint="give a pandas, polars or Arrow frame, a file, a table, ref('model') or a SELECT",
     )
 
 
+def _with_plain_categories(table: pa.Table) -> pa.Table:
+    """Categories that are views, as polars has them, in one piece: Arrow and Parquet can do nothing with them."""
+    import pyarrow as pa
+
+    for at, field in enumerate(table.schema):
+        if not pa.types.is_dictionary(field.type) or not pa.types.is_string_view(field.type.value_type):
+            continue
+        kind = pa.dictionary(field.type.index_type, pa.large_string(), field.type.ordered)
+        chunks = [
+            pa.DictionaryArray.from_arrays(
+                chunk.indices, chunk.dictionary.cast(pa.large_string()), ordered=kind.ordered
+            )
+            for chunk in table.column(at).chunks
+        ]
+        table = table.set_column(at, field.with_type(kind), pa.chunked_array(chunks, kind))
+    return table
+
+
 def _uploaded(table: pa.Table, *, frame: object, label: str) -> Examples:
     return Examples(sql=f'SELECT * FROM "{UPLOADED}"', table=table, frame=frame, label=label)
 
 
-def _type_of(arrow: str) -> str:
+def _type_of(arrow: pa.DataType) -> str:
     """Our name for an Arrow type, as far as keys and times need it."""
-    if arrow.startswith("timestamp"):
-        return "timestamptz" if "tz=" in arrow else {"ns": "timestamp_ns"}.get(arrow[10:12], "timestamp")
-    if arrow.startswith("date"):
-        return "date"
-    if arrow.startswith("dictionary<values="):
-        return _type_of(arrow[len("dictionary<values=") :].partition(",")[0])
-    if arrow.startswith("decimal"):
-        return f"decimal({arrow.partition('(')[2]}".replace(" ", "")
-    simple = {"bool": "boolean", "large_string": "string", "string_view": "string", "double": "float64",
-              "float": "float32", "halffloat": "float32", "large_binary": "bytes", "binary": "bytes"}  # fmt: skip
-    exact = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-    return arrow if arrow in exact else simple.get(arrow) or parse_type(arrow)
+    import pyarrow as pa
+
+    if isinstance(arrow, pa.BaseExtensionType):
+        return "uuid" if arrow.extension_name == "arrow.uuid" else _type_of(arrow.storage_type)
+    if pa.types.is_dictionary(arrow) or pa.types.is_run_end_encoded(arrow):
+        return _type_of(arrow.value_type)
+    if is_list(arrow):
+        return f"list<{_type_of(arrow.value_type)}>"
+    if pa.types.is_timestamp(arrow):
+        return "timestamptz" if arrow.tz is not None else {"ns": "timestamp_ns"}.get(arrow.unit, "timestamp")
+    if pa.types.is_integer(arrow):
+        return str(arrow)
+    named = type_name(arrow)
+    return {"bool": "boolean", "binary": "bytes", "float16": "float32"}.get(named) or parse_type(named)

@@ -16,7 +16,7 @@ from featurestore.definitions.rules import with_rules
 from featurestore.definitions.services import check_request_columns
 from featurestore.definitions.spine import DEFAULT_TIME
 from featurestore.definitions.views import AsOf
-from featurestore.errors import UsageError
+from featurestore.errors import NameClashError, UsageError
 from featurestore.sql.labels import label_counts
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
@@ -150,7 +150,7 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         spine=str(question.spine) if isinstance(question.spine, (str, Path)) else None,
     )
     if question.spine is None:
-        selection = _select(question, references, around.project, taken=(DEFAULT_TIME,))
+        selection = _select_alone(question, references, around.project)
         return _job(request, _without_spine(question, selection), around)
     return _with_examples(question, references, request, around)
 
@@ -227,6 +227,17 @@ def _select(question: Question, references: tuple[str, ...], project: Project, *
     """What is asked for, under the request's own rules of time."""
     selection = select(project, references, full_feature_names=question.full_feature_names, taken=taken)
     return with_rules(selection, as_of=question.as_of, overrides=question.overrides)
+
+
+def _select_alone(question: Question, references: tuple[str, ...], project: Project) -> Selection:
+    """What is asked for without a spine, where the result has the views' keys and a time of its own (P12, P16)."""
+    keys = _select(question, references, project, taken=()).spine_keys
+    if DEFAULT_TIME in {key.casefold() for key in keys}:
+        raise NameClashError(
+            f"two output columns would be named '{DEFAULT_TIME}': a join key, and the time of each row",
+            hint=f"call the key otherwise: view[{DEFAULT_TIME}=another_name]",
+        )
+    return _select(question, references, project, taken=(*keys, DEFAULT_TIME))
 
 
 def _options(question: Question) -> Retrieval:

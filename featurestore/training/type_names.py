@@ -63,10 +63,17 @@ def plain(values: pa.Array) -> pa.Array:
     if isinstance(arrow, pa.BaseExtensionType):
         return plain(values.storage)
     if pa.types.is_dictionary(arrow):
-        return plain(values.cast(arrow.value_type))
+        return plain(_without_views(values.dictionary).take(values.indices))
     if pa.types.is_run_end_encoded(arrow):
         return plain(pa.compute.run_end_decode(values))
     return values
+
+
+def _without_views(values: pa.Array) -> pa.Array:
+    """Texts and bytes in one piece: Arrow cannot pick from views."""
+    if pa.types.is_string_view(values.type):
+        return values.cast(pa.large_string())
+    return values.cast(pa.large_binary()) if pa.types.is_binary_view(values.type) else values
 
 
 def is_text(arrow: pa.DataType) -> bool:

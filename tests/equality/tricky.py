@@ -115,8 +115,12 @@ INFINITE = """select * replace (
         case y when 0.5 then 'infinity' when -1.5 then '-infinity' else loaded_at end as loaded_at,
         case y when 0.5 then '-infinity' when -1.5 then 'infinity' else until end as until
     ) from {{ ref('history') }}"""
+ENUMS = """select * replace (
+        cast(case x when 1 then 'm' when 2 then 'z' when 3 then 'a' end as enum('z', 'a', 'm')) as x
+    ) from {{ ref('history') }}"""
 VIEWS = {
     "plain": View(),
+    "enums": View(sql=ENUMS),
     "ttl_week": View(meta={"ttl": "7 days"}),
     "ttl_parts": View(meta={"ttl": "59m 60s"}),
     "ttl_microsecond": View(meta={"ttl": "1us"}),

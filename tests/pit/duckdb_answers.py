@@ -32,6 +32,7 @@ ARROW: dict[str, pa.DataType] = {
     "int32": pa.int32(),
     "string": pa.string(),
     "float64": pa.float64(),
+    "decimal(10,2)": pa.decimal128(10, 2),
     "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),

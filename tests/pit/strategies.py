@@ -8,6 +8,7 @@ Both are drawn through one function `choose(options) -> option`, so Hypothesis (
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from featurestore.definitions.project import Project
 from featurestore.definitions.references import select
 from featurestore.definitions.spine import Spine
 from featurestore.definitions.views import Column, Feature, FeatureView
-from tests.pit.oracle import Question, instant, training_set
+from tests.pit.oracle import Question, training_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,9 @@ CASE = "case_no"
 EVENT_TIME, CREATED_AT, VALID_TO, EXTRA_TIE = "ev", "cr", "until", "priority"
 
 # Both mornings on which New York's clocks are put forward and back: a comparison that goes through the session's
-# time zone is off by an hour, or sees one wall clock time twice (P14).
-MORNINGS = (instant(1_710_054_000_000_000), instant(1_730_610_000_000_000))  # 2024-03-10 07:00, 2024-11-03 05:00 UTC
+# time zone is off by an hour, or sees one wall clock time twice (P14). And the last two seconds before 1970, from where
+# times count: a division that rounds towards zero goes wrong on one side of it.
+MORNINGS = (1_710_054_000_000_000, 1_730_610_000_000_000, -2 * SECOND)  # 2024-03-10 07:00, 2024-11-03 05:00 UTC
 MIDNIGHTS = tuple(morning // DAY * DAY for morning in MORNINGS)
 SHORT = (0, 1, SECOND, 2 * SECOND, 2 * SECOND + 1, HOUR, HOUR + 1, HOUR + SECOND)
 LONG = (0, 1, DAY - 1, DAY, DAY + 1, DAY + 12 * HOUR, 2 * DAY, 3 * DAY)
@@ -60,7 +62,13 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "int64": (1, 1, 1, 2, 2, 11),
     "int32": (1, 1, 1, 2, 2, 11),
     "string": ("a", "a", "a", "a1", "1", "11"),
+    "float64": (1.5, 1.5, 1.5, -1.5, 0.0),
+    "decimal(10,2)": (Decimal("1.00"), Decimal("1.00"), Decimal("1.10"), Decimal("-1.10")),
+    "boolean": (False, True),
+    "date": (-DAY, -DAY, 0, MIDNIGHTS[0]),
+    "timestamp": (-1, -1, 0, 1, MORNINGS[0]),
 }
+KEY_TYPES = ("string", "int64", "string", "int64", *(kind for kind in KEYS if kind not in {"string", "int64", "int32"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +182,7 @@ def draw_world(choose: Choose, *, is_batched: bool = False) -> World:
     """Draw definitions and a request; a batched world has the number of the case as one more join key."""
     has_days = choose((False, False, True))
     start = choose(MIDNIGHTS if has_days else MORNINGS)
-    key_type = choose(("string", "int64"))
+    key_type = choose(KEY_TYPES)
     views = tuple(
         _view(choose, f"v{n}", key_type, has_days=has_days, is_batched=is_batched) for n in range(choose((1, 1, 2, 3)))
     )

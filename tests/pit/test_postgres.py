@@ -21,6 +21,7 @@ from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
+from featurestore.training.request import Question, Surroundings, ask
 from featurestore.warehouse.postgres import open_warehouse
 from tests.pit.million import Task, check_batch, in_turn
 from tests.pit.postgres_answers import ADDRESS
@@ -132,6 +133,36 @@ def test_numbers_that_are_none_break_ties_as_in_duckdb(postgres_server, strategy
     warehouse = open_warehouse(postgres_server.settings(schema="ties"), base_dir=Path())
     assert repr(seen(warehouse, ("float64", "float8"), values, strategy=strategy, is_staged=True)) == newest
     warehouse.close()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_uuid_that_a_frame_has_as_text_meets_the_views_uuid(postgres_server, strategy):
+    """P2: Postgres compares no text with a UUID by itself."""
+    uuid = "f0000000-0000-4000-8000-00000000000a"
+    postgres_server.run(
+        "drop schema if exists ids cascade",
+        "create schema ids",
+        'create table ids.orders (user_id uuid, "at" timestamp, x text)',
+        f"insert into ids.orders values ('{uuid}', '2024-05-17 10:00', 'seen')",
+    )
+    around = Surroundings(
+        project=Project(
+            name="shop",
+            dialect="postgres",
+            views=(replace(VIEW, relation="ids.orders", join_keys=(Column(name="user_id", type="uuid"),)),),
+        ),
+        registry_version=1,
+        model=lambda name: None,
+        open_warehouse=lambda read_only: open_warehouse(postgres_server.settings(schema="ids"), base_dir=Path()),
+        cards_dir=Path(),
+    )
+    spine = {"user_id": [uuid.upper(), None], "event_timestamp": [NOON, NOON]}
+    job = ask(Question(spine=spine, features=("orders",), strategy=strategy), around)
+    assert job.to_arrow().select(["user_id", "x"]).to_pylist() == [
+        {"user_id": uuid.upper(), "x": "seen"},
+        {"user_id": None, "x": None},
+    ]
+    assert job.explain_row(0).views[0].values == {"x": "seen"}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -143,16 +144,25 @@ def _seen(case: Case, use: ViewUse, join: AsOfJoin) -> dict[int, Row]:
     names = [spine.column(key).name for key in use.spine_keys]
     time = spine.column(spine.time).name
     examples = [
-        (number, tuple(example[name] for name in names), example[time])
+        (number, tuple(_key(example[name]) for name in names), example[time])
         for number, example in enumerate(case.rows.spine)
     ]
     order = sorted(range(len(rows)), key=lambda number: _rank(use.view, rows[number]))
     lines = [
-        (number, tuple(rows[number][key.name] for key in use.view.join_keys), rows[number][use.view.event_time.name])
+        (
+            number,
+            tuple(_key(rows[number][key.name]) for key in use.view.join_keys),
+            rows[number][use.view.event_time.name],
+        )
         for number in order
     ]
     found = join(use.view, sorted(examples, key=lambda line: (line[2] is not None, line[2] or 0)), lines)
     return {example: rows[row] for example, row in found.items()}
+
+
+def _key(value: Any) -> Any:
+    """A key as text or as a whole number, which is all that the two are given."""
+    return int(value * 100) if isinstance(value, (float, Decimal)) else value
 
 
 def _rank(view: FeatureView, row: Row) -> tuple[Any, ...]:

@@ -87,6 +87,7 @@ def python_values(column):
         (pa.array(["a", "b"]), pa.array(["a", "b"]).dictionary_encode()),
         (pa.array(["a", "b"]), pa.array(["a", "b"], pa.large_string())),
         (pa.array(["a", "b"]), pa.array(["a", "b"], pa.string_view())),
+        (pa.array(["a", None]), pa.DictionaryArray.from_arrays([0, None], pa.array(["a"], pa.string_view()))),
         (pa.array([[1], [2]]), pa.array([[1], [2]], pa.large_list(pa.int64()))),
         (pa.array([[1], [2]]), pa.array([[1], [2]], pa.list_(pa.int64(), 1))),
         (pa.array([NOON], pa.timestamp("us")), pa.array([NOON], pa.timestamp("ns"))),

@@ -87,6 +87,18 @@ def test_a_datetime_comes_back_as_a_time(warehouse):
     assert got.to_pylist() == [{"a": datetime(1970, 1, 1, 0, 1, tzinfo=timezone.utc), "b": None, "c": 7}]
 
 
+@pytest.mark.parametrize("kind", ["Enum8('a\\'b' = -1, 'é = 2' = 2)", "Nullable(Enum16('a\\'b' = -1, 'é = 2' = 2))"])
+def test_an_enum_comes_back_as_its_text(warehouse, kind):
+    """P13: ClickHouse hands its number to Arrow."""
+    warehouse.execute(f"create table shop.plans (plan {kind}) engine = Memory")
+    warehouse.execute("insert into shop.plans values ('a\\'b'), (2)")
+    got = warehouse.read("select plan from shop.plans order by plan").read_all()
+    assert got.schema.types == [pa.string()]
+    assert got.column("plan").to_pylist() == ["a'b", "é = 2"]
+    if kind.startswith("Nullable"):
+        assert rows(warehouse, f"select cast(null as {kind}) as plan") == [{"plan": None}]
+
+
 def test_a_stream_is_read_in_batches(warehouse):
     batches = list(warehouse.read("select number as n from numbers(100000)", batch_rows=10_000))
     assert sum(batch.num_rows for batch in batches) == 100_000

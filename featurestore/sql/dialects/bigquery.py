@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.generators.bigquery import BigQueryGenerator
 
-from featurestore.sql.dialects.table import Dialect
+from featurestore.sql.dialects.table import Dialect, nan_first
 
 
 class PlainGenerator(BigQueryGenerator):
@@ -50,4 +50,5 @@ BIGQUERY = Dialect(
     instant_to_utc=_instant_to_utc,
     utc_to_instant=_utc_to_instant,
     has_qualify=False,
+    ranks=nan_first,  # to BigQuery it is the least of all numbers
 )

@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
 from sqlglot.generators.clickhouse import ClickHouseGenerator
 
-from featurestore.sql.dialects.table import Asof, Dialect
+from featurestore.sql.dialects.table import Asof, Dialect, nan_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,13 @@ def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp
     return exp.Join(this=right, method="ASOF", on=exp.and_(*equal, is_usable))
 
 
+def _ranks(value: exp.Expression, value_type: str) -> tuple[exp.Expression, ...]:
+    """An Enum is ordered by its numbers, a UUID by its second half, and NaN like a NULL."""
+    if value_type in {"string", "uuid"}:
+        return (exp.cast(value, exp.DataType.Type.TEXT),)
+    return nan_first(value, value_type)
+
+
 CLICKHOUSE = Dialect(
     name="clickhouse",
     printer=MicrosecondClickHouse,
@@ -51,5 +58,6 @@ CLICKHOUSE = Dialect(
     instant_to_utc=_in_utc,
     utc_to_instant=_in_utc,
     has_qualify=True,
+    ranks=_ranks,
     asof=Asof(join=_asof, needs_key=True),
 )

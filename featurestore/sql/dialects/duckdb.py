@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.generators.duckdb import DuckDBGenerator
 
-from featurestore.sql.dialects.table import Asof, Cost, Dialect
+from featurestore.sql.dialects.table import Asof, Cost, Dialect, as_timestamp, enums_as_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,18 @@ def in_utc(value: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
+def _cut_to_microseconds(time: exp.Expression) -> exp.Expression:
+    """Whole microseconds since 1970, which a cast would round; infinity has no number."""
+    nanoseconds = exp.Anonymous(this="EPOCH_NS", expressions=[time])
+    is_earlier = exp.LT(this=nanoseconds.copy(), expression=exp.Literal.number(0))
+    to_floor = exp.case().when(is_earlier, "999").else_("0")  # // rounds towards 1970
+    shifted = exp.paren(exp.Sub(this=nanoseconds, expression=to_floor))
+    whole = exp.IntDiv(this=shifted, expression=exp.Literal.number(1000))
+    return exp.Coalesce(
+        this=exp.Anonymous(this="MAKE_TIMESTAMP", expressions=[whole]), expressions=[as_timestamp(time.copy())]
+    )
+
+
 def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp.Expression) -> exp.Join:
     return exp.Join(this=right, method="ASOF", on=exp.and_(*equal, is_usable))
 
@@ -59,10 +71,12 @@ DUCKDB = Dialect(
     },
     instant_to_utc=in_utc,
     utc_to_instant=in_utc,
+    cut_to_microseconds=_cut_to_microseconds,
     has_qualify=True,
     has_any_value=True,
     has_stable_rows=True,
     says_materialized=True,
     asof=Asof(join=_asof),
+    ranks=enums_as_texts,
     bucket=_bucket,
 )

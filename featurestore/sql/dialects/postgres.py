@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 
-from featurestore.sql.dialects.table import Cost, Dialect
+from featurestore.sql.dialects.table import Cost, Dialect, enums_as_texts
 from featurestore.sql.expressions import interval
 
 
@@ -17,10 +17,12 @@ def _in_utc(value: exp.Expression) -> exp.Expression:
     return exp.AtTimeZone(this=value, zone=exp.Literal.string("UTC"))
 
 
-def _by_code_point(text: exp.Expression) -> exp.Expression:
-    """The cast is for enums, which are texts to us, and costs a text nothing."""
-    as_text = exp.cast(text, exp.DataType.Type.TEXT)
-    return exp.Collate(this=as_text, expression=exp.to_identifier("C", quoted=True))
+def _ranks(value: exp.Expression, value_type: str) -> tuple[exp.Expression, ...]:
+    """Texts and enums by code point, whatever the database's language."""
+    if value_type != "string":
+        return (value,)
+    (as_text,) = enums_as_texts(value, value_type)
+    return (exp.Collate(this=as_text, expression=exp.to_identifier("C", quoted=True)),)
 
 
 def _bucket(time: exp.Expression, length_us: int) -> exp.Expression:
@@ -46,6 +48,6 @@ POSTGRES = Dialect(
     says_materialized=True,
     has_indexes=True,
     nulls_first_when_descending=True,
-    by_code_point=_by_code_point,
+    ranks=_ranks,
     bucket=_bucket,
 )

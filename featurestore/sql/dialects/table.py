@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
+from featurestore.definitions.types import FLOATS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -42,6 +44,26 @@ class Cost:
     candidate_ns: float = 0.0
 
 
+def as_timestamp(value: exp.Expression) -> exp.Expression:
+    """``CAST(value AS TIMESTAMP)``."""
+    return exp.cast(value, exp.DataType.Type.TIMESTAMP)
+
+
+def as_it_is(value: exp.Expression, value_type: str) -> tuple[exp.Expression, ...]:  # noqa: ARG001
+    """The value alone."""
+    return (value,)
+
+
+def enums_as_texts(value: exp.Expression, value_type: str) -> tuple[exp.Expression, ...]:
+    """An enum is a text to us, and the database orders it by its place in the type; the cast costs a text nothing."""
+    return (exp.cast(value, exp.DataType.Type.TEXT) if value_type == "string" else value,)
+
+
+def nan_first(value: exp.Expression, value_type: str) -> tuple[exp.Expression, ...]:
+    """NaN is the greatest number, where the database takes it for the least or for a NULL."""
+    return (exp.IsNan(this=value.copy()), value) if value_type in FLOATS else (value,)
+
+
 def temporary_table(name: str, query: exp.Query) -> list[exp.Expression]:
     """``CREATE TEMPORARY TABLE name AS query``."""
     return [
@@ -65,6 +87,8 @@ class Dialect:
         costs: of those between which counts of the data decide.
         instant_to_utc: turns a timestamp with zone into a naive one that reads as UTC.
         utc_to_instant: the way back.
+        cut_to_microseconds: turns a naive time that counts nanoseconds into one that counts microseconds; never into
+            a later one.
         has_qualify: whether ``QUALIFY`` exists.
         has_any_value: whether ``ANY_VALUE`` exists for all types.
         has_stable_rows: whether a row number given out in a step stays the same however often the step is read;
@@ -74,8 +98,8 @@ class Dialect:
         store: writes the statements that keep them under a name.
         has_indexes: whether ``CREATE INDEX`` speeds a temporary table up.
         nulls_first_when_descending: where NULLs stand in its own descending order.
-        by_code_point: makes a text one that is ordered by code points, where the database may order it by a language's
-            rules; None where it never does.
+        ranks: what a value of a type is ordered by among ties, where the database's own order may be another than ours:
+            texts by code point, enums as texts, NaN above all numbers, UUIDs by their digits (SEMANTICS P4).
         asof: its ASOF join, None where there is none.
         bucket: cuts a time (naive UTC) into buckets of a length in microseconds, as something that compares for
             equality; None where no exact and cheap way is known.
@@ -87,6 +111,7 @@ class Dialect:
     costs: Mapping[Strategy, Cost] = field(default_factory=dict)
     instant_to_utc: Callable[[exp.Expression], exp.Expression]
     utc_to_instant: Callable[[exp.Expression], exp.Expression]
+    cut_to_microseconds: Callable[[exp.Expression], exp.Expression] = as_timestamp
     has_qualify: bool
     has_any_value: bool = False
     has_stable_rows: bool = False
@@ -95,6 +120,6 @@ class Dialect:
     store: Callable[[str, exp.Query], list[exp.Expression]] = temporary_table
     has_indexes: bool = False
     nulls_first_when_descending: bool = False
-    by_code_point: Callable[[exp.Expression], exp.Expression] | None = None
+    ranks: Callable[[exp.Expression, str], tuple[exp.Expression, ...]] = as_it_is
     asof: Asof | None = None
     bucket: Callable[[exp.Expression, int], exp.Expression] | None = None

@@ -39,7 +39,7 @@ def whole_row(search: Search) -> exp.Select:
     """The newest usable row of each example."""
     view, dialect = search.view, search.dialect
     source = relation(view.relation, dialect, FROM_VIEW) if search.has_index else table(search.copy_name, FROM_VIEW)
-    event = column(view.event_time.name, FROM_VIEW)
+    event = _event_time(search)
     conditions: list[exp.Expression] = [
         column(key.name, FROM_VIEW).eq(column(spine_key, FROM_SPINE))
         for key, spine_key in zip(view.join_keys, search.use.spine_keys, strict=True)
@@ -69,6 +69,12 @@ def whole_row(search: Search) -> exp.Select:
         .from_(nested(asked, FROM_SPINE))
         .join(found, join_type="cross")
     )
+
+
+def _event_time(search: Search) -> exp.Expression:
+    """As it is stored, but for nanoseconds: times count to the microsecond, and those with more end in 2262."""
+    of = search.view.event_time
+    return utc_column(of, FROM_VIEW, search.dialect) if of.type == "timestamp_ns" else column(of.name, FROM_VIEW)
 
 
 def indexed_copy(search: Search) -> exp.Select:

@@ -64,6 +64,7 @@ class Search:
         has_index: whether the view's table has an index on its keys and event time.
         between: from when to when the examples are; None asks the spine. A planner guesses far better from a time that
             is written out: DuckDB takes a comparison with a subquery for one that hardly any row passes.
+        text_uuids: names of the spine's keys that are texts where the view has a UUID, as every frame has them.
     """
 
     use: ViewUse
@@ -74,6 +75,7 @@ class Search:
     prune: bool
     has_index: bool = True
     between: Between | None = None
+    text_uuids: frozenset[str] = frozenset()
 
     @property
     def view(self) -> FeatureView:
@@ -123,11 +125,18 @@ def examples(search: Search) -> exp.Select:
     """Select what identifies each example that can see anything: its keys and time, and its number if it has one."""
     names = [SPINE_ROW] if search.by_row else []
     names = list(dict.fromkeys((*names, *search.use.spine_keys, SPINE_TIME)))
-    query = exp.select(*[column(name) for name in names]).from_(table(SPINE), copy=False)
+    chosen = [alias(asked_key(search, name), name) if name in search.text_uuids else column(name) for name in names]
+    query = exp.select(*chosen).from_(table(SPINE), copy=False)
     query.where(is_given(column(SPINE_TIME)), copy=False)
     if search.by_row:
         return query
     return query.where(*[is_given(column(name)) for name in dict.fromkeys(search.use.spine_keys)]).distinct()
+
+
+def asked_key(search: Search, name: str, spine: str | None = None) -> exp.Expression:
+    """A key of the spine, a UUID where the view's is one: text has it in more than one spelling (SEMANTICS P2)."""
+    key = column(name, spine)
+    return exp.cast(key, exp.DataType.Type.UUID) if name in search.text_uuids else key
 
 
 def usable_rows(search: Search, *, is_running: bool = False) -> exp.Select:

@@ -111,7 +111,8 @@ def spine_example(spine: Spine, selection: Selection, row: int, found: pa.Table)
         text = None if cell.null_count else _arrow_text(cell)
         keys[asked] = text if text is None or pa.types.is_timestamp(cell.type) else cell[0].as_py()
         if text is not None:
-            typed.append(KeyValue(name=asked, type=spine.column(name).type, text=text))
+            have, wanted = spine.column(name).type, key_types(selection)[asked][0][0]
+            typed.append(KeyValue(name=asked, type=wanted if wanted == "uuid" else have, text=text))
     time = found.column(SPINE_TIME).cast(pa.timestamp("us"), safe=False).cast(pa.int64())
     return Example(keys=keys, typed=tuple(typed), at_us=time[0].as_py(), row=row)
 

@@ -34,7 +34,7 @@ from featurestore.training.explain.words import EPOCH, MICROSECONDS, moment, spa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     import pyarrow as pa
 
@@ -198,13 +198,23 @@ def _explain_view(
         summary = f"No row: the example's {missing[0]} is NULL, and NULL equals nothing (P2)."
         return replace(nothing, outcome="no_key", summary=summary)
     keys = [key for key in example.typed if key.name in use.spine_keys]
-    at = EPOCH + example.at_us * MICROSECONDS
+    at = _calendar_time(example.at_us)
     sql = candidates_plan(use, features, (keys, at), limit=limit, dialect=dialect).select()
     counts, grouped = _rows_of(read(sql))
     candidates = _nearest(judge(use, features, example.at_us, grouped), limit)
     made = replace(nothing, candidates=candidates, counts=counts, sql=sql)
     outcome, summary = _outcome(made, example)
     return replace(made, outcome=outcome, summary=summary)
+
+
+def _calendar_time(at_us: int) -> datetime:
+    try:
+        return EPOCH + at_us * MICROSECONDS
+    except OverflowError:
+        raise UsageError(
+            f"an example at {moment(at_us)} cannot be explained: no calendar has that time",
+            hint="explain an example between the years 1 and 9999",
+        ) from None
 
 
 def _rows_of(table: pa.Table) -> tuple[Counts, list[tuple[int, FeatureRow]]]:

@@ -16,6 +16,7 @@ from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, WarehouseError
 from featurestore.warehouse.arrow_columns import plain
+from featurestore.warehouse.clickhouse.enums import as_texts, enum_texts
 from featurestore.warehouse.clickhouse.errors import refused, said
 from featurestore.warehouse.clickhouse.types import clickhouse_type
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
@@ -122,8 +123,9 @@ class ClickHouseWarehouse:
         stream = self._run(lambda: self._client.raw_stream(sql, settings=settings, fmt="ArrowStream"))
         self._stream = stream
         reader = self._run(lambda: pa.ipc.open_stream(stream))
-        schema = pa.schema([_as_time(field, kinds.get(field.name, "")) for field in reader.schema])
-        return pa.RecordBatchReader.from_batches(schema, self._batches(reader, schema, batch_rows))
+        schema = pa.schema([_as_meant(field, kinds.get(field.name, "")) for field in reader.schema])
+        enums = [enum_texts(kinds.get(field.name, "")) for field in schema]
+        return pa.RecordBatchReader.from_batches(schema, self._batches(reader, schema, enums, batch_rows))
 
     def limit_memory(self, size_bytes: int) -> None:
         """Nothing: a server has limits of its own."""
@@ -220,10 +222,15 @@ class ClickHouseWarehouse:
         rows: list[dict[str, Any]] = pa.ipc.open_stream(found).read_all().to_pylist() if found else []
         return rows
 
-    def _batches(self, reader: pa.RecordBatchReader, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, reader: pa.RecordBatchReader, schema: pa.Schema, enums: Sequence[dict[int, str]], rows: int
+    ) -> Iterator[pa.RecordBatch]:
         """Pull batches; a query runs while they are pulled, so this is where it may fail."""
         while (batch := self._run(lambda: next(reader, None))) is not None:
-            columns = [_cast(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+            columns = [
+                as_texts(column, texts) if texts else _cast(column, field.type)
+                for column, field, texts in zip(batch.columns, schema, enums, strict=True)
+            ]
             whole = pa.RecordBatch.from_arrays(columns, schema=schema)
             yield from (whole.slice(start, rows) for start in range(0, whole.num_rows, rows))
 
@@ -250,8 +257,10 @@ class ClickHouseWarehouse:
             raise QueryError(f"ClickHouse broke off its answer: {said(error)}") from error
 
 
-def _as_time(field: pa.Field, kind: str) -> pa.Field:
-    """A column of ``DateTime``, which Arrow gets as a bare number of seconds."""
+def _as_meant(field: pa.Field, kind: str) -> pa.Field:
+    """A column of ``DateTime`` or of an enum, which Arrow gets as bare numbers."""
+    if enum_texts(kind):
+        return field.with_type(pa.string())
     if pa.types.is_uint32(field.type) and "DateTime" in kind:
         return field.with_type(pa.timestamp("s", tz="UTC"))
     return field

@@ -414,7 +414,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "m"."__key_0", "m"."__spine_time"
-      ORDER BY "v"."temperature" DESC, "v"."measured_at" DESC
+      ORDER BY isNaN("v"."temperature") DESC, "v"."temperature" DESC
     ) = 1
 ), "__destination__time" AS (
   /* P2: destination: the newest event time at or before each example; P3: not older than 1h; P15: rows that no example can see are not read */
@@ -466,7 +466,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "m"."__key_0", "m"."__spine_time"
-      ORDER BY "v"."temperature" DESC, "v"."measured_at" DESC
+      ORDER BY isNaN("v"."temperature") DESC, "v"."temperature" DESC
     ) = 1
 )
 SELECT
@@ -912,7 +912,7 @@ WITH `__spine` AS (
       `v`.`measured_at`,
       ROW_NUMBER() OVER (
         PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
-        ORDER BY `v`.`temperature` DESC, `v`.`measured_at` DESC
+        ORDER BY IS_NAN(`v`.`temperature`) DESC, `v`.`temperature` DESC
       ) AS `__rank`
     FROM `__origin__time` AS `m`
     JOIN location AS `v`
@@ -996,7 +996,7 @@ WITH `__spine` AS (
       `v`.`measured_at`,
       ROW_NUMBER() OVER (
         PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
-        ORDER BY `v`.`temperature` DESC, `v`.`measured_at` DESC
+        ORDER BY IS_NAN(`v`.`temperature`) DESC, `v`.`temperature` DESC
       ) AS `__rank`
     FROM `__destination__time` AS `m`
     JOIN location AS `v`

@@ -329,6 +329,7 @@ WITH "__spine" AS (
     "g"."loaded_at" DESC,
     "g"."priority" DESC,
     "g"."visits" DESC,
+    isNaN("g"."last_visit") DESC,
     "g"."last_visit" DESC
   LIMIT 3
 ), "__passed" AS (
@@ -343,6 +344,7 @@ WITH "__spine" AS (
     "g"."loaded_at" DESC,
     "g"."priority" DESC,
     "g"."visits" DESC,
+    isNaN("g"."last_visit") DESC,
     "g"."last_visit" DESC
   LIMIT 2
 ), "__later" AS (
@@ -358,6 +360,7 @@ WITH "__spine" AS (
     "g"."loaded_at" DESC,
     "g"."priority" DESC,
     "g"."visits" DESC,
+    isNaN("g"."last_visit") DESC,
     "g"."last_visit" DESC
   LIMIT 2
 )
@@ -395,6 +398,7 @@ ORDER BY
   "c"."loaded_at" DESC,
   "c"."priority" DESC,
   "c"."visits" DESC,
+  isNaN("c"."last_visit") DESC,
   "c"."last_visit" DESC;
 -- spark, without ASOF
 WITH `__spine` AS (
@@ -717,6 +721,7 @@ WITH `__spine` AS (
     `g`.`loaded_at` DESC,
     `g`.`priority` DESC,
     `g`.`visits` DESC,
+    IS_NAN(`g`.`last_visit`) DESC,
     `g`.`last_visit` DESC
   LIMIT 3
 ), `__passed` AS (
@@ -731,6 +736,7 @@ WITH `__spine` AS (
     `g`.`loaded_at` DESC,
     `g`.`priority` DESC,
     `g`.`visits` DESC,
+    IS_NAN(`g`.`last_visit`) DESC,
     `g`.`last_visit` DESC
   LIMIT 2
 ), `__later` AS (
@@ -746,6 +752,7 @@ WITH `__spine` AS (
     `g`.`loaded_at` DESC,
     `g`.`priority` DESC,
     `g`.`visits` DESC,
+    IS_NAN(`g`.`last_visit`) DESC,
     `g`.`last_visit` DESC
   LIMIT 2
 )
@@ -783,6 +790,7 @@ ORDER BY
   `c`.`loaded_at` DESC,
   `c`.`priority` DESC,
   `c`.`visits` DESC,
+  IS_NAN(`c`.`last_visit`) DESC,
   `c`.`last_visit` DESC;
 -- redshift
 WITH "__spine" AS (

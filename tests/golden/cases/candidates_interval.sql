@@ -62,7 +62,7 @@ WITH "__spine" AS (
     "g"."__group" = 0
   ORDER BY
     "g"."__event" DESC NULLS LAST,
-    "g"."plan" DESC NULLS LAST,
+    CAST("g"."plan" AS TEXT) DESC NULLS LAST,
     "g"."seats" DESC NULLS LAST
   LIMIT 6
 ), "__passed" AS (
@@ -74,7 +74,7 @@ WITH "__spine" AS (
     "g"."__group" = 1
   ORDER BY
     "g"."__event" DESC NULLS LAST,
-    "g"."plan" DESC NULLS LAST,
+    CAST("g"."plan" AS TEXT) DESC NULLS LAST,
     "g"."seats" DESC NULLS LAST
   LIMIT 5
 ), "__later" AS (
@@ -87,7 +87,7 @@ WITH "__spine" AS (
   ORDER BY
     "g"."__usable_from" ASC NULLS LAST,
     "g"."__event" DESC NULLS LAST,
-    "g"."plan" DESC NULLS LAST,
+    CAST("g"."plan" AS TEXT) DESC NULLS LAST,
     "g"."seats" DESC NULLS LAST
   LIMIT 5
 )
@@ -120,7 +120,7 @@ ORDER BY
   "c"."__group" ASC NULLS LAST,
   CASE WHEN "c"."__group" = 2 THEN "c"."__usable_from" END ASC NULLS LAST,
   "c"."__event" DESC NULLS LAST,
-  "c"."plan" DESC NULLS LAST,
+  CAST("c"."plan" AS TEXT) DESC NULLS LAST,
   "c"."seats" DESC NULLS LAST;
 -- postgres
 WITH "__spine" AS (
@@ -286,7 +286,7 @@ WITH "__spine" AS (
     "g"."__group" = 0
   ORDER BY
     "g"."__event" DESC,
-    "g"."plan" DESC,
+    CAST("g"."plan" AS Nullable(String)) DESC,
     "g"."seats" DESC
   LIMIT 6
 ), "__passed" AS (
@@ -298,7 +298,7 @@ WITH "__spine" AS (
     "g"."__group" = 1
   ORDER BY
     "g"."__event" DESC,
-    "g"."plan" DESC,
+    CAST("g"."plan" AS Nullable(String)) DESC,
     "g"."seats" DESC
   LIMIT 5
 ), "__later" AS (
@@ -311,7 +311,7 @@ WITH "__spine" AS (
   ORDER BY
     "g"."__usable_from" ASC,
     "g"."__event" DESC,
-    "g"."plan" DESC,
+    CAST("g"."plan" AS Nullable(String)) DESC,
     "g"."seats" DESC
   LIMIT 5
 )
@@ -344,7 +344,7 @@ ORDER BY
   "c"."__group" ASC,
   CASE WHEN "c"."__group" = 2 THEN "c"."__usable_from" END ASC,
   "c"."__event" DESC,
-  "c"."plan" DESC,
+  CAST("c"."plan" AS Nullable(String)) DESC,
   "c"."seats" DESC;
 -- spark, without ASOF
 WITH `__spine` AS (

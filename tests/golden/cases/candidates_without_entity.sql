@@ -212,8 +212,8 @@ WITH "__spine" AS (
     "g"."__group" = 0
   ORDER BY
     "g"."__event" DESC,
-    "g"."eur_usd" DESC,
-    "g"."quoted_at" DESC
+    isNaN("g"."eur_usd") DESC,
+    "g"."eur_usd" DESC
   LIMIT 4
 ), "__later" AS (
   /* the soonest usable of those that were not yet */
@@ -225,8 +225,8 @@ WITH "__spine" AS (
   ORDER BY
     "g"."__usable_from" ASC,
     "g"."__event" DESC,
-    "g"."eur_usd" DESC,
-    "g"."quoted_at" DESC
+    isNaN("g"."eur_usd") DESC,
+    "g"."eur_usd" DESC
   LIMIT 3
 )
 SELECT
@@ -253,8 +253,8 @@ ORDER BY
   "c"."__group" ASC,
   CASE WHEN "c"."__group" = 2 THEN "c"."__usable_from" END ASC,
   "c"."__event" DESC,
-  "c"."eur_usd" DESC,
-  "c"."quoted_at" DESC;
+  isNaN("c"."eur_usd") DESC,
+  "c"."eur_usd" DESC;
 -- spark, without ASOF
 WITH `__spine` AS (
   /* the example, its time in UTC */
@@ -461,8 +461,8 @@ WITH `__spine` AS (
     `g`.`__group` = 0
   ORDER BY
     `g`.`__event` DESC,
-    `g`.`eur_usd` DESC,
-    `g`.`quoted_at` DESC
+    IS_NAN(`g`.`eur_usd`) DESC,
+    `g`.`eur_usd` DESC
   LIMIT 4
 ), `__later` AS (
   /* the soonest usable of those that were not yet */
@@ -474,8 +474,8 @@ WITH `__spine` AS (
   ORDER BY
     `g`.`__usable_from` IS NULL ASC, `g`.`__usable_from` ASC,
     `g`.`__event` DESC,
-    `g`.`eur_usd` DESC,
-    `g`.`quoted_at` DESC
+    IS_NAN(`g`.`eur_usd`) DESC,
+    `g`.`eur_usd` DESC
   LIMIT 3
 )
 SELECT
@@ -502,8 +502,8 @@ ORDER BY
   `c`.`__group` ASC,
   CASE WHEN `c`.`__group` = 2 THEN `c`.`__usable_from` END IS NULL ASC, CASE WHEN `c`.`__group` = 2 THEN `c`.`__usable_from` END ASC,
   `c`.`__event` DESC,
-  `c`.`eur_usd` DESC,
-  `c`.`quoted_at` DESC;
+  IS_NAN(`c`.`eur_usd`) DESC,
+  `c`.`eur_usd` DESC;
 -- redshift
 WITH "__spine" AS (
   /* the example, its time in UTC */

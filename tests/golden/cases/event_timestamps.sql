@@ -52,7 +52,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+      ORDER BY "v"."valid_from" AT TIME ZONE 'UTC' DESC NULLS LAST, CAST("v"."plan" AS TEXT) DESC NULLS LAST
     ) = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */
@@ -313,7 +313,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."user_id", "s"."__spine_time"
-      ORDER BY CAST("v"."valid_from" AS Nullable(DateTime64(6, 'UTC'))) DESC, "v"."plan" DESC
+      ORDER BY CAST("v"."valid_from" AS Nullable(DateTime64(6, 'UTC'))) DESC, CAST("v"."plan" AS Nullable(String)) DESC
     ) = 1
 ), "__user_activity__time" AS (
   /* P2: user_activity: the newest event time at or before each example; P3: not older than 7d; P15: rows that no example can see are not read */

@@ -369,7 +369,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "m"."__key_0", "m"."__spine_time"
-      ORDER BY "v"."score" DESC, "v"."observed_at" DESC
+      ORDER BY isNaN("v"."score") DESC, "v"."score" DESC
     ) = 1
 ), "__clicks__time" AS (
   /* P2: clicks: the newest event time at or before each example; P15: rows that no example can see are not read */
@@ -413,7 +413,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "m"."__key_0", "m"."__spine_time"
-      ORDER BY "v"."score" DESC, "v"."observed_at" DESC
+      ORDER BY isNaN("v"."score") DESC, "v"."score" DESC
     ) = 1
 )
 SELECT
@@ -817,7 +817,7 @@ WITH `__spine` AS (
       `v`.`observed_at`,
       ROW_NUMBER() OVER (
         PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
-        ORDER BY `v`.`score` DESC, `v`.`observed_at` DESC
+        ORDER BY IS_NAN(`v`.`score`) DESC, `v`.`score` DESC
       ) AS `__rank`
     FROM `__orders__time` AS `m`
     JOIN orders AS `v`
@@ -894,7 +894,7 @@ WITH `__spine` AS (
       `v`.`observed_at`,
       ROW_NUMBER() OVER (
         PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
-        ORDER BY `v`.`score` DESC, `v`.`observed_at` DESC
+        ORDER BY IS_NAN(`v`.`score`) DESC, `v`.`score` DESC
       ) AS `__rank`
     FROM `__clicks__time` AS `m`
     JOIN clicks AS `v`

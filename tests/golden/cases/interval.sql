@@ -53,7 +53,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."seats" DESC NULLS LAST
+      ORDER BY "v"."dbt_valid_from" DESC NULLS LAST, CAST("v"."plan" AS TEXT) DESC NULLS LAST, "v"."seats" DESC NULLS LAST
     ) = 1
 )
 SELECT
@@ -166,7 +166,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."user_id", "s"."__spine_time"
-      ORDER BY "v"."dbt_valid_from" DESC, "v"."plan" DESC, "v"."seats" DESC
+      ORDER BY "v"."dbt_valid_from" DESC, CAST("v"."plan" AS Nullable(String)) DESC, "v"."seats" DESC
     ) = 1
 )
 SELECT

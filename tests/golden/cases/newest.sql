@@ -112,7 +112,7 @@ WHERE
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "v"."user_id"
-    ORDER BY "v"."loaded_at" DESC, "v"."orders_7d" DESC, "v"."spend_7d_usd" DESC
+    ORDER BY "v"."loaded_at" DESC, "v"."orders_7d" DESC, isNaN("v"."spend_7d_usd") DESC, "v"."spend_7d_usd" DESC
   ) = 1
 ORDER BY
   "user_id" ASC;
@@ -205,7 +205,7 @@ FROM (
     `v`.`spend_7d_usd`,
     ROW_NUMBER() OVER (
       PARTITION BY `v`.`user_id`
-      ORDER BY `v`.`loaded_at` DESC, `v`.`orders_7d` DESC, `v`.`spend_7d_usd` DESC
+      ORDER BY `v`.`loaded_at` DESC, `v`.`orders_7d` DESC, IS_NAN(`v`.`spend_7d_usd`) DESC, `v`.`spend_7d_usd` DESC
     ) AS `__rank`
   FROM user_activity AS `v`
   JOIN (

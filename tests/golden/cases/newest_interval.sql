@@ -27,7 +27,7 @@ QUALIFY
       OR "v"."dbt_valid_to" > CAST('2024-05-19 12:00:00' AS TIMESTAMP)
       THEN 0
       ELSE 1
-    END ASC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."dbt_valid_to" DESC NULLS FIRST
+    END ASC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, CAST("v"."plan" AS TEXT) DESC NULLS LAST, "v"."dbt_valid_from" DESC NULLS LAST, "v"."dbt_valid_to" DESC NULLS FIRST
   ) = 1
 ORDER BY
   "user_id" ASC NULLS LAST;
@@ -79,7 +79,7 @@ QUALIFY
       OR "v"."dbt_valid_to" > CAST('2024-05-19 12:00:00' AS Nullable(DateTime64(6, 'UTC')))
       THEN 0
       ELSE 1
-    END ASC, "v"."dbt_valid_from" DESC, "v"."plan" DESC, "v"."dbt_valid_from" DESC, "v"."dbt_valid_to" DESC NULLS FIRST
+    END ASC, "v"."dbt_valid_from" DESC, CAST("v"."plan" AS Nullable(String)) DESC, "v"."dbt_valid_from" DESC, "v"."dbt_valid_to" DESC NULLS FIRST
   ) = 1
 ORDER BY
   "user_id" ASC;

@@ -244,7 +244,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "m"."__key_0", "m"."__spine_time"
-      ORDER BY "v"."orders_7d" DESC, "v"."spend_7d_usd" DESC
+      ORDER BY "v"."orders_7d" DESC, isNaN("v"."spend_7d_usd") DESC, "v"."spend_7d_usd" DESC
     ) = 1
 )
 SELECT
@@ -521,7 +521,7 @@ WITH `__spine` AS (
       `v`.`observed_at`,
       ROW_NUMBER() OVER (
         PARTITION BY `m`.`__key_0`, `m`.`__spine_time`
-        ORDER BY `v`.`orders_7d` DESC, `v`.`spend_7d_usd` DESC
+        ORDER BY `v`.`orders_7d` DESC, IS_NAN(`v`.`spend_7d_usd`) DESC, `v`.`spend_7d_usd` DESC
       ) AS `__rank`
     FROM `__user_activity__time` AS `m`
     JOIN user_activity AS `v`

@@ -101,7 +101,7 @@ WITH "__spine" AS MATERIALIZED (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "s"."__spine_row"
-      ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+      ORDER BY "v"."valid_from" DESC NULLS LAST, CAST("v"."plan" AS TEXT) DESC NULLS LAST
     ) = 1
 )
 SELECT
@@ -207,7 +207,7 @@ JOIN user_plan AS "v"
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "s"."__spine_row"
-    ORDER BY "v"."valid_from" DESC NULLS LAST, "v"."plan" DESC NULLS LAST
+    ORDER BY "v"."valid_from" DESC NULLS LAST, CAST("v"."plan" AS TEXT) DESC NULLS LAST
   ) = 1;
 SELECT
   "s"."user_id",
@@ -311,7 +311,7 @@ JOIN user_plan AS "v"
 QUALIFY
   ROW_NUMBER() OVER (
     PARTITION BY "s"."user_id", "s"."__spine_time"
-    ORDER BY "v"."valid_from" DESC, "v"."plan" DESC
+    ORDER BY "v"."valid_from" DESC, CAST("v"."plan" AS Nullable(String)) DESC
   ) = 1;
 SELECT
   "s"."user_id",

@@ -247,7 +247,7 @@ WITH "__spine" AS (
   QUALIFY
     ROW_NUMBER() OVER (
       PARTITION BY "m"."__spine_time"
-      ORDER BY "v"."usd_per_eur" DESC, "v"."fixed_at" DESC
+      ORDER BY isNaN("v"."usd_per_eur") DESC, "v"."usd_per_eur" DESC
     ) = 1
 )
 SELECT
@@ -510,7 +510,7 @@ WITH `__spine` AS (
       `v`.`fixed_at`,
       ROW_NUMBER() OVER (
         PARTITION BY `m`.`__spine_time`
-        ORDER BY `v`.`usd_per_eur` DESC, `v`.`fixed_at` DESC
+        ORDER BY IS_NAN(`v`.`usd_per_eur`) DESC, `v`.`usd_per_eur` DESC
       ) AS `__rank`
     FROM `__exchange_rates__time` AS `m`
     JOIN exchange_rates AS `v`
