@@ -23,6 +23,7 @@ from featurestore.training.card import (
 from featurestore.training.compiled import Known
 from featurestore.training.examples import UPLOADED, Examples, numbered
 from featurestore.training.narrowing import refuse_wrong_labels
+from featurestore.training.sql_text import SqlText
 from featurestore.training.stages import chosen, stages
 from featurestore.warehouse.protocol import TableWrite
 
@@ -44,27 +45,6 @@ if TYPE_CHECKING:
     from featurestore.training.stages import OnStage
     from featurestore.training.write import Ready
     from featurestore.warehouse.protocol import Warehouse
-
-
-class SqlText(str):
-    """The SQL of a training set: a string, and a function of the dialect.
-
-    ``job.sql`` is the text, ``job.sql(dialect="postgres")`` the same query in another dialect.
-    """
-
-    __slots__ = ("_write",)
-    _write: Callable[[str], str]
-
-    @classmethod
-    def of(cls, write: Callable[[str], str], dialect: str) -> SqlText:
-        """Make the text in `dialect`, able to write itself in others."""
-        made = cls(write(dialect))
-        made._write = write
-        return made
-
-    def __call__(self, dialect: str) -> str:
-        """The same query in another dialect (sqlglot's name)."""
-        return self._write(dialect)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +80,6 @@ class Request:
     spine: str | None = None
 
 
-def nobody(_relation: str) -> None:
-    """No table is dbt's, where there is no dbt project."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoricalFeatures:
     """A point-in-time correct training set, not run yet.
@@ -122,7 +98,7 @@ class HistoricalFeatures:
     cards_dir: Path
     time: str | None = None
     on_stage: OnStage | None = None
-    owner: Callable[[str], str | None] = nobody
+    owner: Callable[[str], str | None] | None = None
 
     @property
     def sql(self) -> SqlText:
@@ -261,11 +237,7 @@ class HistoricalFeatures:
         from featurestore.training.write import check_table, write_table
 
         table = TableWrite(relation=relation, mode=mode, partition=partition)
-        check_table(table, dialect=self.request.dialect, columns=self.columns)
-        owner = self.owner(relation)
-        if owner is not None:
-            hint = "choose another name: dbt makes this table, and features or examples may come from it"
-            raise UsageError(f"the table {relation} is dbt's: {owner}", hint=hint)
+        check_table(table, dialect=self.request.dialect, columns=self.columns, owner=self.owner)
         return write_table(table, self.card(), ready=self._ready(read_only=False), cards_dir=self.cards_dir)
 
     def measured(self) -> Card:

@@ -20,7 +20,7 @@ from featurestore.errors import NameClashError, UsageError
 from featurestore.sql.labels import label_counts
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
-from featurestore.training.dataset import HistoricalFeatures, Request, nobody
+from featurestore.training.dataset import HistoricalFeatures, Request
 from featurestore.training.examples import Model, find_examples, spine_of
 from featurestore.training.explain.run import Asked
 from featurestore.training.narrowing import narrow, narrow_frame
@@ -97,7 +97,7 @@ class Surroundings:
     open_warehouse: Callable[[bool], Warehouse]
     cards_dir: Path
     registry_hash: str = ""
-    owner: Callable[[str], str | None] = nobody
+    owner: Callable[[str], str | None] | None = None
 
 
 def asked(question: Question) -> dict[str, Any]:

@@ -180,11 +180,31 @@ def _outdated(cards_dir: Path, table: TableWrite) -> list[Path]:
     return found
 
 
-def check_table(table: TableWrite, *, dialect: str, columns: Sequence[str] = ()) -> None:
-    """Refuse what is no table's name, and a partition without append or of a column's name. Raises UsageError."""
+def check_table(
+    table: TableWrite,
+    *,
+    dialect: str,
+    columns: Sequence[str] = (),
+    owner: Callable[[str], str | None] | None = None,
+) -> None:
+    """Refuse a table that cannot be meant, before anything runs.
+
+    Args:
+        table: as asked for.
+        dialect: of the warehouse, whose quotes its name may have.
+        columns: of the training set.
+        owner: finds what of dbt's has a table's name.
+
+    Raises:
+        UsageError: no table's name, or a table of dbt's; a partition without append, or called like a column.
+    """
     if not is_table_name(table.relation, dialect):
         hint = f"e.g. train_v1, main.train_v1 or {quoted('my table', dialect)}"
         raise UsageError(f"expected the name of a table, got {table.relation!r}", hint=hint)
+    made_by = None if owner is None else owner(table.relation)
+    if made_by is not None:
+        hint = "choose another name: dbt makes this table, and features or examples may come from it"
+        raise UsageError(f"the table {table.relation} is dbt's: {made_by}", hint=hint)
     if table.mode not in ("create", "replace", "append"):
         raise UsageError(f"expected mode to be create, replace or append, got {table.mode!r}")
     if table.partition is not None and table.mode != "append":
