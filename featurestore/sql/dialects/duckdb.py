@@ -39,15 +39,16 @@ def in_utc(value: exp.Expression) -> exp.Expression:
 
 
 def _cut_to_microseconds(time: exp.Expression) -> exp.Expression:
-    """Whole microseconds since 1970, which a cast would round; infinity has no number."""
+    """Whole microseconds since 1970, which a cast would round; infinity stays what it is."""
     nanoseconds = exp.Anonymous(this="EPOCH_NS", expressions=[time])
-    is_earlier = exp.LT(this=nanoseconds.copy(), expression=exp.Literal.number(0))
-    to_floor = exp.case().when(is_earlier, "999").else_("0")  # // rounds towards 1970
-    shifted = exp.paren(exp.Sub(this=nanoseconds, expression=to_floor))
-    whole = exp.IntDiv(this=shifted, expression=exp.Literal.number(1000))
-    return exp.Coalesce(
-        this=exp.Anonymous(this="MAKE_TIMESTAMP", expressions=[whole]), expressions=[as_timestamp(time.copy())]
-    )
+    thousand = exp.Literal.number(1000)
+    rest = exp.Mod(this=nanoseconds.copy(), expression=thousand.copy())
+    is_rounded_up = exp.LT(this=rest, expression=exp.Literal.number(0))  # // rounds towards 1970
+    to_floor = exp.case().when(is_rounded_up, "1").else_("0")
+    whole = exp.Sub(this=exp.IntDiv(this=nanoseconds, expression=thousand), expression=to_floor)
+    as_it_is = as_timestamp(time.copy())
+    is_finite = exp.Anonymous(this="ISFINITE", expressions=[as_it_is.copy()])
+    return exp.case().when(is_finite, exp.Anonymous(this="MAKE_TIMESTAMP", expressions=[whole])).else_(as_it_is)
 
 
 def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp.Expression) -> exp.Join:
