@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +28,11 @@ MARKS = [
     pytest.mark.xdist_group("spark"),
     pytest.mark.skipif(bool(MISSING), reason=MISSING or "Spark runs here"),
 ]
+
+# Before 4.3 the strategies that are left are tested through the warehouse (`tests/warehouse`).
+NEEDS_ASOF = pytest.mark.skipif(
+    not MISSING and tuple(map(int, version("pyspark").split(".")[:2])) < (4, 3), reason="Spark has ASOF from 4.3 on"
+)
 
 
 @cache

@@ -11,9 +11,9 @@ from featurestore.sql.dialects import dialect_named
 from tests.pit.batches import drawn
 from tests.pit.duckdb_answers import plan_of, rows_of, same_rows
 from tests.pit.million import Task, check_batch
-from tests.spark_here import MARKS
+from tests.spark_here import MARKS, NEEDS_ASOF
 
-pytestmark = MARKS
+pytestmark = [*MARKS, NEEDS_ASOF]
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
 
 

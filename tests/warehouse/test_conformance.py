@@ -329,6 +329,8 @@ def answers(opened, store, view=ORDERS, *, strategy=None, is_indexed=True, order
 
 
 def test_asof(opened, store):
+    if "asof" in opened.warehouse.lacks:
+        pytest.skip("this version has no ASOF join")
     assert answers(opened, store, strategy="asof") == seen(opened)
 
 
@@ -366,9 +368,9 @@ def test_no_examples(opened, store):
     opened.warehouse.upload("none", EXAMPLES.slice(0, 0))
     columns = (Column(name="user_id", type="int64"), Column(name="ts", type="timestamp"))
     spine = Spine(sql=everything_of("none", opened), columns=columns, time="ts", dialect=opened.warehouse.dialect)
-    plan = training_plan(
-        spine, select(Project(name="shop", views=(view,)), ["orders"]), dialect=opened.warehouse.dialect
-    )
+    selection = select(Project(name="shop", views=(view,)), ["orders"])
+    options = Retrieval(lacks=opened.warehouse.lacks)
+    plan = training_plan(spine, selection, dialect=opened.warehouse.dialect, options=options)
     back = opened.warehouse.read(plan.select()).read_all()
     assert (back.num_rows, back.column_names) == (0, ["user_id", "ts", "n", "tags"])
 
