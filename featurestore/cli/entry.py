@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.commands import featurestore
-from featurestore.cli.interrupts import EXIT_CODE, hear_once
+from featurestore.cli.interrupts import INTERRUPTED, hear_once
 from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DONE = 0
-INTERRUPTED = EXIT_CODE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 5.0
 """How long the end in order may take before another Ctrl-C ends the process at once."""
 
-EXIT_CODE = 130
+INTERRUPTED = 130
 
 
 def hear_once() -> None:
@@ -35,6 +35,6 @@ def hear_once() -> None:
         if len(heard) == 1:
             raise KeyboardInterrupt
         if now - heard[0] > PATIENCE_S:
-            os._exit(EXIT_CODE)
+            os._exit(INTERRUPTED)
 
     signal.signal(signal.SIGINT, hear)

@@ -20,7 +20,7 @@ from featurestore.training.measure import measured_card
 from featurestore.training.parquet import read_parquet, write_parquet
 from featurestore.training.places import card_file_aside, place_of, write_card_file
 from featurestore.warehouse.names import is_table_name, quoted
-from featurestore.warehouse.table_columns import refuse_other_columns
+from featurestore.warehouse.table_columns import already_there, refuse_other_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -150,8 +150,7 @@ def _refuse_existing(table: TableWrite, query: Ready) -> None:
         query.warehouse.schema(stored_query(table.relation, None, dialect=query.warehouse.dialect))
     except QueryError:
         return
-    hint = "replace it, or append to it: --replace or --append, in Python mode="
-    raise QueryError(f"the table {table.relation} already exists", hint=hint)
+    raise already_there(table)
 
 
 def _refuse_misfit(table: TableWrite, query: Ready) -> None:

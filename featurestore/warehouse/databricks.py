@@ -18,7 +18,7 @@ from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.dbapi import Connection, DbApiSession
 from featurestore.warehouse.inserts import ColumnTypes, Uploads, insert_statements
 from featurestore.warehouse.names import RelationName, is_one_of, literal, quoted, relation_name
-from featurestore.warehouse.table_columns import with_partition
+from featurestore.warehouse.table_columns import columns_before, with_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,9 +183,7 @@ class DatabricksWarehouse:
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` in one statement, which Delta tables make atomic."""
         sql = with_partition(table, sql, _DIALECT)
-        known = self.columns([table.relation]).get(table.relation)
-        if known and table.mode == "create":
-            raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        known = columns_before(self, table)
         for statement in statements:
             self.execute(statement)
         if known and table.mode == "append":

@@ -19,7 +19,7 @@ from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.dbapi import Connection, Cursor, DbApiSession
 from featurestore.warehouse.inserts import ColumnTypes, insert_statements
 from featurestore.warehouse.names import RelationName, is_one_of, literal, quoted, relation_name
-from featurestore.warehouse.table_columns import with_partition
+from featurestore.warehouse.table_columns import columns_before, with_partition
 from featurestore.warehouse.value_types import arrow_type, record_batch
 
 if TYPE_CHECKING:
@@ -223,9 +223,7 @@ class RedshiftWarehouse:
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, compute the rows into a new table, and put it in its place in one transaction."""
         sql = with_partition(table, sql, _DIALECT)
-        known = self.columns([table.relation]).get(table.relation)
-        if known and table.mode == "create":
-            raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        known = columns_before(self, table)
         for statement in statements:
             self.execute(statement)
         name = relation_name(table.relation, _DIALECT)

@@ -13,7 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from featurestore.definitions.views import Column
-    from featurestore.warehouse.protocol import TableWrite
+    from featurestore.warehouse.protocol import TableWrite, Warehouse
+
+
+def already_there(table: TableWrite) -> QueryError:
+    """What is said of a table that must be new and is not."""
+    hint = "replace it, or append to it: --replace or --append, in Python mode="
+    return QueryError(f"the table {table.relation} already exists", hint=hint)
+
+
+def columns_before(warehouse: Warehouse, table: TableWrite) -> tuple[Column, ...]:
+    """Columns of the table that is there; none where it is not.
+
+    Raises:
+        QueryError: it is there, and must be new.
+    """
+    known = warehouse.columns([table.relation]).get(table.relation, ())
+    if known and table.mode == "create":
+        raise already_there(table)
+    return known
 
 
 def with_partition(table: TableWrite, sql: str, dialect: str) -> str:

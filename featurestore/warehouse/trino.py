@@ -18,6 +18,7 @@ from featurestore.warehouse.arrow_columns import plain
 from featurestore.warehouse.dbapi import Connection, DbApiSession
 from featurestore.warehouse.inserts import ColumnTypes, Uploads, insert_statements
 from featurestore.warehouse.names import RelationName, is_one_of, quoted, relation_name
+from featurestore.warehouse.table_columns import columns_before
 from featurestore.warehouse.value_types import arrow_type
 
 if TYPE_CHECKING:
@@ -202,9 +203,7 @@ class TrinoWarehouse:
             QueryError: also where a partition is to be replaced, which takes two statements and no transaction holds
                 them together.
         """
-        exists = table.relation in self.columns([table.relation])
-        if exists and table.mode == "create":
-            raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        exists = bool(columns_before(self, table))
         if table.partition is not None:
             raise QueryError(
                 "Trino cannot replace a partition's rows in one step", hint="append without one, or replace the table"

@@ -19,7 +19,7 @@ from featurestore.definitions.views import Column
 from featurestore.errors import QueryError
 from featurestore.warehouse.bigquery.types import as_bigquery_takes, field_type, type_of
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
-from featurestore.warehouse.table_columns import with_partition
+from featurestore.warehouse.table_columns import columns_before, with_partition
 from featurestore.warehouse.value_types import arrow_type
 from featurestore.warehouse.worker import Worker
 
@@ -140,9 +140,7 @@ class BigQueryWarehouse:
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql` in one atomic statement, or one transaction to append."""
         sql = with_partition(table, sql, _DIALECT)
-        known = self.columns([table.relation]).get(table.relation)
-        if known and table.mode == "create":
-            raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        known = columns_before(self, table)
         for statement in statements:
             self.execute(statement)
         if known and table.mode == "append":

@@ -20,7 +20,7 @@ from featurestore.warehouse.clickhouse.enums import as_texts, enum_texts
 from featurestore.warehouse.clickhouse.errors import refused, said
 from featurestore.warehouse.clickhouse.types import clickhouse_type
 from featurestore.warehouse.names import RelationName, literal, quoted, relation_name
-from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
+from featurestore.warehouse.table_columns import columns_before, refuse_other_columns, with_partition
 from featurestore.warehouse.worker import Worker
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ class ClickHouseWarehouse:
         see the table before or after; rows that others insert while the exchange is prepared are lost.
         """
         name = relation_name(table.relation, _DIALECT)
-        exists = table.relation in self.columns([table.relation])
-        if exists and table.mode == "create":
-            raise QueryError(f"the table {table.relation} already exists", hint="replace it, or append to it")
+        exists = bool(columns_before(self, table))
         if exists and self._is_view(name):
             raise QueryError(f"{table.relation} is a view and no table", hint="choose another name, or drop it first")
         made = name.beside("__new_", _DIALECT)
