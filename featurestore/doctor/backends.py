@@ -10,9 +10,9 @@ from featurestore.definitions.durations import format_duration
 from featurestore.doctor.definitions import span
 from featurestore.doctor.finding import Finding, failed, failure, ok, warning
 from featurestore.errors import FeatureStoreError
-from featurestore.materialize.watermarks import definition_hash, read_watermark
 from featurestore.online.layouts import read_generation
 from featurestore.online.redis import RedisStore
+from featurestore.online.state import is_current, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,13 +77,13 @@ def _examine_eviction(store: RedisStore) -> Finding:
 def _examine_view(store: OnlineStore, view: FeatureView) -> Finding:
     check = f"view {view.reference}"
     sync = f"{SYNC} {view.reference}"
-    watermark = read_watermark(store, view)
+    watermark = read_state(store, view).watermark
     if watermark is None:
         return warning(check, "never synced", sync)
     now = datetime.now(timezone.utc)
     synced = f"synced {span((now - watermark.synced_at).total_seconds())} ago"
     reached = f"data up to {watermark.event_time.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-    if watermark.definition != definition_hash(view):
+    if not is_current(watermark, view):
         return warning(check, f"{synced}, but the registry defines it otherwise now", sync)
     if view.ttl_us is not None and watermark.event_time + timedelta(microseconds=view.ttl_us) < now:
         what = f"{synced}, {reached}: every value has outlived its ttl of {format_duration(view.ttl_us)}"

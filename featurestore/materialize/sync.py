@@ -13,10 +13,20 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from featurestore.materialize.ahead import one_ahead
-from featurestore.materialize.watermarks import Watermark, definition_hash, read_watermark, write_watermark
 from featurestore.materialize.window import Mode, SyncRequest, Window, choose_window, utc_now
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
+from featurestore.online.state import (
+    FIRST_SET,
+    RowSet,
+    ViewState,
+    Watermark,
+    definition_hash,
+    format_state,
+    join_keys_of,
+    read_state,
+    state_note,
+)
 from featurestore.sql.newest import newest_query, watermark_query
 
 if TYPE_CHECKING:
@@ -89,7 +99,7 @@ def sync_view(
     """
     started = time.monotonic()
     warehouse.limit_memory(WAREHOUSE_MEMORY_BYTES)
-    previous = read_watermark(store, view)
+    previous = read_state(store, view).watermark
     window = choose_window(view, request, previous, utc_now())
     # Asked before the rows are read: a row that arrives in between is read again next time, never missed.
     seen = _seen(view, window, warehouse)
@@ -99,7 +109,9 @@ def sync_view(
     if seen.rows:
         read, written = _copy(view, window, project=project, warehouse=warehouse, store=store, on_rows=on_rows)
         if window.mode != "range":
-            write_watermark(store, view, _moved(view, seen, previous if window.mode == "incremental" else None))
+            watermark = _moved(view, seen, previous if window.mode == "incremental" else None)
+            sets = (RowSet(number=FIRST_SET, join_keys=join_keys_of(view)),)
+            store.write_note(state_note(view), format_state(ViewState(sets=sets, watermark=watermark)))
     return SyncResult(
         view=view.reference,
         mode=window.mode,
@@ -152,7 +164,14 @@ def _moved(view: FeatureView, seen: Seen, previous: Watermark | None) -> Waterma
         event = max(event, previous.event_time)
         known = [moment for moment in (created, previous.created_time) if moment is not None]
         created = max(known, default=None)
-    return Watermark(event_time=event, created_time=created, definition=definition_hash(view), synced_at=now)
+    return Watermark(
+        event_time=event,
+        created_time=created,
+        definition=definition_hash(view),
+        layout=view.fingerprint,
+        ttl_us=view.ttl_us,
+        synced_at=now,
+    )
 
 
 def _utc(moment: datetime | None) -> datetime | None:

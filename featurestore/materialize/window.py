@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from featurestore.definitions.durations import DAY
 from featurestore.errors import UsageError
-from featurestore.materialize.watermarks import definition_hash
+from featurestore.online.state import is_current
 from featurestore.sql.newest import SyncWindow
 
 if TYPE_CHECKING:
     from featurestore.definitions.views import Column, FeatureView
-    from featurestore.materialize.watermarks import Watermark
+    from featurestore.online.state import Watermark
 
 _EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
 Mode = Literal["full", "range", "incremental"]
@@ -52,7 +52,7 @@ def choose_window(view: FeatureView, request: SyncRequest, watermark: Watermark 
     end = choose_end(request, now)
     if request.start is not None:
         return Window(mode="range", rows=SyncWindow(start=request.start, end=end))
-    if request.full or watermark is None or watermark.definition != definition_hash(view):
+    if request.full or watermark is None or not is_current(watermark, view):
         return Window(mode="full", rows=SyncWindow(end=end))
     return Window(
         mode="incremental",

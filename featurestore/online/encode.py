@@ -15,15 +15,17 @@ import pyarrow.compute as pc
 
 from featurestore.definitions.types import INTEGERS
 from featurestore.errors import UsageError, did_you_mean
+from featurestore.online.batches import batch_of
 from featurestore.online.cells import column_cells, time_cells
 from featurestore.online.codec import HEADER_CELLS, MAX_CELLS, header, instant
 from featurestore.online.keys import entity_key, integer_key, key_prefix, key_text, key_text_of
-from featurestore.online.protocol import NO_CREATED_TIME, RowBatch
+from featurestore.online.protocol import NO_CREATED_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.views import Column, FeatureView
+    from featurestore.online.protocol import RowBatch
 
 EXPIRY_IN_TTLS = 2
 """A store may forget a row this many ttls after its event time: until then a reader can say OUTSIDE_MAX_AGE."""
@@ -49,19 +51,20 @@ class RowEncoder:
     Args:
         view: the definition.
         project: its project's name, first part of every key.
+        row_set: number of the set of rows that they belong to (`online.state`).
         keep_until_ms: Unix milliseconds before which no row may be forgotten, however old its event.
 
     Raises:
         UsageError: a join key's type cannot be a key online.
     """
 
-    def __init__(self, view: FeatureView, *, project: str, keep_until_ms: int = 0) -> None:
+    def __init__(self, view: FeatureView, *, project: str, row_set: int = 0, keep_until_ms: int = 0) -> None:
         assert len(view.online_columns) <= MAX_CELLS, view.reference
         for column in view.join_keys:
             key_text_of(column.type)
         self._view = view
         self._keep_until_ms = keep_until_ms
-        self._prefix = key_prefix(project, view)
+        self._prefix = key_prefix(project, view, row_set)
         self._fingerprint = view.fingerprint
         self._pack = msgspec.msgpack.Encoder().encode
 
@@ -83,12 +86,13 @@ class RowEncoder:
         event_us = [us for us in time_cells(self._column(usable, view.event_time), view.event_time) if us is not None]
         created_us = self._created(usable)
         columns = [column_cells(self._column(usable, column), column) for column in view.online_columns]
-        rows = RowBatch(
-            keys=self._keys(usable),
-            values=self._values(event_us, created_us, columns),
+        expiries = None if view.ttl_us is None else _expiries(event_us, view.ttl_us, self._keep_until_ms)
+        rows = batch_of(
+            self._keys(usable),
+            self._values(event_us, created_us, columns),
             event_us=event_us,
             created_us=created_us,
-            expires_ms=None if view.ttl_us is None else _expiries(event_us, view.ttl_us, self._keep_until_ms),
+            expires_ms=expiries,
         )
         return EncodedBatch(rows=rows, skipped=batch.num_rows - usable.num_rows)
 

@@ -1,6 +1,7 @@
 """The key of an online row, and the one text that each key value has, wherever it comes from.
 
-Shape: ``fs:{project}:{view}@{version}:{<value>|<value>}``, the entity in literal braces (a Redis Cluster hash tag).
+Shape: ``fs:{project}:{view}@{version}:{<value>|<value>}``, the entity in literal braces (a Redis Cluster hash tag);
+``{version}+{n}`` for the view's n-th set of rows (`online.state`).
 The rule: values that SQL calls equal have one text, different values never share one (SEMANTICS P2).
 """
 
@@ -36,13 +37,20 @@ _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]([0-9:.]+)\s?(Z|[+-]\d\d(?::?\d\
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
 _ESCAPES = {"%": "%25", "|": "%7C", "{": "%7B", "}": "%7D"}
 _VALUE_ESCAPES = str.maketrans(_ESCAPES)
-_NAME_ESCAPES = str.maketrans({**_ESCAPES, ":": "%3A", "@": "%40"})
+_NAME_ESCAPES = str.maketrans({**_ESCAPES, ":": "%3A", "@": "%40", "+": "%2B"})
 
 
-def key_prefix(project: str, view: FeatureView) -> bytes:
-    """Return what all keys of a view begin with, the opening brace included."""
+def key_prefix(project: str, view: FeatureView, row_set: int = 0) -> bytes:
+    """Return what all keys of a view's set of rows begin with, the opening brace included.
+
+    Args:
+        project: its name.
+        view: the definition.
+        row_set: number of the set (`online.state`); the first one is not written.
+    """
     version = escape_name(view.version or NO_VERSION)
-    return f"fs:{escape_name(project)}:{escape_name(view.name)}@{version}:{{".encode()
+    numbered = f"{version}+{row_set}" if row_set else version
+    return f"fs:{escape_name(project)}:{escape_name(view.name)}@{numbered}:{{".encode()
 
 
 def escape_name(name: str) -> str:

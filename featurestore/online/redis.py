@@ -42,8 +42,9 @@ class RedisStore:
         self._note_client: redis.Redis | None = None
         self._write_client: redis.Redis | None = None
 
-    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Read rows in the order of `keys` with one MGET, each distinct key once."""
+    def read(self, keys: Sequence[bytes], notes: Sequence[str] = ()) -> list[bytes | None]:
+        """Read rows in the order of `keys`, then notes, with one MGET, each distinct key once."""
+        keys = [*keys, *[f"{self._note_prefix}{name}".encode() for name in notes]]
         if not keys:
             return []
         unique = list(dict.fromkeys(keys))
@@ -54,7 +55,7 @@ class RedisStore:
         by_key = dict(zip(unique, found, strict=True))
         return [by_key[key] for key in keys]
 
-    def write(self, batch: RowBatch) -> int:
+    def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:  # noqa: ARG002
         """Write rows under the guard; returns how many landed."""
         with self._explained():
             return write_guarded(self._writes, batch)

@@ -133,7 +133,8 @@ def _run(connection: Connection, calls: Iterable[_Call], command: str, script: s
 
 def _calls(batch: RowBatch) -> Iterator[_Call]:
     """Cut a batch into script calls."""
+    keys, values = batch.keys.to_pylist(), batch.values.to_pylist()
+    all_expiries = [] if batch.expires_ms is None else batch.expires_ms.to_pylist()
     for start in range(0, len(batch), ROWS_PER_CALL):
         end = min(start + ROWS_PER_CALL, len(batch))
-        expiries = [] if batch.expires_ms is None else batch.expires_ms[start:end]
-        yield end - start, [*batch.keys[start:end], *batch.values[start:end], *expiries]
+        yield end - start, [*keys[start:end], *values[start:end], *all_expiries[start:end]]

@@ -6,6 +6,7 @@ a killed writer leaves whole rows (O7).
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
@@ -44,6 +45,14 @@ _SCHEMA = (
 )
 _PURGE = "DELETE FROM kv WHERE key IN (SELECT key FROM kv WHERE expires_ms <= ? LIMIT ?)"
 _READ_NOTE = "SELECT value FROM note WHERE project = ? AND name = ?"
+_KEYS_PER_PAGE = 10_000
+_LEASES = """CREATE TABLE IF NOT EXISTS lease (
+    project TEXT, name TEXT, owner TEXT NOT NULL, ends_ms INTEGER NOT NULL, PRIMARY KEY (project, name)
+) WITHOUT ROWID"""
+_TAKE_LEASE = """INSERT INTO lease VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET owner = excluded.owner, ends_ms = excluded.ends_ms
+    WHERE lease.owner = excluded.owner OR lease.ends_ms <= ?5"""
+_HOLDER = "SELECT owner FROM lease WHERE project = ? AND name = ?"
 _WRITE_NOTE = "INSERT INTO note VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 
@@ -76,8 +85,8 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
 
-    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Read rows in the order of `keys`, None where there is none or it has expired.
+    def read(self, keys: Sequence[bytes], notes: Sequence[str] = ()) -> list[bytes | None]:
+        """Read rows in the order of `keys`, None where there is none or it has expired; then the notes.
 
         Raises:
             OnlineStoreError: nothing was synced yet, or the file cannot be read.
@@ -90,13 +99,21 @@ class SqliteStore:
                     hint="run featurestore materialize",
                 )
             found = _select(connection, keys)
-        return [found.get(key) for key in keys]
+            noted = [_read_note(connection, self._project, name) for name in notes]
+        return [found.get(key) for key in keys] + noted
 
-    def write(self, batch: RowBatch) -> int:
+    async def aread(self, keys: Sequence[bytes], notes: Sequence[str] = ()) -> list[bytes | None]:
+        """Read as `read` does, in a thread: a disk may be slow."""
+        return await asyncio.to_thread(self.read, keys, notes)
+
+    def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:  # noqa: ARG002 -- an upsert has no faster way
         """Write rows under the guard in one transaction; returns how many landed."""
         now_ms = time.time_ns() // 1_000_000
-        expiries: Sequence[int | None] = batch.expires_ms or [None] * len(batch)
-        rows = list(zip(batch.keys, batch.event_us, batch.created_us, expiries, batch.values, strict=True))
+        expiries: Sequence[int | None] = (
+            [None] * len(batch) if batch.expires_ms is None else batch.expires_ms.to_pylist()
+        )
+        columns = [array.to_pylist() for array in (batch.keys, batch.event_us, batch.created_us)]
+        rows = list(zip(*columns, expiries, batch.values.to_pylist(), strict=True))
         last_full = len(rows) - len(rows) % _ROWS_PER_INSERT
         many = [
             list(chain.from_iterable(rows[at : at + _ROWS_PER_INSERT])) for at in range(0, last_full, _ROWS_PER_INSERT)
@@ -120,22 +137,91 @@ class SqliteStore:
                 connection.executemany("DELETE FROM kv WHERE key = ?", [(key,) for key in keys])
                 return connection.total_changes - before
 
+    def keys(self, prefix: bytes) -> Iterator[list[bytes]]:
+        """Page through the keys that begin with `prefix`, in their order."""
+        after = prefix
+        while page := self._page(prefix, after):
+            yield page
+            after = page[-1] + b"\0"
+
+    def sizes(self, keys: Sequence[bytes]) -> list[int]:
+        """Say how many bytes each row takes in the file, about."""
+        overhead = self.overhead_bytes(expiring=False)
+        with self._lock, self._explained():
+            connection = self._reader()
+            found = {} if connection is None else _select(connection, keys)
+        return [len(key) + len(found[key]) + overhead if key in found else 0 for key in keys]
+
+    def overhead_bytes(self, *, expiring: bool) -> int:
+        """Say what a row takes beside key and value: its times, its header, and the room that pages leave empty."""
+        return 90 if expiring else 60
+
     def read_note(self, name: str) -> bytes | None:
         """Read a note; None also when nothing was synced yet."""
         with self._lock, self._explained():
             connection = self._reader()
-            found = None if connection is None else connection.execute(_READ_NOTE, (self._project, name)).fetchone()
-        return None if found is None else bytes(found[0])
+            return None if connection is None else _read_note(connection, self._project, name)
 
     def write_note(self, name: str, value: bytes) -> None:
         """Write a note."""
         with self._lock, self._explained(), self._transaction() as connection:
             connection.execute(_WRITE_NOTE, (self._project, name, value))
 
+    def swap_note(self, name: str, old: bytes | None, new: bytes | None) -> bool:
+        """Replace a note iff it is still `old`, in one transaction."""
+        with self._lock, self._explained(), self._transaction() as connection:
+            if _read_note(connection, self._project, name) != old:
+                return False
+            if new is None:
+                connection.execute("DELETE FROM note WHERE project = ? AND name = ?", (self._project, name))
+            else:
+                connection.execute(_WRITE_NOTE, (self._project, name, new))
+        return True
+
+    def notes(self, prefix: str) -> list[str]:
+        """Name the notes that begin with `prefix`, sorted."""
+        with self._lock, self._explained():
+            connection = self._reader()
+            query = "SELECT name FROM note WHERE project = ? AND substr(name, 1, ?) = ? ORDER BY name"
+            found = [] if connection is None else connection.execute(query, (self._project, len(prefix), prefix))
+            return [name for (name,) in found]
+
+    def take_lease(self, name: str, owner: str, seconds: float) -> str:
+        """Take or prolong a lease by this machine's clock; returns who holds it now."""
+        now_ms = time.time_ns() // 1_000_000
+        with self._lock, self._explained(), self._transaction() as connection:
+            connection.execute(_LEASES)
+            connection.execute(_TAKE_LEASE, (self._project, name, owner, now_ms + int(seconds * 1000), now_ms))
+            holder: str = connection.execute(_HOLDER, (self._project, name)).fetchone()[0]
+        return holder
+
+    def end_lease(self, name: str, owner: str) -> None:
+        """Give a lease back, if it is theirs."""
+        with self._lock, self._explained(), self._transaction() as connection:
+            connection.execute(_LEASES)
+            connection.execute(
+                "DELETE FROM lease WHERE project = ? AND name = ? AND owner = ?", (self._project, name, owner)
+            )
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
             self._forget()
+
+    def _page(self, prefix: bytes, after: bytes) -> list[bytes]:
+        now_ms = time.time_ns() // 1_000_000
+        with self._lock, self._explained():
+            connection = self._reader()
+            if connection is None:
+                return []
+            bounds = (after, prefix, len(prefix), now_ms, _KEYS_PER_PAGE)
+            # The bound from below finds the place; what begins with the prefix stands there in a row.
+            query = (
+                "SELECT key, substr(key, 1, ?3) = ?2 FROM kv"
+                " WHERE key >= ?1 AND (expires_ms IS NULL OR expires_ms > ?4) ORDER BY key LIMIT ?5"
+            )
+            found = connection.execute(query, bounds).fetchall()
+        return [key for key, has_prefix in found if has_prefix]
 
     def _reader(self) -> sqlite3.Connection | None:
         """Return a connection if the file is there and holds our tables."""
@@ -251,6 +337,11 @@ def _select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes
         query = f"SELECT key, value FROM kv WHERE key IN ({marks}) AND (expires_ms IS NULL OR expires_ms > ?)"
         found.update(connection.execute(query, [*chunk, now_ms]).fetchall())
     return found
+
+
+def _read_note(connection: sqlite3.Connection, project: str, name: str) -> bytes | None:
+    found = connection.execute(_READ_NOTE, (project, name)).fetchone()
+    return None if found is None else bytes(found[0])
 
 
 def _remedy(problem: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from featurestore.online.batches import batch_of
 from featurestore.online.codec import HEADER_CELLS, RowDecoder, header
 from featurestore.online.open import open_online_store
-from featurestore.online.protocol import NO_CREATED_TIME, RowBatch
+from featurestore.online.protocol import NO_CREATED_TIME
 
 CELLS = 12
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
@@ -21,9 +22,9 @@ def value(number, event_us, created_us=NO_CREATED_TIME):
 
 def batch(*rows, expires_ms=None):
     """Rows are (key, number, event time, created time)."""
-    return RowBatch(
-        keys=[key for key, *_ in rows],
-        values=[value(number, event, created) for _, number, event, created in rows],
+    return batch_of(
+        [key for key, *_ in rows],
+        [value(number, event, created) for _, number, event, created in rows],
         event_us=[event for _, _, event, _ in rows],
         created_us=[created for *_, created in rows],
         expires_ms=expires_ms,

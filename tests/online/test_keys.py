@@ -242,5 +242,5 @@ def test_sync_and_lookup_agree_on_every_key(value_type, data):
             "x": pa.array([1], pa.int64()),
         }
     )
-    synced = RowEncoder(view(value_type), project="shop").encode(rows).rows.keys
+    synced = RowEncoder(view(value_type), project="shop").encode(rows).rows.keys.to_pylist()
     assert synced == [entity_key(key_prefix("shop", view(value_type)), [text(value, value_type)])]

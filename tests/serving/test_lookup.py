@@ -10,10 +10,11 @@ import pytest
 
 from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, OnlineStoreError, UsageError
+from featurestore.online.batches import batch_of
 from featurestore.online.codec import microseconds, tombstone
 from featurestore.online.layouts import layout_note
 from featurestore.online.open import open_online_store
-from featurestore.online.protocol import NO_CREATED_TIME, RowBatch
+from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.serving import connect
 from tests.serving.conftest import DAY, NOON, US, project, sync, view
 
@@ -148,9 +149,9 @@ def test_a_deleted_entity_is_not_found(ask, store):
     sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
     deleted_at = microseconds(NOON) + 1
     store.write(
-        RowBatch(
-            keys=[b"fs:shop:orders@0:{1}"],
-            values=[tombstone(deleted_at, None, ORDERS.fingerprint)],
+        batch_of(
+            [b"fs:shop:orders@0:{1}"],
+            [tombstone(deleted_at, None, ORDERS.fingerprint)],
             event_us=[deleted_at],
             created_us=[NO_CREATED_TIME],
         )
