@@ -33,6 +33,7 @@ class RedisStore:
         self._project_keys = f"fs:{escape_name(project)}:"
         self._note_prefix = f"{self._project_keys}_note:".encode()
         self._lease_prefix = f"{self._project_keys}_lease:".encode()
+        self._size_prefix = f"{self._project_keys}_size:".encode()
         self._write_timeout_s = address.limits.write_timeout_s
         patient_s = max(NOTE_TIMEOUT_S, address.limits.read_timeout_s)
         self._note_timeout_s = self._write_timeout_s if servers.survive_failover else patient_s
@@ -80,7 +81,7 @@ class RedisStore:
     def keys(self, prefix: bytes) -> Iterator[list[bytes]]:
         """Page through the rows' keys that begin with `prefix`; walks over all keys of the servers."""
         pages = upkeep.scan(self._servers, prefix, timeout_s=self._write_timeout_s)
-        ours = (self._note_prefix, self._lease_prefix)
+        ours = (self._note_prefix, self._lease_prefix, self._size_prefix)
         while True:
             with self._explaining():
                 page = next(pages, None)
@@ -97,7 +98,7 @@ class RedisStore:
     def overhead_bytes(self, *, expiring: bool) -> int:
         """Say about how many bytes a row takes beside its key and value; the server is asked, by a key for a moment."""
         with self._explaining():
-            key = f"{self._project_keys}_size:".encode()
+            key = self._size_prefix + b"{000000000001}"
             return upkeep.overhead_bytes(self._servers, key, expiring=expiring, timeout_s=self._write_timeout_s)
 
     def read_note(self, name: str) -> bytes | None:
