@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.online.redis.breaker import Breaker
-from featurestore.online.redis.lanes import Lanes
 from featurestore.online.redis.pool import Pool
 from featurestore.online.redis.replies import BusyError, LinkError, LinkTimeoutError, NotConnectedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from featurestore.online.redis.lanes import Lane, Lanes
     from featurestore.online.redis.link import Link
     from featurestore.online.redis.mux import Mux
     from featurestore.online.redis.resp import Answer
@@ -44,7 +44,8 @@ class Node:
         patient_s = max(limits.connect_timeout_s, PATIENT_CONNECT_S)
         self.quick = Pool(lambda: connect(limits.connect_timeout_s), size=size, wait_s=limits.connect_timeout_s)
         self.patient = Pool(lambda: connect(patient_s), size=size, wait_s=limits.write_timeout_s)
-        self._lanes = Lanes(aconnect, limits)
+        self._aconnect = aconnect
+        self._lanes: Lanes | None = None
         self._breaker = Breaker(limits.breaker_failures, limits.breaker_pause_s)
 
     def look_up(self, packed: bytes, count: int) -> list[Answer]:
@@ -80,7 +81,7 @@ class Node:
     async def alook_up(self, packed: bytes, count: int) -> list[Answer]:
         """Do what `look_up` does, on the running event loop."""
         self._breaker.check()
-        lane = self._lanes.current()
+        lane = self._lane()
         try:
             try:
                 answers = await lane.ask(packed, count)
@@ -135,7 +136,7 @@ class Node:
         """Send a lookup's commands, once, on the running event loop, and return their answers; raises as `send`."""
         self._breaker.check()
         try:
-            answers = await self._lanes.current().ask(packed, count)
+            answers = await self._lane().ask(packed, count)
         except LinkError as problem:
             self._count(problem)
             raise
@@ -146,11 +147,20 @@ class Node:
         """Close the idle links: this server is no longer the one that they were made for."""
         self.quick.close()
         self.patient.close()
-        self._lanes.close()
+        if self._lanes is not None:
+            self._lanes.close()
 
     def close(self) -> None:
         """Close all links; the next use opens them again."""
         self.forget()
+
+    def _lane(self) -> Lane:
+        """Return the connection of the running loop; asyncio is loaded only for those who use it."""
+        if self._lanes is None:
+            from featurestore.online.redis.lanes import Lanes
+
+            self._lanes = Lanes(self._aconnect, self._limits)
+        return self._lanes.current()
 
     def _count(self, problem: LinkError) -> None:
         if not isinstance(problem, BusyError):

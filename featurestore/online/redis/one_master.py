@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, cast
 
 from featurestore.online.redis.link import open_link
-from featurestore.online.redis.mux import open_mux
 from featurestore.online.redis.node import Node
 from featurestore.online.redis.replies import LinkError, NotConnectedError, ServerError
 from featurestore.online.redis.resp import Answer, pack, pack_mget
@@ -82,6 +80,10 @@ class OneMaster:
         return link
 
     async def _aconnect(self) -> Mux:
+        import asyncio
+
+        from featurestore.online.redis.mux import open_mux
+
         address, timeout_s = self._address, self._address.limits.connect_timeout_s
         endpoint = await asyncio.to_thread(self._master, timeout_s) if self._sentinels else self._master(timeout_s)
         mux = await open_mux(endpoint, address.tls, address.login, address.db, timeout_s)
