@@ -28,6 +28,8 @@ class Proxy:
         latency_s: added to every answer.
         is_silent: connections are accepted and questions swallowed; nothing is ever answered.
         cuts_reply_after: bytes of answers, counted from when it was set, after which the connection is closed.
+        always_cuts_after: the same of every connection, until it is None again.
+        says_instead: what is answered to everything.
         resets: whether the next answer is a reset of the connection instead.
         bytes_per_s: of answers; None is as fast as it goes.
         fails_call: the number of the call (piece of bytes from a client, counted in `calls`) that is refused.
@@ -40,6 +42,8 @@ class Proxy:
     latency_s: float = 0.0
     is_silent: bool = False
     cuts_reply_after: int | None = None
+    always_cuts_after: int | None = None
+    says_instead: bytes | None = None
     resets: bool = False
     bytes_per_s: float | None = None
     fails_call: int = 0
@@ -92,6 +96,7 @@ class Proxy:
 
     async def _answer(self, server_reader, writer, lost) -> None:
         while data := await server_reader.read(_CHUNK):
+            data = data if self.says_instead is None else self.says_instead
             if self.latency_s:
                 await asyncio.sleep(self.latency_s)
             if lost.is_set():
@@ -100,16 +105,35 @@ class Proxy:
                 self.resets = False
                 reset(writer)
                 return
-            if self.cuts_reply_after is not None:
-                left, self.cuts_reply_after = self.cuts_reply_after, max(0, self.cuts_reply_after - len(data))
-                if len(data) > left:
-                    self.cuts_reply_after = None
-                    writer.write(data[:left])
-                    await writer.drain()
-                    return
+            if self._cuts(data):
+                writer.write(data[: self._left(data)])
+                await writer.drain()
+                return
             if self.is_silent:
                 continue
             await self._send(writer, data)
+
+    def _cuts(self, data) -> bool:
+        """Whether this piece of an answer is cut; counts down otherwise."""
+        if self.always_cuts_after is not None:
+            return True
+        if self.cuts_reply_after is None:
+            return False
+        if len(data) > self.cuts_reply_after:
+            return True
+        self.cuts_reply_after -= len(data)
+        return False
+
+    def _left(self, data) -> int:
+        if self.always_cuts_after is not None:
+            return min(self.always_cuts_after, len(data) - 1)
+        left, self.cuts_reply_after = self.cuts_reply_after, None
+        return left
+
+    def close_all(self) -> None:
+        """Close all connections, as a server does that was idle for too long."""
+        for writer in list(self.writers):
+            writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     async def _send(self, writer, data) -> None:
         if self.bytes_per_s is None:

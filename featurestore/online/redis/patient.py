@@ -28,6 +28,7 @@ REQUESTS_UNDER_WAY = 10
 """What a server works on while the next requests are packed; answers are small, so nothing can jam."""
 _ASKING = pack("ASKING")
 _SCRIPT_LOADS = 3
+"""In a row, after which a server that has loaded the script and does not know it is given up."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.25
 
 
@@ -216,6 +217,7 @@ class _Share:
         refused = next((answer for answer in answers if isinstance(answer, ServerError)), None)
         slot = self._job.requests[place].slot
         if refused is None:
+            self._loads = 0
             if slot not in self._held_slots:  # else what comes before it in the order is still to be done
                 wanted = answers[place in self._job.asked :]
                 self._job.answers[place] = wanted[0] if len(wanted) == 1 else wanted

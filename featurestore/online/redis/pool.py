@@ -104,12 +104,22 @@ class Pool:
             turn = threading.Lock()
             turn.acquire()
             self._row.append(turn)
-        if turn.acquire(timeout=self._wait_s):
-            return
+        try:
+            has_place = turn.acquire(timeout=self._wait_s)
+        except BaseException:
+            if not self._leave_row(turn):
+                self._return_place()
+            raise
+        if not has_place and self._leave_row(turn):
+            raise BusyError(f"all {self._size} connections are in use")
+
+    def _leave_row(self, turn: threading.Lock) -> bool:
+        """Say whether it was still in the row: else a place was given to it just now."""
         with self._lock:
-            if turn in self._row:
-                self._row.remove(turn)
-                raise BusyError(f"all {self._size} connections are in use")
+            if turn not in self._row:
+                return False
+            self._row.remove(turn)
+            return True
 
     def _return_place(self) -> None:
         with self._lock:
