@@ -155,11 +155,11 @@ class RedisStore:
         return self._note_prefix + name.encode()
 
     def _script(self, script: str, key: bytes, *words: Word, is_repeatable: bool = True) -> Answer:
-        asked = request(self._servers.slot(key), "EVAL", script, 1, key, *words)
+        asked = request(self._servers.slot(key), key, "EVAL", script, 1, key, *words)
         return run(self._servers, [asked], timeout_s=self._write_timeout_s, is_repeatable=is_repeatable)[0]
 
     def _ask(self, key: bytes, command: str, *words: Word, timeout_s: float | None = None) -> Answer:
-        asked = request(self._servers.slot(key), command, key, *words)
+        asked = request(self._servers.slot(key), key, command, key, *words)
         return run(self._servers, [asked], timeout_s=timeout_s or self._write_timeout_s)[0]
 
     @contextmanager

@@ -70,7 +70,7 @@ def delete(servers: Servers, keys: Sequence[bytes], *, timeout_s: float) -> int:
 
 
 def _unlinks(slot: int, keys: Sequence[bytes]) -> list[Request]:
-    return [request(slot, "UNLINK", key) for key in keys]
+    return [request(slot, key, "UNLINK", key) for key in keys]
 
 
 def _by_slot(servers: Servers, keys: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:
