@@ -33,8 +33,19 @@ def broken(valkey):  # noqa: F811
 
 @pytest.fixture
 def store(broken):
-    made = opened(broken.uri)
+    """With time enough for a busy machine."""
+    made = opened(f"{broken.uri}?read_timeout=3&connect_timeout=3")
     assert number_in(made.read([key(1)])[0]) == 1
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def quick(broken):
+    """With the default time limits, and no breaker."""
+    made = opened(f"{broken.uri}?breaker_failures=0")
+    with contextlib.suppress(OnlineStoreError):
+        made.read([key(1)])
     yield made
     made.close()
 
@@ -48,6 +59,16 @@ def ask(store, how):
     keys = [key(number) for number in range(ROWS)]
     found = store.read(keys) if how == "read" else asyncio.run(warm(store, keys))
     return [number_in(row) for row in found]
+
+
+def ask_until_answered(store, how):
+    """Wrong answers are not tried again, only errors: the machine may be busy."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            return ask(store, how)
+        except OnlineStoreError:
+            assert time.monotonic() < until
 
 
 async def warm(store, keys):
@@ -86,37 +107,36 @@ def test_a_connection_that_is_reset_is_made_again(broken, store, how):
 
 
 @HOW
-def test_a_server_that_never_answers_is_given_up_within_200_ms(broken, store, how):
+def test_a_server_that_never_answers_is_given_up_within_200_ms(broken, quick, how):
     broken.is_silent = True
     took = []
     for _ in range(3):
         before = time.perf_counter()
         with pytest.raises(OnlineStoreError, match=r"no (answer|connection) in time"):
-            store.read([key(1)]) if how == "read" else asyncio.run(store.aread([key(1)]))
+            quick.read([key(1)]) if how == "read" else asyncio.run(quick.aread([key(1)]))
         took.append(time.perf_counter() - before)
     assert min(took) < 0.2
     broken.is_silent = False
-    assert ask(store, how) == list(range(ROWS))
+    assert ask_until_answered(quick, how) == list(range(ROWS))
 
 
 @HOW
-def test_answers_that_come_late_are_waited_for_as_long_as_was_said(broken, store, how):
-    broken.latency_s = 0.02
-    assert ask(store, how) == list(range(ROWS))
+def test_answers_that_come_late_are_waited_for_as_long_as_was_said(broken, store, quick, how):
     broken.latency_s = 0.12
+    assert ask(store, how) == list(range(ROWS))
     with pytest.raises(OnlineStoreError, match=r"no (answer|connection) in time"):
-        ask(store, how)
+        ask(quick, how)
     broken.latency_s = 0.0
     time.sleep(0.2)
-    assert ask(store, how) == list(range(ROWS))
+    assert ask_until_answered(quick, how) == list(range(ROWS)), "none is taken for that of another question"
 
 
-def test_an_answer_that_trickles_in_has_no_more_time_than_another(broken, store):
+def test_an_answer_that_trickles_in_has_no_more_time_than_another(broken, quick):
     """Every piece of it comes soon enough; all of it would take a second."""
     broken.bytes_per_s = 1_500
     before = time.perf_counter()
     with pytest.raises(OnlineStoreError, match=r"no (answer|connection) in time"):
-        ask(store, "read")
+        ask(quick, "read")
     assert time.perf_counter() - before < 0.4
 
 
@@ -158,7 +178,7 @@ def test_whichever_call_fails_nothing_is_wrong_and_a_rerun_finishes(broken, valk
     for number in range(1, 60):
         valkey.empty()
         broken.calls, broken.fails_call, broken.fails = 0, number, moment
-        store = opened(f"{broken.uri}?read_timeout=2")
+        store = opened(f"{broken.uri}?read_timeout=3&connect_timeout=3")
         failed = 0
         for _ in range(2):
             try:

@@ -114,7 +114,12 @@ class Cluster:
     def close(self) -> None:
         """Close all connections."""
         for node in list(self._nodes.values()):
-            node.close()
+            node.forget()
+
+    def abandon(self) -> None:
+        """Close inherited links."""
+        for node in self._nodes.values():
+            node.abandon()
 
     def _is_loaded_from(self, endpoint: Endpoint, problems: list[str]) -> bool:
         """Ask one server; what it says counts only if every slot has a master."""
@@ -148,7 +153,7 @@ class Cluster:
                 endpoint.name,
                 functools.partial(self._connect, endpoint),
                 functools.partial(self._aconnect, endpoint),
-                self._address.limits,
+                limits=self._address.limits,
             )
             node = self._nodes.setdefault(endpoint.name, made)
         return node

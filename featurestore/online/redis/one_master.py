@@ -29,7 +29,9 @@ class OneMaster:
         self.has_slots = False
         self.attempt_s = FAILOVER_ATTEMPT_S if self.survive_failover else address.limits.write_timeout_s
         self._sentinels = list(address.endpoints) if self.survive_failover else []
-        self._node = Node(address.place, self._connect, self._aconnect, address.limits)
+        self._node = Node(
+            address.place, self._connect, self._aconnect, limits=address.limits, moves=self.survive_failover
+        )
 
     def slot(self, key: bytes) -> int:  # noqa: ARG002 -- one server has all keys
         """Return 0."""
@@ -62,7 +64,11 @@ class OneMaster:
 
     def close(self) -> None:
         """Close all connections."""
-        self._node.close()
+        self._node.forget()
+
+    def abandon(self) -> None:
+        """Close inherited links."""
+        self._node.abandon()
 
     def _values(self, answer: Answer) -> list[bytes | None]:
         if isinstance(answer, ServerError):

@@ -1,12 +1,10 @@
 """A bounded pool of links to one server; who finds none free waits in a row.
 
-The rule: a link that another process made is closed, never used; after a broken one all idle ones are, since what
-broke it broke them too.
+The rule: after a link that broke all idle ones are closed, since what broke it broke them too.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -27,14 +25,18 @@ class Pool:
         connect: makes a link; raises NotConnectedError or ServerError.
         size: how many there may be.
         wait_s: how long to wait for one.
+        moves: whether another server may have taken its place: then a link that gives no answer is a broken one.
     """
 
-    def __init__(self, connect: Callable[[], Link], *, size: int, wait_s: float) -> None:
+    def __init__(self, connect: Callable[[], Link], *, size: int, wait_s: float, moves: bool) -> None:
         self._connect = connect
         self._size = size
         self._wait_s = wait_s
+        self._moves = moves
         self._idle: list[Link] = []
-        self._start_anew()
+        self._lock = threading.Lock()
+        self._row: deque[threading.Lock] = deque()
+        self._free = size
 
     @contextmanager
     def link(self, *, is_checked: bool = False) -> Iterator[Link]:
@@ -58,8 +60,6 @@ class Pool:
             BusyError: none became free in time.
             NotConnectedError, ServerError: none could be made.
         """
-        if self._process != os.getpid():
-            self._start_anew()
         self._take_place()
         try:
             while (link := self._pop()) is not None:
@@ -79,7 +79,7 @@ class Pool:
     def drop(self, link: Link, problem: BaseException) -> None:
         """Close a link that must not be used again, and all idle ones if it broke."""
         link.close()
-        if isinstance(problem, LinkError) and not isinstance(problem, LinkTimeoutError):
+        if isinstance(problem, LinkError) and (self._moves or not isinstance(problem, LinkTimeoutError)):
             self.close()
         self._return_place()
 
@@ -127,11 +127,3 @@ class Pool:
                 self._row.popleft().release()
             else:
                 self._free += 1
-
-    def _start_anew(self) -> None:
-        """Forget links and locks of the process that we were forked from; closing its sockets here harms nobody."""
-        self._process = os.getpid()
-        self.close()
-        self._lock = threading.Lock()
-        self._row: deque[threading.Lock] = deque()
-        self._free = self._size

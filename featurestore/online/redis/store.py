@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from featurestore.online.redis.replies import LinkError, ServerError, explain
 from featurestore.online.redis.requests import request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from featurestore.online.protocol import RowBatch
     from featurestore.online.redis.resp import Answer, Word
@@ -25,18 +26,28 @@ NOTE_TIMEOUT_S = 1.0
 
 
 class RedisStore:
-    """See `online.protocol.OnlineStore`; connects on first use, may be shared by threads, event loops and forks."""
+    """See `online.protocol.OnlineStore`; connects on first use, may be shared by threads and event loops.
 
-    def __init__(self, address: RedisAddress, servers: Servers, *, project: str) -> None:
+    A forked child starts anew: a connection of its parent is never used.
+
+    Args:
+        address: of the store.
+        reach: makes its servers, connections and all.
+        project: whose rows and notes.
+    """
+
+    def __init__(self, address: RedisAddress, reach: Callable[[RedisAddress], Servers], *, project: str) -> None:
         self._address = address
-        self._servers = servers
+        self._reach = reach
+        self._reached = reach(address)
+        self._process = os.getpid()
         self._project_keys = f"fs:{escape_name(project)}:"
         self._note_prefix = f"{self._project_keys}_note:".encode()
         self._lease_prefix = f"{self._project_keys}_lease:".encode()
         self._size_prefix = f"{self._project_keys}_size:".encode()
         self._write_timeout_s = address.limits.write_timeout_s
         patient_s = max(NOTE_TIMEOUT_S, address.limits.read_timeout_s)
-        self._note_timeout_s = self._write_timeout_s if servers.survive_failover else patient_s
+        self._note_timeout_s = self._write_timeout_s if self._reached.survive_failover else patient_s
 
     def read(self, keys: Sequence[bytes], notes: Sequence[str] = ()) -> list[bytes | None]:
         """Read rows in the order of `keys`, then notes, each distinct key once, with one MGET per server."""
@@ -150,6 +161,14 @@ class RedisStore:
     def close(self) -> None:
         """Close all connections."""
         self._servers.close()
+
+    @property
+    def _servers(self) -> Servers:
+        if self._process != os.getpid():
+            inherited, self._reached = self._reached, self._reach(self._address)
+            self._process = os.getpid()
+            inherited.abandon()
+        return self._reached
 
     def _note(self, name: str) -> bytes:
         return self._note_prefix + name.encode()
