@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import ipaddress
 import re
 import ssl
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -148,7 +148,7 @@ def test_sentinels_may_ask_for_a_login_of_their_own(tmp_path):
         look_up_all(store)
         store.close()
         store = opened(f"redis+sentinel://shop_writer:WRITER_PASSWORD@{place}?{WAIT}&write_timeout=0.3")
-        with pytest.raises(OnlineStoreError, match="no Sentinel names the master: .*NOAUTH") as problem:
+        with pytest.raises(OnlineStoreError, match=r"no Sentinel names the master: .*NOAUTH") as problem:
             store.read([key(1)])
         assert "PASSWORD" not in str(problem.value)
     finally:
@@ -211,7 +211,7 @@ def test_a_cluster_and_a_single_server_are_not_taken_for_each_other(server, tmp_
         node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 1)
         node.ask("CLUSTER", "BUMPEPOCH")
         store = opened(f"redis://{node.place}?{WAIT}&write_timeout=0.3")
-        with pytest.raises(OnlineStoreError, match="slots that no node serves|is a node of a Redis Cluster"):
+        with pytest.raises(OnlineStoreError, match=r"slots that no node serves|is a node of a Redis Cluster"):
             store.read([key(1)])
     finally:
         node.stop()
@@ -243,12 +243,12 @@ def certificates(tmp_path_factory):
 
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "featurestore tests")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.now(timezone.utc)
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
