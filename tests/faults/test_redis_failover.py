@@ -136,6 +136,38 @@ def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_m
     store.close()
 
 
+@pytest.mark.parametrize("how", ["read", "aread"])
+def test_lookups_find_the_new_master_by_themselves_soon_after_it_took_over(servers, how):
+    """Also with many idle connections to the one that hangs, and with the breaker open."""
+    store = opened(servers.uri)
+    keys = [key(number) for number in range(KEYS)]
+    store.write(batch(*[(each, 1, 1, NONE) for each in keys]))
+    threads = [threading.Thread(target=lambda: [store.read(keys) for _ in range(5)]) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    async def until_answered():
+        assert (await store.aread(keys))[7] is not None
+        hung.pause()
+        before = time.monotonic()
+        while time.monotonic() < before + 20:
+            try:
+                found = store.read(keys) if how == "read" else await store.aread(keys)
+            except OnlineStoreError:
+                await asyncio.sleep(0.02)
+                continue
+            return found, time.monotonic() - before
+        raise AssertionError("no answer")
+
+    hung = servers.master_of(key(1)) if hasattr(servers, "master_of") else servers.master()
+    found, took = asyncio.run(until_answered())
+    assert [number_in(row) for row in found] == [1] * KEYS
+    assert took < 10
+    store.close()
+
+
 def test_slots_move_while_rows_are_written_and_read_and_nobody_notices(cluster):
     source, target = cluster.masters()[:2]
     slots = sorted(slot for slot in {slot_of(key(number)) for number in range(KEYS)} if owner(cluster, slot) is source)
