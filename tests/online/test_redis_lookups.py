@@ -242,6 +242,22 @@ def test_lookups_of_an_event_loop_share_one_connection_and_each_gets_its_answer(
     store.close()
 
 
+def test_uvloop_is_an_event_loop_too(uri):
+    uvloop = pytest.importorskip("uvloop")
+    store = opened(uri)
+    store.write(batch(*[(key(number), number, 1, NONE) for number in range(100)]))
+
+    async def many():
+        return await asyncio.gather(*[store.aread([key(number)]) for number in range(100)])
+
+    for _ in range(2):
+        loop = uvloop.new_event_loop()
+        answers = loop.run_until_complete(many())
+        loop.close()
+        assert [number_in(row) for (row,) in answers] == list(range(100))
+    store.close()
+
+
 def test_two_event_loops_in_two_threads_have_a_connection_each(uri):
     store = opened(uri)
     store.write(batch(*[(key(number), number, 1, NONE) for number in range(100)]))
