@@ -86,8 +86,8 @@ def test_a_hung_server_costs_a_lookup_at_most_200_ms_and_then_microseconds(fille
         assert f"127.0.0.1:{own_server.port} cannot be used: no " in seconds_of(lambda: filled.read([key(1)]))[1]
     assert fastest_of(lambda: filled.read([key(1)])) < 0.005, "the breaker is open"
     _, said = seconds_of(lambda: filled.read([key(1)]))
-    assert "does not answer: the last 5 lookups failed, so none was sent since 20" in said
-    assert " UTC but one try every 1 s\n  -> is the server running" in said
+    assert "does not answer: the last 5 tries failed, so none was made since 20" in said
+    assert " UTC but one every 1 s\n  -> is the server running" in said
 
 
 def test_one_lookup_tries_again_when_the_pause_is_over_and_lets_the_others_through(filled, own_server):
@@ -111,7 +111,7 @@ def test_the_breaker_can_be_shut_off_and_set(own_server):
     store.close()
     store = opened(f"{own_server.uri}?breaker_failures=1&breaker_pause=60&connect_timeout=0.01")
     seconds_of(lambda: store.read([key(1)]))
-    assert "the last 1 lookups failed" in seconds_of(lambda: store.read([key(1)]))[1]
+    assert "the last 1 tries failed" in seconds_of(lambda: store.read([key(1)]))[1]
     store.close()
 
 
