@@ -36,13 +36,16 @@ class SyncLease:
         view: the view's reference.
         wait_s: how long to wait for another sync of the view to end.
         lease_s: how long the lease outlives this process if it dies.
+
+    Attributes:
+        owner: names this process.
     """
 
     def __init__(self, store: OnlineStore, view: str, *, wait_s: float = 0.0, lease_s: float = LEASE_S) -> None:
         self._store = store
         self._view = view
         self._name = f"sync:{view}"
-        self._owner = _me()
+        self.owner = _me()
         self._wait_s = wait_s
         self._lease_s = lease_s
         self._held_until = 0.0
@@ -53,7 +56,7 @@ class SyncLease:
     def __enter__(self) -> Self:
         """Take the lease. Raises OperationError if another sync has it."""
         until = time.monotonic() + self._wait_s
-        while (holder := self._take()) != self._owner:
+        while (holder := self._take()) != self.owner:
             if _is_gone(holder):
                 self._store.end_lease(self._name, holder)
             elif time.monotonic() >= until:
@@ -73,7 +76,7 @@ class SyncLease:
         self._ended.set()
         self._thread.join()
         with suppress(OnlineStoreError):
-            self._store.end_lease(self._name, self._owner)
+            self._store.end_lease(self._name, self.owner)
 
     def check(self) -> None:
         """Raise OperationError if the lease was lost: this process slept, or the store was away, for too long."""
@@ -86,8 +89,8 @@ class SyncLease:
 
     def _take(self) -> str:
         asked = time.monotonic()
-        holder = self._store.take_lease(self._name, self._owner, self._lease_s)
-        if holder == self._owner:
+        holder = self._store.take_lease(self._name, self.owner, self._lease_s)
+        if holder == self.owner:
             self._held_until = asked + self._lease_s
         return holder
 
@@ -95,7 +98,7 @@ class SyncLease:
         while not self._ended.wait(self._lease_s / _PROLONGED_PER_LEASE):
             with suppress(OnlineStoreError):
                 holder = self._take()
-                if holder != self._owner:
+                if holder != self.owner:
                     self._lost_to = holder
                     return
 

@@ -69,6 +69,7 @@ def test_materialize_as_json(fresh):
         "rows_read": 3,
         "rows_written": 3,
         "rows_skipped": 0,
+        "rows_removed": 0,
         "watermark": "2026-06-05T10:00:00Z",
     }
 
