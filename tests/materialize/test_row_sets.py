@@ -9,7 +9,7 @@ import pytest
 
 from featurestore.definitions.durations import HOUR
 from featurestore.definitions.views import Column
-from featurestore.errors import OperationError, UsageError
+from featurestore.errors import OnlineStoreError, OperationError, UsageError
 from featurestore.materialize import row_sets
 from featurestore.online.codec import HEADER_CELLS, RowDecoder
 from featurestore.online.keys import integer_key, key_prefix
@@ -132,3 +132,24 @@ def test_two_syncs_that_both_lost_sight_of_the_lease_do_not_undo_each_other(shop
     with pytest.raises(OperationError, match="was changed by something else during the sync"):
         shop.sync(full=True, on_rows=meddle)
     assert parse_state(shop.store.read_note(state_note(ORDERS))).sets == ()
+
+
+def test_a_store_that_is_emptied_during_a_sync_is_an_error_and_the_watermark_stays(shop):
+    """O8: rows that were written before are gone, so nobody may believe that they are there."""
+
+    def empty(rows):
+        shop.store.swap_note("generation", shop.store.read_note("generation"), None)
+
+    with pytest.raises(OnlineStoreError, match="was emptied while rows were written to it"):
+        shop.sync(on_rows=empty)
+    assert read_state(shop.store, ORDERS).watermark is None
+    assert shop.sync().mode == "full"
+
+
+def test_a_sync_that_finds_nothing_new_says_when_it_looked(shop):
+    shop.sync()
+    before = read_state(shop.store, ORDERS).watermark
+    shop.sync()
+    after = read_state(shop.store, ORDERS).watermark
+    assert after.synced_at > before.synced_at
+    assert after.event_time == before.event_time
