@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEASE_S = 30.0
 _PROLONGED_PER_LEASE = 4
 _LOOK_AGAIN_S = 0.5
+_TRIES = 2
 
 
 class SyncLease:
@@ -75,8 +76,7 @@ class SyncLease:
         """Give the lease back; where the store cannot be reached it ends by itself."""
         self._ended.set()
         self._thread.join()
-        with suppress(OnlineStoreError):
-            self._store.end_lease(self._name, self.owner)
+        self._give_back()
 
     def check(self) -> None:
         """Raise OperationError if the lease was lost: this process slept, or the store was away, for too long."""
@@ -87,9 +87,20 @@ class SyncLease:
                 hint="run it again: rows that landed are whole",
             )
 
+    def _give_back(self) -> None:
+        for _ in range(_TRIES):
+            with suppress(OnlineStoreError):
+                self._store.end_lease(self._name, self.owner)
+                return
+
     def _take(self) -> str:
         asked = time.monotonic()
-        holder = self._store.take_lease(self._name, self.owner, self._lease_s)
+        try:
+            holder = self._store.take_lease(self._name, self.owner, self._lease_s)
+        except OnlineStoreError:
+            if not self._held_until:
+                self._give_back()  # it may have been taken all the same
+            raise
         if holder == self.owner:
             self._held_until = asked + self._lease_s
         return holder
