@@ -28,8 +28,8 @@ _NULL = 0xC0
 _FALSE = 0xC2
 _FLOAT = np.dtype([("mark", "u1"), ("number", ">f8")])
 _FLOAT_MARK = 0xCB
-_REST = {2: "u1", 3: ">u2", 5: ">u4", 9: ">u8"}
-"""How many bytes a mark and the number after it take, and the type of that number; in one byte the mark is both."""
+_REST = {1 + rest: np.dtype([("mark", "u1"), ("rest", f">u{rest}")]) for rest in (1, 2, 4, 8)}
+"""A mark and the number after it, by how many bytes they take; in one byte the mark is both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +44,28 @@ class _Form:
 
     least: int
     bounds: tuple[tuple[int, int], ...]
-    marks: dict[int, int]
+    marks: Bytes
+
+
+def _by_width(marks: dict[int, int]) -> Bytes:
+    table = np.zeros(10, np.uint8)
+    table[list(marks)] = list(marks.values())
+    return table
 
 
 _POSITIVE = _Form(
     least=1,
     bounds=((127, 1), (0xFF, 1), (0xFFFF, 2), (0xFFFF_FFFF, 4)),
-    marks={1: 0, 2: 0xCC, 3: 0xCD, 5: 0xCE, 9: 0xCF},
+    marks=_by_width({1: 0, 2: 0xCC, 3: 0xCD, 5: 0xCE, 9: 0xCF}),
 )
 _NEGATIVE = _Form(
     least=1,
     bounds=((-32, 1), (-(2**7), 1), (-(2**15), 2), (-(2**31), 4)),
-    marks={1: 0, 2: 0xD0, 3: 0xD1, 5: 0xD2, 9: 0xD3},
+    marks=_by_width({1: 0, 2: 0xD0, 3: 0xD1, 5: 0xD2, 9: 0xD3}),
 )
-_TEXT = _Form(least=1, bounds=((31, 1), (0xFF, 1), (0xFFFF, 2)), marks={1: 0xA0, 2: 0xD9, 3: 0xDA, 5: 0xDB})
-_BINARY = _Form(least=2, bounds=((0xFF, 1), (0xFFFF, 2)), marks={2: 0xC4, 3: 0xC5, 5: 0xC6})
-_LIST = _Form(least=1, bounds=((15, 2), (0xFFFF, 2)), marks={1: 0x90, 3: 0xDC, 5: 0xDD})
+_TEXT = _Form(least=1, bounds=((31, 1), (0xFF, 1), (0xFFFF, 2)), marks=_by_width({1: 0xA0, 2: 0xD9, 3: 0xDA, 5: 0xDB}))
+_BINARY = _Form(least=2, bounds=((0xFF, 1), (0xFFFF, 2)), marks=_by_width({2: 0xC4, 3: 0xC5, 5: 0xC6}))
+_LIST = _Form(least=1, bounds=((15, 2), (0xFFFF, 2)), marks=_by_width({1: 0x90, 3: 0xDC, 5: 0xDD}))
 
 
 def column_pieces(array: pa.Array, column: Column) -> list[Piece]:
@@ -149,9 +155,9 @@ def _integers(values: npt.NDArray[np.integer], valid: Valid) -> Block:
     for bound, more in _NEGATIVE.bounds:
         if low < bound:
             widths += (values < bound) * np.uint8(more)
-    marks = _marks(_POSITIVE)[widths]
+    marks = _POSITIVE.marks[widths]
     if low < _NEGATIVE.bounds[0][0]:
-        marks = np.where(values < 0, _marks(_NEGATIVE)[widths], marks)
+        marks = np.where(values < 0, _NEGATIVE.marks[widths], marks)
     return _numbers(values, widths, marks, valid)
 
 
@@ -161,7 +167,7 @@ def _lengths(lengths: Numbers, form: _Form, valid: Valid) -> Block:
     for bound, more in form.bounds:
         if longest > bound:
             widths += (lengths > bound) * np.uint8(more)
-    return _numbers(lengths, widths, _marks(form)[widths], valid)
+    return _numbers(lengths, widths, form.marks[widths], valid)
 
 
 def _numbers(values: npt.NDArray[np.integer], widths: Bytes, marks: Bytes, valid: Valid) -> Block:
@@ -172,16 +178,10 @@ def _numbers(values: npt.NDArray[np.integer], widths: Bytes, marks: Bytes, valid
     room = int(widths.max(initial=1))
     if room == 1:
         return Block(cells=marks.reshape(-1, 1))
-    cells = np.empty(len(values), [("mark", "u1"), ("rest", _REST[room])])
+    cells = np.empty(len(values), _REST[room])
     cells["mark"] = marks
     cells["rest"] = values.astype(np.uint64) << (np.uint64(8) * (room - widths))
     return Block(cells=_as_bytes(cells), widths=None if widths.min() == room else widths.astype(np.int64))
-
-
-def _marks(form: _Form) -> Bytes:
-    table = np.zeros(max(form.marks) + 1, np.uint8)
-    table[list(form.marks)] = list(form.marks.values())
-    return table
 
 
 def _as_bytes(cells: npt.NDArray[np.void]) -> Bytes:

@@ -114,16 +114,20 @@ class RowEncoder:
         return batch.filter(keep)
 
     def _column(self, batch: pa.RecordBatch, column: Column) -> pa.Array:
-        names = batch.schema.names
-        found = [name for name in names if name == column.name]
-        found = found or [name for name in names if name.casefold() == column.name.casefold()]
+        place = batch.schema.get_field_index(column.name)
+        return batch.column(place if place >= 0 else self._place(batch.schema.names, column))
+
+    def _place(self, names: list[str], column: Column) -> int:
+        """Find a column whose name the warehouse wrote in another case, or twice."""
+        found = [place for place, name in enumerate(names) if name == column.name]
+        found = found or [place for place, name in enumerate(names) if name.casefold() == column.name.casefold()]
         if len(found) != 1:
             raise UsageError(
                 f"{'no' if not found else 'more than one'} column '{column.name}' in the rows to sync",
                 where=f"feature view {self._view.reference}",
                 hint=did_you_mean(column.name, names),
             )
-        return batch.column(names.index(found[0]))
+        return found[0]
 
     def _created(self, batch: pa.RecordBatch) -> pa.Array:
         column = self._view.created_at

@@ -52,14 +52,22 @@ def entity_keys(prefix: bytes, rows: int, arrays: Sequence[pa.Array], columns: S
 def _key_texts(array: pa.Array, column: Column) -> pa.Array:
     with refused_unless_declared(array, column):
         cells = scalar_cells(array, column.type)
-        if cells is not None and column.type in _TEXT_IS_ARROWS:
-            return cells.cast(pa.large_string())
-    values = object_cells(array, column.type) if cells is None else cells.to_pylist()
-    if column.type in {"timestamp", "timestamptz"}:
-        values = [instant(us) for us in values]
-    elif column.type in {"date", "time"}:
-        values = cells.cast(pa.date32() if column.type == "date" else pa.time64("us")).to_pylist()
+    if cells is None:
+        values = object_cells(array, column.type)
+    elif column.type in _TEXT_IS_ARROWS:
+        return cells.cast(pa.large_string())
+    else:
+        values = _values(cells, column.type)
     return pa.array([key_text(value, column) for value in values], pa.large_string())
+
+
+def _values(cells: pa.Array, value_type: str) -> list[object]:
+    """What Python calls the values of these cells."""
+    if value_type in {"timestamp", "timestamptz"}:
+        return [instant(us) for us in cells.to_pylist()]
+    if value_type in {"date", "time"}:
+        cells = cells.cast(pa.date32() if value_type == "date" else pa.time64("us"))
+    return list(cells.to_pylist())
 
 
 def _escaped(texts: pa.Array) -> pa.Array:

@@ -68,7 +68,8 @@ def join(head: Bytes, pieces: Sequence[Piece]) -> pa.Array:
     ends = np.zeros(rows + 1, np.int64)
     np.cumsum(_total_widths(rows, room, exact), out=ends[1:])
     size = int(ends[-1])
-    out = np.empty(size + room, np.uint8)
+    buffer = pa.allocate_buffer(size + room)
+    out = np.frombuffer(buffer, np.uint8)
     at = ends[:-1] + room
     for piece in exact:
         if isinstance(piece, Block):
@@ -77,7 +78,7 @@ def join(head: Bytes, pieces: Sequence[Piece]) -> pa.Array:
             _write_slices(out, at, piece)
         at += _widths(piece)
     _write_lines(out, ends[:-1], head)
-    return pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(ends), pa.py_buffer(out[:size])])
+    return pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(ends), buffer.slice(0, size)])
 
 
 def slices_of(array: pa.Array) -> Slices:
@@ -91,8 +92,8 @@ def slices_of(array: pa.Array) -> Slices:
         return Slices(data=np.zeros(0, np.uint8), starts=np.zeros(0, np.int64), widths=np.zeros(0, np.int64))
     is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     _, offsets, data = array.buffers()
-    ends = np.frombuffer(offsets, np.int64 if is_large else np.int32)[array.offset : array.offset + rows + 1]
-    ends = ends.astype(np.int64, copy=False)
+    written = np.frombuffer(offsets, np.int64 if is_large else np.int32)
+    ends: Numbers = written[array.offset : array.offset + rows + 1].astype(np.int64, copy=False)
     widths = np.diff(ends)
     if array.null_count:
         widths *= array.is_valid().to_numpy(zero_copy_only=False)
