@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from featurestore.online.cells import is_list_of_known, list_cells, object_cells, refused_unless_declared, scalar_cells
-from featurestore.online.pieces import Block, Slices, join, lines, slices_of
+from featurestore.online.pieces import Block, Slices, empty, join, lines, slices_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -136,12 +136,12 @@ def _booleans(values: npt.NDArray[np.bool_], valid: Valid) -> Block:
 
 
 def _floats(values: npt.NDArray[np.floating], valid: Valid) -> Block:
-    cells = np.empty(len(values), _FLOAT)
+    cells = empty(len(values), _FLOAT)
     cells["mark"], cells["number"] = _FLOAT_MARK, values
     if valid is None:
         return Block(cells=_as_bytes(cells))
     cells["mark"][~valid] = _NULL
-    return Block(cells=_as_bytes(cells), widths=np.where(valid, 9, 1))
+    return Block(cells=_as_bytes(cells), widths=np.where(valid, np.uint8(9), np.uint8(1)))
 
 
 def _integers(values: npt.NDArray[np.integer], valid: Valid) -> Block:
@@ -178,10 +178,10 @@ def _numbers(values: npt.NDArray[np.integer], widths: Bytes, marks: Bytes, valid
     room = int(widths.max(initial=1))
     if room == 1:
         return Block(cells=marks.reshape(-1, 1))
-    cells = np.empty(len(values), _REST[room])
+    cells = empty(len(values), _REST[room])
     cells["mark"] = marks
-    cells["rest"] = values.astype(np.uint64) << (np.uint64(8) * (room - widths))
-    return Block(cells=_as_bytes(cells), widths=None if widths.min() == room else widths.astype(np.int64))
+    cells["rest"] = values.astype(f"u{room - 1}") << (8 * (room - widths))
+    return Block(cells=_as_bytes(cells), widths=None if widths.min() == room else widths)
 
 
 def _as_bytes(cells: npt.NDArray[np.void]) -> Bytes:

@@ -28,11 +28,11 @@ class Block:
 
     Attributes:
         cells: one line of equal room per row, contiguous; the piece stands at its left, the rest is of no meaning.
-        widths: how many bytes of each line are the piece; None when all of them.
+        widths: how many bytes of each line are the piece, at least one; None when all of them.
     """
 
     cells: Bytes
-    widths: Numbers | None = None
+    widths: Bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,11 @@ def slices_of(array: pa.Array) -> Slices:
     return Slices(data=found, starts=ends[:-1], widths=widths)
 
 
+def empty(rows: int, kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Take memory from Arrow, which keeps it for the next batch: fresh pages cost more than what is done with them."""
+    return np.frombuffer(pa.allocate_buffer(rows * kind.itemsize), kind)
+
+
 def lines(text: bytes, rows: int) -> Bytes:
     """Repeat the same bytes for every row."""
     return np.frombuffer(text * rows, np.uint8).reshape(rows, len(text))
@@ -114,10 +119,10 @@ def _spill(piece: Block) -> int:
 def _as_slices(block: Block) -> Slices:
     rows, room = block.cells.shape
     assert block.widths is not None
-    return Slices(data=block.cells.reshape(-1), starts=np.arange(rows, dtype=np.int64) * room, widths=block.widths)
+    return Slices(data=block.cells.reshape(-1), starts=np.arange(rows) * room, widths=block.widths.astype(np.int64))
 
 
-def _widths(piece: Piece) -> Numbers | int:
+def _widths(piece: Piece) -> Bytes | Numbers | int:
     if isinstance(piece, Block) and piece.widths is None:
         return int(piece.cells.shape[1])
     assert piece.widths is not None

@@ -178,7 +178,7 @@ def test_what_a_narrow_number_spills_never_stays():
 
 @pytest.mark.parametrize("room", range(10))
 def test_pieces_are_exact_behind_a_head_of_any_room(room):
-    numbers = Block(cells=np.arange(45, dtype=np.uint8).reshape(5, 9), widths=np.array([1, 9, 2, 5, 1]))
+    numbers = Block(cells=np.arange(45, dtype=np.uint8).reshape(5, 9), widths=np.array([1, 9, 2, 5, 1], np.uint8))
     joined = join(lines(b"h" * room, 5), [numbers, numbers]).to_pylist()
     wanted = [numbers.cells[row, :width].tobytes() for row, width in enumerate(numbers.widths)]
     assert joined == [b"h" * room + each * 2 for each in wanted]
