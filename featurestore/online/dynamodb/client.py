@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from featurestore.errors import OnlineStoreError, without_secrets
 
@@ -107,7 +108,7 @@ def call(do: Callable[[], T], *, within_s: float) -> T:
         except ClientError as problem:
             if code_of(problem) not in _THROTTLED or (tries and time.monotonic() > until):
                 raise
-        except HTTPClientError:
+        except (HTTPClientError, BotoConnectionError):
             if tries and time.monotonic() > until:
                 raise
         pause(tries)
@@ -137,7 +138,7 @@ def explained(address: DynamoAddress) -> Iterator[None]:
         raise _error(address, "needs a region", "add ?region=eu-central-1 to the URI, or set AWS_REGION") from problem
     except ClientError as problem:
         raise _refused(address, problem) from problem
-    except HTTPClientError as problem:
+    except (HTTPClientError, BotoConnectionError) as problem:
         said = without_secrets(str(problem)).splitlines()[0]
         raise _error(address, f"cannot be reached: {said}", "is the network up, and the region right?") from problem
     except (BotoCoreError, ValueError) as problem:  # ValueError: an endpoint that is no URL
