@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import Column, Feature, FeatureView
+from featurestore.errors import OnlineStoreError
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
 from featurestore.online.open import open_online_store
@@ -51,6 +53,25 @@ def sync(store, feature_view, *rows):
     write_layout(store, feature_view)
     arrow = pa.RecordBatch.from_pylist([{"at": NOON, **row} for row in rows])
     store.write(RowEncoder(feature_view, project="shop", keep_until_ms=FAR_FUTURE_MS).encode(arrow).rows)
+
+
+class Listening:
+    """A store that writes down what it was asked, and refuses what it is told to refuse; a test may change both."""
+
+    def __init__(self, store):
+        self.store = store
+        self.asked = []
+        self.refuses = lambda keys, notes: False
+
+    def read(self, keys, notes=()):
+        self.asked.append((list(keys), list(notes)))
+        if self.refuses(keys, notes):
+            raise OnlineStoreError("refused")
+        return self.store.read(keys, notes)
+
+    async def aread(self, keys, notes=()):
+        await asyncio.sleep(0)
+        return self.read(keys, notes)
 
 
 @pytest.fixture

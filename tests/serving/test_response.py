@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from featurestore.serving import FeatureColumn, OnlineResponse, connect
+from featurestore.serving import FeatureColumn, OnlineResponse, connect, ready_columns
 from tests.serving.conftest import NOON, project, sync, view
 
 NOON_US = 1_769_860_800_000_000
@@ -31,7 +31,7 @@ def response_of(value_type, *values):
         event_us=[None] * len(values),
     )
     feature = FeatureColumn(name="x", type=value_type, values=list(values), statuses=statuses, event_us=times)
-    return OnlineResponse(entity_columns=(entity,), feature_columns=(feature,), count=len(values))
+    return OnlineResponse(entities=ready_columns([entity]), features=ready_columns([feature]), count=len(values))
 
 
 def test_feasts_shape_is_feasts_shape(store):
@@ -111,7 +111,7 @@ def test_arrow_columns_have_the_declared_types(value_type, value, kind):
 
 def test_arrow_keeps_keys_that_were_given_in_another_type():
     column = FeatureColumn(name="id", type="int64", values=["1001"], statuses=["PRESENT"], event_us=[None])
-    response = OnlineResponse(entity_columns=(column,), feature_columns=(), count=1)
+    response = OnlineResponse(entities=ready_columns([column]), features=ready_columns([]), count=1)
     assert response.to_arrow().to_pydict() == {"id": ["1001"]}
 
 
