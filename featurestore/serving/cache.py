@@ -40,11 +40,16 @@ def make_cache(entries: int | None, seconds: float | None) -> RowCache | None:
 
 
 class RowCache:
-    """Rows by key; for threads, and for a process that forks: there is no lock, since each step is one of a dict."""
+    """Rows by key; for threads, and for a process that forks: there is no lock, since each step is one of a dict.
+
+    Attributes:
+        entries: how many rows are kept.
+        seconds: for how long.
+    """
 
     def __init__(self, *, entries: int, seconds: float) -> None:
-        self._entries = entries
-        self._seconds = seconds
+        self.entries = entries
+        self.seconds = seconds
         self._shelf: Shelf = OrderedDict()
 
     @property
@@ -58,7 +63,7 @@ class RowCache:
 
     def find(self, shelf: Shelf, keys: Iterable[bytes]) -> dict[bytes, Row | None]:
         """Return the rows that are there and young enough; None for a row that the store had not."""
-        oldest = time.monotonic() - self._seconds
+        oldest = time.monotonic() - self.seconds
         found: dict[bytes, Row | None] = {}
         for key in keys:
             kept = shelf.get(key)
@@ -79,7 +84,7 @@ class RowCache:
         for key, row in zip(keys, rows, strict=True):
             shelf[key] = (read_at, row)
             shelf.move_to_end(key)
-        while len(shelf) > self._entries:
+        while len(shelf) > self.entries:
             try:
                 shelf.popitem(last=False)
             except KeyError:
