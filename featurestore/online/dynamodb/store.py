@@ -53,6 +53,8 @@ _PASSED_OVER = {"Error": {"Code": "ThrottlingException", "Message": "some of the
 class DynamoStore:
     """See `online.protocol.OnlineStore`."""
 
+    keeps_key_order = False
+
     def __init__(self, address: DynamoAddress, *, project: str) -> None:
         self._address = address
         self._project = project

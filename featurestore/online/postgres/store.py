@@ -39,6 +39,8 @@ _KEYS_PER_STATEMENT = 10_000
 class PostgresStore:
     """See `online.protocol.OnlineStore`. Lookups have connections of their own, with their short timeouts."""
 
+    keeps_key_order = True
+
     def __init__(self, address: PostgresAddress, *, project: str) -> None:
         self._address = address
         self._project = project.encode()

@@ -27,6 +27,8 @@ NOTE_TIMEOUT_S = 1.0
 class RedisStore:
     """See `online.protocol.OnlineStore`; connects on first use, may be shared by threads, event loops and forks."""
 
+    keeps_key_order = False
+
     def __init__(self, address: RedisAddress, servers: Servers, *, project: str) -> None:
         self._address = address
         self._servers = servers

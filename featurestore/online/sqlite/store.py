@@ -49,6 +49,8 @@ _LAST = b"\xff" * 16
 class SqliteStore:
     """See `online.protocol.OnlineStore`."""
 
+    keeps_key_order = True
+
     def __init__(self, path: Path, *, project: str) -> None:
         self._file = SqliteFile(path)
         self._project = project
