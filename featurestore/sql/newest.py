@@ -100,7 +100,7 @@ def newest_query(
 
 
 def key_estimate_query(view: FeatureView, window: SyncWindow) -> str:
-    """Write DuckDB's SELECT of about how many keys the window has: one row, one column ``keys``; cheaper than a count."""
+    """Write DuckDB's SELECT of about how many keys the window has: one row, one column ``keys``."""
     target = dialect_named("duckdb")
     keys: list[exp.Expression] = [column(key.name, FROM_VIEW) for key in view.join_keys]
     keys = keys or [exp.Literal.number(1)]
