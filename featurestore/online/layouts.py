@@ -50,12 +50,11 @@ def read_layout(store: OnlineStore, view: FeatureView, fingerprint: int) -> tupl
 
 def ensure_generation(store: OnlineStore) -> str:
     """Return the store's generation, a random id; the first sync into an empty store writes it."""
-    found = read_generation(store)
-    if found is not None:
-        return found
     made = os.urandom(8).hex()
-    store.write_note(GENERATION, made.encode())
-    return made
+    found = read_generation(store)
+    if found is None and store.swap_note(GENERATION, None, made.encode()):
+        return made
+    return found or ensure_generation(store)  # another sync was first
 
 
 def read_generation(store: OnlineStore) -> str | None:
