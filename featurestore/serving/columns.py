@@ -34,7 +34,7 @@ class FeatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns that are made when they are asked for; each list is a new one.
+    """Columns that are made when they are asked for; each list of items is a new one.
 
     Attributes:
         outputs: where each column's items are.
