@@ -1,4 +1,4 @@
-"""The Postgres store against a real server: rights, timeouts, broken connections, deadlocks, kinds of tables, its URI."""
+"""The Postgres store against a real server: rights, timeouts, broken connections, deadlocks, tables, its URI."""
 
 from __future__ import annotations
 
