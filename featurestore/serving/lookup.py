@@ -62,7 +62,7 @@ def look_up(
             raise
         error = str(problem)
         rows = [[None] * len(each) for each in ends]
-    judged = [judge(use, found, now_us, asked[use.keys].spread) for use, found in zip(plan.uses, rows, strict=True)]
+    judged = [judge(use, asked[use.keys].spread(found), now_us) for use, found in zip(plan.uses, rows, strict=True)]
     given = JudgedRows(list(entities.columns.values()), None, [None] * entities.count)
     return OnlineResponse(
         entities=Columns(plan.entity_columns, [given]),
