@@ -60,18 +60,32 @@ class SyncWindow:
     after_created: datetime | None = None
 
 
-def newest_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckdb", limit: int | None = None) -> str:
+def newest_query(
+    view: FeatureView,
+    window: SyncWindow,
+    *,
+    dialect: str = "duckdb",
+    limit: int | None = None,
+    in_order: bool = True,
+) -> str:
     """Write the SELECT of each key's newest row in the window; with a limit, of the first keys only.
 
+    Args:
+        view: the definition.
+        window: which of its rows.
+        dialect: sqlglot's name of the warehouse.
+        limit: how many rows at most.
+        in_order: whether rows come in the order of their keys, since stores that keep rows by key take them faster so;
+            where many workers write, a sort over all of them is not worth its shuffle.
+
     Returns:
-        One SELECT. Rows: one per distinct tuple of join keys without NULLs, in their order, since stores that keep rows
-        by key take them faster so; one row in all for a view without entity.
+        One SELECT. Rows: one per distinct tuple of join keys without NULLs; one row in all for a view without entity.
         Columns, by their own names and types: the join keys, the event time, the created time if the view has one,
         then ``view.online_columns``.
     """
     target = dialect_named(dialect)
     query = _newest_valid(view, window, target) if view.valid_to is not None else _newest(view, window, target)
-    keys = [ascending(column(key.name)) for key in view.join_keys]
+    keys = [ascending(column(key.name)) for key in view.join_keys] if in_order else []
     ordered = query.order_by(*keys, copy=False) if keys else query
     return print_sql(ordered if limit is None else ordered.limit(limit, copy=False), target)
 

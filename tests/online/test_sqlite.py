@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from featurestore.errors import OnlineStoreError, UsageError
-from featurestore.online import sqlite as sqlite_store
 from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
+from featurestore.online.sqlite import file as sqlite_file
+from featurestore.online.sqlite import store as sqlite_store
 from tests.online.rows import batch, key, number_in
 
 NONE = NO_CREATED_TIME
@@ -68,7 +69,7 @@ def delete_all_in(folder):
 
 
 def test_a_locked_file_is_an_error_that_says_who_to_wait_for(store, file, monkeypatch):
-    monkeypatch.setattr(sqlite_store, "BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT_S", 0.01)
     store.write(batch((key(1), 1, 1, NONE)))
     connection = sqlite3.connect(file)
     connection.execute("BEGIN IMMEDIATE")
@@ -111,7 +112,7 @@ def test_expired_rows_leave_the_file_with_the_next_write(store, file):
 
 
 def test_an_expired_row_that_is_still_in_the_file_guards_nothing(store, monkeypatch):
-    monkeypatch.setattr(sqlite_store, "_PURGED_PER_WRITE", 0)
+    monkeypatch.setattr(sqlite_store, "PURGED_PER_WRITE", 0)
     store.write(batch((key(1), 1, 9, NONE), expires_ms=[1]))
     assert store.write(batch((key(1), 2, 3, NONE))) == 1
     assert number_in(store.read([key(1)])[0]) == 2
@@ -133,7 +134,7 @@ def test_memory_stores_share_rows_by_name():
         ("online.sqlite", "expected a scheme such as sqlite: or redis://"),
         ("sqlite:", "write sqlite:.featurestore/online.sqlite"),
         ("sqlit:x", "no online store backend 'sqlit' is installed\n  -> did you mean sqlite?"),
-        ("postgres://me:geheim@host/db", "no online store backend 'postgres' is installed"),
+        ("mysql://me:geheim@host/db", "no online store backend 'mysql' is installed"),
     ],
 )
 def test_a_uri_that_no_backend_reads(uri, said, tmp_path):

@@ -16,7 +16,7 @@ from featurestore.online.layouts import layout_note
 from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.serving import connect
-from tests.serving.conftest import DAY, NOON, US, project, sync, view
+from tests.serving.conftest import DAY, NOON, US, Listening, project, sync, view
 
 ORDERS = view()
 
@@ -204,21 +204,12 @@ def test_a_view_that_gained_a_validity_reads_older_rows_as_still_valid(ask, stor
 
 
 def test_the_description_of_a_layout_is_read_once(store):
-    class Counting:
-        notes = 0
-
-        def read(self, keys):
-            return store.read(keys)
-
-        def read_note(self, name):
-            Counting.notes += 1
-            return store.read_note(name)
-
+    listening = Listening(store)
     sync(store, view(features=(A,)), ROW, {**ROW, "customer_id": 2})
-    client = connect(project(view(features=(A, B))), Counting())
+    client = connect(project(view(features=(A, B))), listening)
     for _ in range(3):
         client.get_online_features(["orders:a"], {"customer_id": [1, 2]})
-    assert Counting.notes == 1
+    assert sum(name.startswith("layout:") for _, notes in listening.asked for name in notes) == 1
 
 
 def test_a_service_names_its_features(store):
@@ -232,18 +223,15 @@ def test_a_service_names_its_features(store):
 
 
 def test_one_read_answers_all_views_and_equal_entities_are_asked_once(store):
-    class Listening:
-        asked: list[list[bytes]] = []  # noqa: RUF012
-
-        def read(self, keys):
-            Listening.asked.append(list(keys))
-            return store.read(keys)
-
+    listening = Listening(store)
     spend = view("spend", features=(("total", "int64"),))
     sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
-    client = connect(project(ORDERS, spend), Listening())
-    client.get_online_features(["orders:orders_7d", "spend:total"], {"customer_id": [1, 2, 1]})
-    assert Listening.asked == [[f"fs:shop:{name}@0:{{{n}}}".encode() for name in ("orders", "spend") for n in (1, 2)]]
+    client = connect(project(ORDERS, spend), listening)
+    for _ in range(2):
+        client.get_online_features(["orders:orders_7d", "spend:total"], {"customer_id": [1, 2, 1]})
+    keys = [f"fs:shop:{name}@0:{{{n}}}".encode() for name in ("orders", "spend") for n in (1, 2)]
+    notes = ["generation", "view:orders", "view:spend"]
+    assert listening.asked == [(keys, notes), (keys, [])], "the notes come along with the rows, once a second"
 
 
 KEYS_HINT = "the features asked for need customer_id; got "

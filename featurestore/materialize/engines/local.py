@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from featurestore.online.encode import EncodedBatch
 
 BATCH_ROWS = 16_384
-WAREHOUSE_MEMORY_BYTES = 128 * 2**20
+WAREHOUSE_MEMORY_BYTES = 96 * 2**20
 """What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
 
 
