@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from featurestore.operations.results import Tally
     from featurestore.operations.served import Served
     from featurestore.operations.verdicts import Judge, Times, Verdict
-    from featurestore.serving.response import OnlineResponse, Status
+    from featurestore.serving.judged import Status
+    from featurestore.serving.response import OnlineResponse
 
 MOST_SUSPECTS = 200_000
 """How many keys are looked at again; where there are more, the rest is counted as found."""

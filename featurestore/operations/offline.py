@@ -14,7 +14,7 @@ from featurestore.definitions.spine import DEFAULT_TIME
 from featurestore.definitions.views import Feature
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.operations.values import key_values, microseconds_of, warehouse_values
-from featurestore.serving.response import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
+from featurestore.serving.judged import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from featurestore.sql.part import part_of
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.spineless import snapshot_spine
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.part import Part
     from featurestore.definitions.spine import Spine
     from featurestore.definitions.views import FeatureView
-    from featurestore.serving.response import Status
+    from featurestore.serving.judged import Status
     from featurestore.warehouse.protocol import Warehouse
 
 WAREHOUSE_MEMORY_BYTES = 2**30

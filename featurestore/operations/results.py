@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.views import FeatureView, Json
     from featurestore.operations.verdicts import Verdict
-    from featurestore.serving.response import Status
+    from featurestore.serving.judged import Status
 
 EXAMPLES_KEPT = 3
 
