@@ -45,9 +45,8 @@ def stats(common: Common, views: tuple[str, ...]) -> None:
     result(f"{counted(total, 'key')}, about {size(sum(each.size_bytes for each in found))} in all.")
     orphans = [each.view for each in found if each.is_orphan]
     if orphans:
-        say(
-            f"Not in the registry as online views: {', '.join(orphans)}\n  -> featurestore online drop VIEW removes one"
-        )
+        names = ", ".join(orphans)
+        say(f"Not in the registry as online views: {names}\n  -> remove one: featurestore online drop VIEW")
 
 
 @command.command("delete-entity", epilog=example("featurestore online delete-entity --entity customer_id=1 --dry-run"))

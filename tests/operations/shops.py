@@ -13,10 +13,11 @@ from featurestore.materialize.engines.protocol import Route
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from featurestore.online.batches import batch_of
-from featurestore.online.codec import HEADER, tombstone
+from featurestore.online.codec import HEADER, microseconds, tombstone
 from featurestore.online.encode import RowEncoder
 from featurestore.online.keys import entity_key, key_prefix
 from featurestore.online.open import open_online_store
+from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.online.state import read_state
 from featurestore.operations.sides import Sides
 from featurestore.operations.verify import VerifyRequest, verify_view
@@ -24,7 +25,6 @@ from featurestore.warehouse.duckdb.warehouse import DuckDBWarehouse
 from tests.shop_in_memory import ORDERS, PROJECT, make_shop
 
 FOREVER = replace(ORDERS, ttl_us=None)
-MICROSECOND, SECOND = 1, 1_000_000
 
 
 class Shop:
@@ -37,14 +37,15 @@ class Shop:
         self.store = open_online_store(uri, project=project, base_dir=folder)
         if not (folder / "shop.duckdb").exists():
             make_shop(folder)
+        self.connection = duckdb.connect(str(folder / "shop.duckdb"))
 
     def warehouse(self):
         """Open it so that others may write meanwhile."""
-        return DuckDBWarehouse(duckdb.connect(str(self.folder / "shop.duckdb")))
+        return DuckDBWarehouse(self.connection.cursor())
 
     def sql(self, statement):
-        with duckdb.connect(str(self.folder / "shop.duckdb")) as connection:
-            connection.execute(statement)
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute(statement)
 
     def sync(self, view=None, **request):
         with closing(self.warehouse()) as warehouse:
@@ -85,6 +86,17 @@ class Shop:
         rows = encoder.encode(batch).rows
         return list(zip(rows.keys.to_pylist(), rows.values.to_pylist(), strict=True))
 
+    @contextmanager
+    def warehouse_rows(self, sql):
+        """Rows of a SELECT, as dicts."""
+        with closing(self.warehouse()) as warehouse:
+            yield warehouse.read(sql).read_all().to_pylist()
+
+    @staticmethod
+    def us(moment):
+        """Microseconds since 1970, as a row's header has them."""
+        return NO_CREATED_TIME if moment is None else microseconds(moment)
+
     def serve(self, sql):
         """Serve rows that the warehouse never had."""
         for key, row in self.encode(sql):
@@ -123,3 +135,4 @@ def opened(folder, uri, view=FOREVER, project="shop"):
         yield shop
     finally:
         shop.store.close()
+        shop.connection.close()
