@@ -101,7 +101,10 @@ SIZES = {
         Size(name="L", entities=100_000, rows=10_000_000, examples=1_000_000, views=1),
         Size(name="L5", entities=100_000, rows=10_000_000, examples=1_000_000),
         Size(name="S50", entities=1_000, rows=20_000, examples=1_000, views=3, width=50),
+        Size(name="K20W", entities=20_000, rows=20_000, examples=1_000, views=3, width=50),
         Size(name="K100", entities=100_000, rows=100_000, examples=1_000, views=3),
+        Size(name="K1M", entities=1_000_000, rows=1_000_000, examples=1_000, views=1),
+        Size(name="K3M", entities=3_000_000, rows=3_000_000, examples=1_000, views=1),
         _sized("R10K", 10_000, 1_000),
         _sized("R30K", 30_000, 1_000),
         _sized("R1M", 1_000_000, 100_000),
@@ -110,8 +113,8 @@ SIZES = {
         _sized("R30M", 30_000_000, 100_000),
     )
 }
-"""S, M, L grow; SD and MD are dense (2,000 rows per key); S50 is wide, for lookups; K100 has as many keys as rows, for
-syncs; R.. for growth."""
+"""S, M, L grow; SD and MD are dense (2,000 rows per key); S50 is wide, for lookups; the K.. have as many keys as
+rows, for syncs, K20W wide; R.. for growth."""
 
 
 def view_sql(size: Size, number: int) -> str:
@@ -121,7 +124,7 @@ def view_sql(size: Size, number: int) -> str:
     # A repeat takes key and event time of an original, each original at most once.
     key = f"{salt}"
     features = ",\n            ".join(islice(_feature_sql(salt), size.width))
-    driver = "n % {entities} + 1" if size.name == "K100" else f"mix(origin, {key}) % {{entities}} + 1"
+    driver = "n % {entities} + 1" if size.rows == size.entities else f"mix(origin, {key}) % {{entities}} + 1"
     return f"""
         SELECT
             ({driver.format(entities=size.entities)})::BIGINT AS driver_id,
