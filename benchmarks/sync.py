@@ -5,7 +5,6 @@ store (`first`), then into a live one under the guard (`live`), without and with
 per entity afterwards. Every run starts with an empty store, but for `live`, and with definitions that are applied.
 """
 
-
 from __future__ import annotations
 
 import shutil
