@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WAREHOUSES = "featurestore.warehouses"
 ONLINE_STORES = "featurestore.online_stores"
+ENGINES = "featurestore.engines"
 
 
 def load_backend(group: str, name: str) -> Callable[..., Any]:

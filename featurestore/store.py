@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featurestore.store_operations import StoreOperations
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Reference
     from featurestore.definitions.views import AsOf, Column
     from featurestore.manifest.read import Reading
+    from featurestore.materialize.estimate import SyncEstimate
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
     from featurestore.registry.document import Document
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from featurestore.training.verify import Verification
 
 
-class FeatureStore:
+class FeatureStore(StoreOperations):
     """A dbt project as a feature store.
 
     Args:
@@ -305,13 +306,18 @@ class FeatureStore:
 
         return to_explain(question, self.workspace.surroundings(self.document))
 
-    def materialize(
+    def materialize(  # noqa: PLR0913  one call for a notebook
         self,
         views: Sequence[str] | None = None,
         *,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         full: bool = False,
+        rebuild: bool = False,
+        gate: bool | Path = True,
+        engine: str = "local",
+        workers: int = 1,
+        wait_s: float = 0.0,
         on_rows: Callable[[str, int], None] | None = None,
         on_done: Callable[[SyncResult | SyncFailure], None] | None = None,
     ) -> tuple[SyncResult | SyncFailure, ...]:
@@ -321,7 +327,12 @@ class FeatureStore:
             views: which, by reference; None for all that are online.
             start: only rows from this event time on; the watermark does not move.
             end: only rows up to this event time, inclusive; the future is clamped to now.
-            full: read everything, not only what is new since the last sync.
+            full: read everything, not only what is new since the last sync, and bury keys that vanished.
+            rebuild: read everything into a new set of rows; readers turn to it when it is whole.
+            gate: leave out views that failed in dbt's last run, or a test on them; or the folder of dbt's artifacts.
+            engine: who carries the rows: ``local`` or ``spark``.
+            workers: how many threads write.
+            wait_s: seconds to wait for another sync of the same view.
             on_rows: told each view and how many rows were read so far.
             on_done: told each result or failure when it is there.
 
@@ -333,23 +344,47 @@ class FeatureStore:
             WarehouseError, OnlineStoreError: one of them cannot be reached.
         """
         from featurestore.definitions.moments import parse_moment
-        from featurestore.materialize.run import online_views, sync_views
+        from featurestore.materialize.engines.open import open_engine
+        from featurestore.materialize.run import Told, online_views, sync_views
         from featurestore.materialize.window import SyncRequest
 
-        project = self.project
-        chosen = online_views(project, views)
-        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full)
-        with (
-            closing(self.workspace.open_warehouse()) as warehouse,
-            closing(self.workspace.open_online_store()) as store,
-        ):
-            sync = partial(sync_views, project=project.name, warehouse=warehouse, store=store, on_rows=on_rows)
-            results: list[SyncResult | SyncFailure] = []
-            for view in chosen:
-                results += sync((view,), request)
-                if on_done is not None:
-                    on_done(results[-1])
-        return tuple(results)
+        chosen = online_views(self.project, views)
+        request = SyncRequest(
+            start=parse_moment(start),
+            end=parse_moment(end),
+            full=full,
+            rebuild=rebuild,
+            wait_s=wait_s,
+            workers=workers,
+        )
+        faults = self.workspace.faults(chosen, gate)
+        told = Told(on_rows=on_rows, on_done=on_done)
+        with self.workspace.open_route() as route:
+            return sync_views(chosen, request, route, open_engine(engine, route), faults=faults, told=told)
+
+    def estimate_sync(
+        self,
+        views: Sequence[str] | None = None,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        full: bool = False,
+        rebuild: bool = False,
+    ) -> tuple[SyncEstimate, ...]:
+        """Say what `materialize` would read and how much room the rows would take; nothing is written.
+
+        Arguments and errors as `materialize`; the counts are exact, the bytes those of a sample
+        (`materialize.estimate`).
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.materialize.estimate import estimate_sync
+        from featurestore.materialize.run import online_views
+        from featurestore.materialize.window import SyncRequest
+
+        chosen = online_views(self.project, views)
+        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full, rebuild=rebuild)
+        with self.workspace.open_route() as route:
+            return tuple(estimate_sync(view, request, route) for view in chosen)
 
     def online_client(self) -> OnlineClient:
         """Open the lookup client on this project's registry and online store (`serving.client`)."""

@@ -5,7 +5,7 @@ Everything opens on demand; nothing here computes.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from featurestore.errors import DefinitionError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
 from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
 from featurestore.manifest.dialects import dialect_of
+from featurestore.manifest.health import faults
 from featurestore.manifest.profiles import Profile, load_profile
 from featurestore.manifest.settings import Settings, load_settings
 from featurestore.manifest.targets import check_target
@@ -24,11 +25,12 @@ from featurestore.registry.document import Document, ManifestFacts
 from featurestore.registry.read import open_registry, read_latest_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from featurestore.definitions.views import Column
+    from featurestore.definitions.views import Column, FeatureView
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.read import Reading
+    from featurestore.materialize.engines.protocol import Route
     from featurestore.online.protocol import OnlineStore
     from featurestore.registry.versions import Registry
     from featurestore.training.examples import Model
@@ -121,9 +123,35 @@ class Workspace:
         )
         return opened
 
+    @contextmanager
+    def open_route(self) -> Iterator[Route]:
+        """Open the warehouse and the online store for a sync; both are closed afterwards."""
+        from featurestore.materialize.engines.protocol import Route
+
+        with closing(self.open_warehouse()) as warehouse, closing(self.open_online_store()) as store:
+            yield Route(
+                project=self.dbt.name,
+                warehouse=warehouse,
+                store=store,
+                store_uri=self.settings.online_store,
+                base_dir=self.dbt.project_dir,
+            )
+
     def open_online_store(self) -> OnlineStore:
         """Open the online store; it connects on first use."""
         return open_online_store(self.settings.online_store, project=self.dbt.name, base_dir=self.dbt.project_dir)
+
+    def faults(self, views: Iterable[FeatureView], gate: bool | Path) -> Mapping[str, str]:
+        """Say which views should not be served, and why, by the unique ids of their nodes (`manifest.health`).
+
+        Args:
+            views: which to ask about.
+            gate: False asks nothing; else in dbt's target folder, or in this one.
+        """
+        if gate is False:
+            return {}
+        target_dir = self.dbt.target_dir if gate is True else gate
+        return faults([view.source.unique_id for view in views], target_dir)
 
     def manifest(self) -> Manifest:
         """Read dbt's manifest. Raises UsageError if there is none, or one of another target."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import counted, moment, result, result_json, say
+from featurestore.cli.options import Common, common_options, example, keep, kept
+from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size
 from featurestore.cli.progress import progress_line
 from featurestore.errors import FeatureStoreError, OperationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.definitions.views import FeatureView
+    from featurestore.materialize.estimate import SyncEstimate
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
+    from featurestore.store import FeatureStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,27 +48,71 @@ class Report:
             result(f"{outcome.view.ljust(self.width)}  {line}")
 
 
-@click.command("materialize", epilog=example("featurestore materialize customer_orders --full"))
+def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    return click.option(*flags, name, expose_value=False, callback=keep(name), **settings)
+
+
+@click.command(
+    "materialize",
+    epilog=example("featurestore materialize", "featurestore materialize customer_orders --full --dry-run"),
+)
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
-@click.option("--start", metavar="TIME", help="Only rows from this event time on; the watermark stays.")
-@click.option("--end", metavar="TIME", help="Only rows up to this event time, inclusive; never beyond now.")
-@click.option("--full", is_flag=True, help="Read everything, not only what is new since the last sync.")
+@_option("--start", name="start", metavar="TIME", help="Only rows from this event time on; the watermark stays.")
+@_option("--end", name="end", metavar="TIME", help="Only rows up to this event time, inclusive; never beyond now.")
+@_option("--full", name="full", is_flag=True, help="Read everything, not only what is new; bury keys that vanished.")
+@_option(
+    "--rebuild",
+    name="rebuild",
+    is_flag=True,
+    help="Read everything into a new set of rows; lookups turn to it when it is whole.",
+)
+@_option("--no-gate", name="no_gate", is_flag=True, help="Sync models too that failed in dbt's last run, or a test.")
+@_option("--engine", name="engine", default="local", metavar="NAME", help="Who carries the rows: local or spark.")
+@_option(
+    "--workers",
+    name="workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    metavar="N",
+    help="Threads that write; one keeps a single Redis busy.",
+)
+@_option(
+    "--wait",
+    name="wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for another sync of the same view.",
+)
+@click.option("--dry-run", is_flag=True, help="Count the rows and the room they take; write nothing.")
 @common_options
-def command(common: Common, views: tuple[str, ...], start: str | None, end: str | None, full: bool) -> None:
+def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
     """Copy the newest feature rows to the online store.
 
     VIEWs are feature views that are online; all of them when none is named. Older rows never overwrite newer ones, so
-    a sync may be repeated, and interrupted, at any time.
+    a sync may be repeated, and interrupted, at any time. Models that failed in dbt's last run, or a test on them, are
+    left out; what was served before stays.
     """
-    from featurestore.materialize.run import online_views
-
     store = common.store()
-    chosen = online_views(store.project, views or None)
-    report = Report(width=max(len(view.reference) for view in chosen), as_json=common.as_json)
+    if dry_run:
+        _estimate(common, store, views)
+        return
+    width = max(len(view.reference) for view in _chosen(store, views))
+    report = Report(width=width, as_json=common.as_json)
     try:
         with progress_line() as line:
             outcomes = store.materialize(
-                views or None, start=start, end=end, full=full, on_rows=line.rows, on_done=line.aside(report.done)
+                views or None,
+                start=kept("start"),
+                end=kept("end"),
+                full=kept("full"),
+                rebuild=kept("rebuild"),
+                gate=not kept("no_gate"),
+                engine=kept("engine"),
+                workers=kept("workers"),
+                wait_s=kept("wait"),
+                on_rows=line.rows,
+                on_done=line.aside(report.done),
             )
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("every row that was written is whole; run it again, and it goes on") from stop
@@ -77,10 +126,33 @@ def command(common: Common, views: tuple[str, ...], start: str | None, end: str 
         raise OperationError(f"{failed} of {counted(len(outcomes), 'feature view')} not synced: {names}")
 
 
+def _chosen(store: FeatureStore, views: tuple[str, ...]) -> tuple[FeatureView, ...]:
+    from featurestore.materialize.run import online_views
+
+    return online_views(store.project, views or None)
+
+
+def _estimate(common: Common, store: FeatureStore, views: tuple[str, ...]) -> None:
+    found = store.estimate_sync(
+        views or None, start=kept("start"), end=kept("end"), full=kept("full"), rebuild=kept("rebuild")
+    )
+    if common.as_json:
+        result_json({"views": found})
+        return
+    rows = [(each.view, each.mode, f"{each.rows:,} rows", _room(each)) for each in found]
+    result(aligned(rows))
+    result(f"Nothing was written. About {size(sum(each.store_bytes for each in found))} in all.")
+
+
+def _room(estimate: SyncEstimate) -> str:
+    return f"{size(estimate.store_bytes)} at {estimate.row_bytes} bytes a row" if estimate.rows else "nothing new"
+
+
 def _line(done: SyncResult) -> str:
     rows = f"{done.rows_read:,} read  {done.rows_written:,} written  {done.rows_skipped:,} skipped"
+    removed = f"  {done.rows_removed:,} removed" if done.rows_removed else ""
     reached = "nothing new" if done.watermark is None else f"-> {moment(done.watermark)}"
-    return f"{done.mode}  {rows}  {done.seconds:.2f}s  {reached}"
+    return f"{done.mode}  {rows}{removed}  {done.seconds:.2f}s  {reached}"
 
 
 def outcome_json(outcome: SyncResult | SyncFailure) -> object:

@@ -80,6 +80,15 @@ def age(seconds: float) -> str:
     return " ".join(part for part in parts[:2] if part) or "0s"
 
 
+def size(count: float) -> str:
+    """Write a number of bytes in the largest unit that fits: ``512 B``, ``1.5 KiB``, ``23 MiB``."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
 def cell(value: object, limit: int = 60) -> str:
     """Write one value of a table: NULL, times in ISO form, the rest as Python says it, cut."""
     from datetime import datetime

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.materialize import Report, outcome_json
-from featurestore.cli.options import Common, common_options, example
+from featurestore.cli.options import Common, common_options, example, keep, kept
 from featurestore.cli.output import counted, result, result_json, say, warn
 from featurestore.dbt_command import (
     Finished,
@@ -43,17 +43,25 @@ class Ran:
     finished: Finished
     results: RunResults | None
     built: BuiltViews
+    target_dir: Path
 
 
 @click.command("run", epilog=example("featurestore run -- build --select +customer_orders"))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="-- DBT_ARGUMENTS...")
+@click.option(
+    "--no-gate",
+    is_flag=True,
+    expose_value=False,
+    callback=keep("no_gate"),
+    help="Sync models too on which a test failed in this run.",
+)
 @common_options
 def command(common: Common, arguments: tuple[str, ...]) -> None:
     """Run dbt, then sync the feature views that it built.
 
     Everything behind -- goes to dbt, which runs in the project's folder; its output and exit code stay its own. Then
-    the views that are online and whose models succeeded in this run are synced, also when other models failed. With
-    --json dbt's output goes to stderr.
+    the views that are online, whose models succeeded in this run and have no failed test in it are synced, also when
+    other models failed. With --json dbt's output goes to stderr.
     """
     if not arguments:
         hint = "write them behind --, e.g. featurestore run -- build"
@@ -107,7 +115,7 @@ def _run(common: Common, store: FeatureStore, arguments: tuple[str, ...]) -> Ran
     finished = run_dbt(dbt_call(arguments, _options(common), os.environ), to_stderr=common.as_json)
     results = results_of_run(before)
     built = built_views(results, load_manifest(before.target_dir), project) if results is not None else NOTHING_BUILT
-    return Ran(arguments=arguments, finished=finished, results=results, built=built)
+    return Ran(arguments=arguments, finished=finished, results=results, built=built, target_dir=before.target_dir)
 
 
 def _applied(store: FeatureStore) -> Project | None:
@@ -131,7 +139,8 @@ def _sync(common: Common, store: FeatureStore, ran: Ran) -> tuple[SyncResult | S
     names = [view.reference for view in built.online]
     report = Report(width=max(map(len, names)), as_json=common.as_json)
     try:
-        outcomes = store.materialize(names, on_done=report.done)
+        gate = False if kept("no_gate") else ran.target_dir
+        outcomes = store.materialize(names, gate=gate, on_done=report.done)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("every row that was written is whole; `featurestore materialize` goes on") from stop
     if not common.as_json:

@@ -61,6 +61,8 @@ class RawConfig(TypedDict, total=False):
 class RawNode(TypedDict, total=False):
     """The keys of a node that we read; dbt writes many more."""
 
+    attached_node: Any
+    depends_on: Any
     name: Any
     resource_type: Any
     package_name: Any
@@ -85,7 +87,7 @@ class Manifest:
 
     Attributes:
         metadata: project name, adapter type, dbt version.
-        nodes, sources, exposures, groups: by unique id.
+        nodes, sources, exposures, unit_tests, groups: by unique id.
         disabled: disabled resources by unique id.
         macros: their ids matter, their text does not.
     """
@@ -94,6 +96,7 @@ class Manifest:
     nodes: dict[str, RawNode]
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     exposures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unit_tests: dict[str, RawNode] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     disabled: dict[str, list[dict[str, Any]]] | None = None
     macros: dict[str, msgspec.Raw] = field(default_factory=dict)
@@ -118,12 +121,16 @@ class RunResults:
         command: ``build``, ``run``, ``test``, ...; empty if not said.
         succeeded: unique ids of models, snapshots and seeds built without error, sorted.
         failed: unique ids of everything that failed, tests too, sorted.
+        skipped: unique ids of what dbt left out, since something before it failed, sorted.
+        ended_at: when it ended, as dbt writes it; empty if not said.
     """
 
     invocation_id: str
     command: str
     succeeded: tuple[str, ...]
     failed: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    ended_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +211,26 @@ def load_run_results(target_dir: Path) -> RunResults:
         command=command,
         succeeded=tuple(sorted(built)),
         failed=tuple(sorted({result.unique_id for result in run.results if result.status in _FAILED})),
+        skipped=tuple(sorted({result.unique_id for result in run.results if result.status == "skipped"})),
+        ended_at=str(run.metadata.get("generated_at") or ""),
     )
+
+
+def load_stale_sources(target_dir: Path) -> tuple[str, ...]:
+    """Read which sources ``dbt source freshness`` found older than they may be.
+
+    Returns:
+        Their unique ids, sorted; none when freshness was not asked for.
+
+    Raises:
+        UsageError: the answer cannot be read.
+    """
+    path = target_dir / "sources.json"
+    if not path.exists():
+        return ()
+    remedy = "run dbt source freshness, or delete the file"
+    run = _decode(_read(path, remedy), _Run, place=shown_path(path), remedy=remedy)
+    return tuple(sorted(result.unique_id for result in run.results if result.status in _FAILED))
 
 
 def load_catalog(target_dir: Path, *, dialect: str) -> Mapping[str, tuple[Column, ...]]:

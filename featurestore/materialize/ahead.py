@@ -1,7 +1,8 @@
-"""Work one step ahead: the next item is made in a thread while this one is used."""
+"""Steps that overlap: the next item is made in a thread while this one is used, and several are used at once."""
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,8 +10,10 @@ from featurestore.warehouse.worker import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def one_ahead(items: Iterable[Item], *, abandon: Callable[[], None]) -> Generator[Item, None, None]:
@@ -33,6 +36,33 @@ def one_ahead(items: Iterable[Item], *, abandon: Callable[[], None]) -> Generato
         except BaseException:
             abandon()
             raise
+
+
+def in_threads(
+    use: Callable[[Item], Result], items: Iterable[Item], *, threads: int
+) -> Generator[tuple[Item, Result], None, None]:
+    """Use each item in one of so many threads; yields the items with their results, in order.
+
+    At most ``threads + 1`` items are held at a time. After an error no further item is begun, those under way are
+    waited for, and the error is raised.
+    """
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="in-threads") as pool:
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(use, item)))
+                while len(waiting) > threads:
+                    yield _first(waiting)
+            while waiting:
+                yield _first(waiting)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _first(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
+    item, future = waiting.popleft()
+    return item, result_of(future)
 
 
 def _next_of(iterator: Iterator[Item]) -> list[Item]:

@@ -12,13 +12,12 @@ from featurestore.materialize.sync import SyncResult, sync_view
 from featurestore.materialize.window import choose_end, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
+    from featurestore.materialize.engines.protocol import Engine, Route
     from featurestore.materialize.window import SyncRequest
-    from featurestore.online.protocol import OnlineStore
-    from featurestore.warehouse.protocol import Warehouse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,24 +49,37 @@ def online_views(project: Project, names: Sequence[str] | None) -> tuple[Feature
     return tuple(dict.fromkeys(chosen))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Who is told what while views are synced.
+
+    Attributes:
+        on_rows: each view and how many of its rows were read so far.
+        on_done: each result or failure when it is there.
+    """
+
+    on_rows: Callable[[str, int], None] | None = None
+    on_done: Callable[[SyncResult | SyncFailure], None] | None = None
+
+
 def sync_views(
     views: Sequence[FeatureView],
     request: SyncRequest,
+    route: Route,
+    engine: Engine,
     *,
-    project: str,
-    warehouse: Warehouse,
-    store: OnlineStore,
-    on_rows: Callable[[str, int], None] | None = None,
+    faults: Mapping[str, str] | None = None,
+    told: Told = Told(),
 ) -> tuple[SyncResult | SyncFailure, ...]:
     """Sync each view with `materialize.sync.sync_view`.
 
     Args:
         views: in the order to sync.
         request: which rows, the same for all.
-        project: name of the project.
-        warehouse: read from, open.
-        store: written to, open.
-        on_rows: told each view and how many rows were read so far.
+        route: from where to where.
+        engine: who carries the rows.
+        faults: why views should not be served, by the unique id of their node (`manifest.health`); these fail.
+        told: who hears of it.
 
     Returns:
         One result or failure per view, in order.
@@ -79,9 +91,19 @@ def sync_views(
     choose_end(request, utc_now())
     results: list[SyncResult | SyncFailure] = []
     for view in views:
-        told = None if on_rows is None else partial(on_rows, view.reference)
+        on_rows = None if told.on_rows is None else partial(told.on_rows, view.reference)
         try:
-            results.append(sync_view(view, request, project=project, warehouse=warehouse, store=store, on_rows=told))
+            _refuse(view, faults or {})
+            results.append(sync_view(view, request, route, engine, on_rows=on_rows))
         except (OperationError, UsageError) as error:  # the latter: data that are not as the registry says
             results.append(SyncFailure(view=view.reference, error=error))
+        if told.on_done is not None:
+            told.on_done(results[-1])
     return tuple(results)
+
+
+def _refuse(view: FeatureView, faults: Mapping[str, str]) -> None:
+    reason = faults.get(view.source.unique_id)
+    if reason is not None:
+        hint = "mend it and run dbt again; or sync it as it is with --no-gate"
+        raise OperationError(f"not synced, what was served before stays: {reason}", hint=hint)

@@ -1,44 +1,35 @@
 """Sync one view: the newest row per key is picked in the warehouse, streamed in batches, written under the guard.
 
-Order of effects: layout note, rows, then the watermark. Killed anywhere, the store serves whole rows and the
-next run finishes the job (SEMANTICS O5-O7, O9).
+Order of effects: lease, layout note, rows, tombstones, then one note that turns readers to the rows and moves the
+watermark. Killed anywhere, the store serves whole rows and the next run finishes the job (SEMANTICS O5-O7, O9).
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from featurestore.materialize.ahead import one_ahead
+from featurestore.errors import OnlineStoreError, OperationError
+from featurestore.materialize.engines.protocol import Load
+from featurestore.materialize.lease import SyncLease
+from featurestore.materialize.row_sets import after, new_set, set_in_use, sweep
+from featurestore.materialize.vanished import bury_vanished
 from featurestore.materialize.window import Mode, SyncRequest, Window, choose_window, utc_now
-from featurestore.online.encode import RowEncoder
-from featurestore.online.layouts import ensure_generation, write_layout
-from featurestore.online.state import (
-    FIRST_SET,
-    RowSet,
-    ViewState,
-    Watermark,
-    definition_hash,
-    format_state,
-    join_keys_of,
-    read_state,
-    state_note,
-)
-from featurestore.sql.newest import newest_query, watermark_query
+from featurestore.online.codec import microseconds
+from featurestore.online.layouts import ensure_generation, read_generation, write_layout
+from featurestore.online.state import ViewState, Watermark, definition_hash, format_state, parse_state, state_note
+from featurestore.sql.newest import watermark_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from featurestore.definitions.views import FeatureView
+    from featurestore.materialize.engines.protocol import Copied, Engine, Route
+    from featurestore.materialize.row_sets import Target
     from featurestore.online.protocol import OnlineStore
     from featurestore.warehouse.protocol import Warehouse
-
-BATCH_ROWS = 16_384
-WAREHOUSE_MEMORY_BYTES = 128 * 2**20
-"""What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +38,11 @@ class SyncResult:
 
     Attributes:
         view: its reference.
-        mode: ``full``, ``range`` or ``incremental``.
+        mode: ``full``, ``range``, ``incremental``, or ``rebuild`` (into a new set of rows).
         rows_read: newest rows, one per key, that came out of the warehouse.
         rows_written: of these, how many landed.
         rows_skipped: of these, how many were older than what the store held, or had no usable key.
+        rows_removed: entities that the model no longer has, found by a full sync.
         seconds: wall time.
         watermark: greatest event time seen, UTC; None when nothing was seen.
     """
@@ -60,6 +52,7 @@ class SyncResult:
     rows_read: int
     rows_written: int
     rows_skipped: int
+    rows_removed: int = 0
     seconds: float
     watermark: datetime | None
 
@@ -76,10 +69,9 @@ class Seen:
 def sync_view(
     view: FeatureView,
     request: SyncRequest,
+    route: Route,
+    engine: Engine,
     *,
-    project: str,
-    warehouse: Warehouse,
-    store: OnlineStore,
     on_rows: Callable[[int], None] | None = None,
 ) -> SyncResult:
     """Copy a view's newest rows to the online store.
@@ -87,70 +79,133 @@ def sync_view(
     Args:
         view: the definition.
         request: which rows; without bounds, what is new since the last sync.
-        project: name of the project, first part of every key.
-        warehouse: read from, open.
-        store: written to, open.
+        route: from where to where.
+        engine: who carries the rows.
         on_rows: told the number of rows read so far, after each batch.
 
     Raises:
         UsageError: bounds that make no sense, or a key or value that cannot be encoded.
+        OperationError: another sync of the view is under way, or changed its state meanwhile.
         QueryError: the warehouse refused a statement, e.g. since the model was not built.
-        OnlineStoreError: the store cannot be reached; the watermark has not moved.
+        OnlineStoreError: the store cannot be reached, or was emptied meanwhile; the watermark has not moved.
     """
     started = time.monotonic()
-    warehouse.limit_memory(WAREHOUSE_MEMORY_BYTES)
-    previous = read_state(store, view).watermark
-    window = choose_window(view, request, previous, utc_now())
+    with SyncLease(route.store, view.reference, wait_s=request.wait_s) as lease:
+
+        def told(rows: int) -> None:
+            lease.check()
+            if on_rows is not None:
+                on_rows(rows)
+
+        return replace(_sync(view, request, route, engine, told, lease), seconds=time.monotonic() - started)
+
+
+def _sync(
+    view: FeatureView,
+    request: SyncRequest,
+    route: Route,
+    engine: Engine,
+    on_rows: Callable[[int], None],
+    lease: SyncLease,
+) -> SyncResult:
+    store = route.store
+    note = store.read_note(state_note(view))
+    state = parse_state(note)
+    window = choose_window(view, request, state.watermark, utc_now())
     # Asked before the rows are read: a row that arrives in between is read again next time, never missed.
-    seen = _seen(view, window, warehouse)
-    read = written = 0
-    ensure_generation(store)
+    seen = seen_in(view, window, route.warehouse)
+    generation = ensure_generation(store)
     write_layout(store, view)
-    if seen.rows:
-        read, written = _copy(view, window, project=project, warehouse=warehouse, store=store, on_rows=on_rows)
-        if window.mode != "range":
-            watermark = _moved(view, seen, previous if window.mode == "incremental" else None)
-            sets = (RowSet(number=FIRST_SET, join_keys=join_keys_of(view)),)
-            store.write_note(state_note(view), format_state(ViewState(sets=sets, watermark=watermark)))
+    swept = sweep(store, view, state, project=route.project, now=utc_now())
+    if not seen.rows:
+        swept = _looked_at(swept, window)
+    if swept != state:
+        note = _swap(store, view, note, swept)
+    if not seen.rows:
+        return _result(view, window, seen, read=0, written=0)
+    target = new_set(view, swept, utc_now()) if window.mode == "rebuild" else set_in_use(view, swept)
+    note = _swap(store, view, note, target.before)
+    copied = engine.copy(_load(view, window, target, seen, request), on_rows=on_rows)
+    lease.check()
+    removed = _bury(view, copied, target, seen, route)
+    if read_generation(store) != generation:
+        raise OnlineStoreError(
+            "the online store was emptied while rows were written to it", hint="run featurestore materialize again"
+        )
+    lease.check()
+    _swap(store, view, note, _state_after(view, window, target, seen))
+    return _result(view, window, seen, read=copied.read, written=copied.written, removed=removed)
+
+
+def seen_in(view: FeatureView, window: Window, warehouse: Warehouse) -> Seen:
+    """Ask how many rows a window holds and how far they reach."""
+    batches = warehouse.read(watermark_query(view, window.rows, dialect=warehouse.dialect))
+    (row,) = batches.read_all().to_pylist()
+    return Seen(rows=row["rows"], event_time=_utc(row["__event_time"]), created_time=_utc(row["__created_time"]))
+
+
+def _load(view: FeatureView, window: Window, target: Target, seen: Seen, request: SyncRequest) -> Load:
+    # A row that is too old already stays for one more ttl, so that a reader can say so (SEMANTICS P17).
+    keep_until = utc_now() + timedelta(microseconds=view.ttl_us or 0)
+    return Load(
+        view=view,
+        window=window.rows,
+        rows=seen.rows,
+        row_set=target.row_set,
+        keep_until_ms=int(keep_until.timestamp() * 1000),
+        expect_new=target.is_new,
+        workers=request.workers,
+        wants_keys=window.mode == "full" and not target.is_new,
+    )
+
+
+def _bury(view: FeatureView, copied: Copied, target: Target, seen: Seen, route: Route) -> int:
+    """Write tombstones for keys that the model no longer has; only a full sync into a set in use remembers keys."""
+    if copied.keys is None:
+        return 0
+    assert seen.event_time is not None
+    newest_us = microseconds(seen.event_time)
+    return bury_vanished(
+        route.store, view, copied.keys, project=route.project, row_set=target.row_set, newest_us=newest_us
+    )
+
+
+def _looked_at(state: ViewState, window: Window) -> ViewState:
+    """The state when an incremental sync found nothing new: what is there is as good as synced now."""
+    if window.mode != "incremental" or state.watermark is None:
+        return state
+    return replace(state, watermark=replace(state.watermark, synced_at=utc_now()))
+
+
+def _state_after(view: FeatureView, window: Window, target: Target, seen: Seen) -> ViewState:
+    if window.mode == "range":
+        return target.before
+    previous = target.before.watermark if window.mode == "incremental" else None
+    return after(target, _moved(view, seen, previous), utc_now())
+
+
+def _swap(store: OnlineStore, view: FeatureView, old: bytes | None, state: ViewState) -> bytes:
+    """Write the view's state if nobody else did; returns the note."""
+    new = format_state(state)
+    if new != old and not store.swap_note(state_note(view), old, new):
+        raise OperationError(
+            f"the state of {view.reference} in the online store was changed by something else during the sync",
+            hint="run it again: rows that landed are whole",
+        )
+    return new
+
+
+def _result(view: FeatureView, window: Window, seen: Seen, *, read: int, written: int, removed: int = 0) -> SyncResult:
     return SyncResult(
         view=view.reference,
         mode=window.mode,
         rows_read=read,
         rows_written=written,
         rows_skipped=read - written,
-        seconds=time.monotonic() - started,
+        rows_removed=removed,
+        seconds=0.0,
         watermark=seen.event_time,
     )
-
-
-def _seen(view: FeatureView, window: Window, warehouse: Warehouse) -> Seen:
-    batches = warehouse.read(watermark_query(view, window.rows, dialect=warehouse.dialect))
-    (row,) = batches.read_all().to_pylist()
-    return Seen(rows=row["rows"], event_time=_utc(row["__event_time"]), created_time=_utc(row["__created_time"]))
-
-
-def _copy(
-    view: FeatureView,
-    window: Window,
-    *,
-    project: str,
-    warehouse: Warehouse,
-    store: OnlineStore,
-    on_rows: Callable[[int], None] | None,
-) -> tuple[int, int]:
-    # A row that is too old already stays for one more ttl, so that a reader can say so (SEMANTICS P17).
-    keep_until = utc_now() + timedelta(microseconds=view.ttl_us or 0)
-    encoder = RowEncoder(view, project=project, keep_until_ms=int(keep_until.timestamp() * 1000))
-    read = written = 0
-    sql = newest_query(view, window.rows, dialect=warehouse.dialect)
-    encoded = (encoder.encode(batch) for batch in warehouse.read(sql, batch_rows=BATCH_ROWS))
-    with closing(one_ahead(encoded, abandon=warehouse.abandon)) as batches:
-        for batch in batches:
-            read += len(batch.rows) + batch.skipped
-            written += store.write(batch.rows)
-            if on_rows is not None:
-                on_rows(read)
-    return read, written
 
 
 def _moved(view: FeatureView, seen: Seen, previous: Watermark | None) -> Watermark:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from featurestore.definitions.durations import DAY
 from featurestore.errors import UsageError
-from featurestore.online.state import is_current
+from featurestore.online.state import definition_hash, is_current
 from featurestore.sql.newest import SyncWindow
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from featurestore.online.state import Watermark
 
 _EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
-Mode = Literal["full", "range", "incremental"]
+Mode = Literal["full", "range", "incremental", "rebuild"]
 DEFAULT_LOOKBACK_US = DAY
 """How far an incremental sync reads back in a view that has neither a created time nor a `lookback`."""
 
@@ -27,12 +27,18 @@ class SyncRequest:
 
     Attributes:
         start, end: bounds on event time, both inclusive, UTC; an end in the future is clamped to now.
-        full: read all rows even if there is a watermark.
+        full: read all rows even if there is a watermark, and look for keys that vanished.
+        rebuild: read all rows into a new set, which readers use when it is whole.
+        wait_s: how long to wait for another sync of the same view.
+        workers: how many threads write.
     """
 
     start: datetime | None = None
     end: datetime | None = None
     full: bool = False
+    rebuild: bool = False
+    wait_s: float = 0.0
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +50,23 @@ class Window:
 
 
 def choose_window(view: FeatureView, request: SyncRequest, watermark: Watermark | None, now: datetime) -> Window:
-    """Choose the rows to read.
+    """Choose the rows to read, and the way to write them.
 
     Raises:
-        UsageError: start is after end, or a start is given with `full`.
+        UsageError: start is after end, a start is given with `full` or `rebuild`, or for a view that was redefined.
     """
     end = choose_end(request, now)
+    is_redefined = watermark is not None and watermark.definition != definition_hash(view)
     if request.start is not None:
+        if is_redefined:
+            raise UsageError(
+                "what its rows mean has changed since its last sync, so a range of them would not match the others",
+                where=f"feature view {view.reference}",
+                hint="sync it without a start first",
+            )
         return Window(mode="range", rows=SyncWindow(start=request.start, end=end))
+    if request.rebuild or is_redefined:
+        return Window(mode="rebuild", rows=SyncWindow(end=end))
     if request.full or watermark is None or not is_current(watermark, view):
         return Window(mode="full", rows=SyncWindow(end=end))
     return Window(
@@ -67,8 +82,9 @@ def choose_window(view: FeatureView, request: SyncRequest, watermark: Watermark 
 def choose_end(request: SyncRequest, now: datetime) -> datetime:
     """Check the bounds and return the end, never beyond now. Raises UsageError as `choose_window` does."""
     end = now if request.end is None else min(request.end, now)
-    if request.start is not None and request.full:
-        raise UsageError("--full reads everything up to the end, so it takes no start", hint="leave one of them out")
+    if request.start is not None and (request.full or request.rebuild):
+        option = "--full" if request.full else "--rebuild"
+        raise UsageError(f"{option} reads everything up to the end, so it takes no start", hint="leave one of them out")
     if request.start is not None and request.start > end:
         raise UsageError(f"start {request.start:%Y-%m-%dT%H:%M:%SZ} is after end {end:%Y-%m-%dT%H:%M:%SZ}")
     return end

@@ -50,12 +50,14 @@ class RowSet:
     Attributes:
         number: 0 for the first.
         join_keys: what its keys are made of; a reader that asks by others is not answered from it.
-        retired_at: since when readers use another one, UTC; None for the set in use.
+        retired_at: since when nobody should begin to use it, UTC; None for the set in use.
+        is_whole: False while its first rows are being loaded, and for ever if that never ended.
     """
 
     number: int
     join_keys: JoinKeys
     retired_at: datetime | None = None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,14 @@ class ViewState:
     """The note about a view.
 
     Attributes:
-        sets: the set in use first, then retired ones whose rows are not yet removed.
+        sets: the set in use first, then those whose rows are not yet removed, and one that is being loaded.
         watermark: of the set in use; None before the first sync.
+        last_number: the greatest number that a set ever had; none is used twice.
     """
 
     sets: tuple[RowSet, ...] = ()
     watermark: Watermark | None = None
+    last_number: int = FIRST_SET
 
     def set_for(self, view: FeatureView) -> int | None:
         """Number of the newest set that a reader with this definition can ask; None if there is none.
@@ -76,7 +80,8 @@ class ViewState:
         Before anything is known of the view it is the first set.
         """
         wanted = join_keys_of(view)
-        return next((each.number for each in self.sets if each.join_keys == wanted), None if self.sets else FIRST_SET)
+        usable = (each.number for each in self.sets if each.is_whole and each.join_keys == wanted)
+        return next(usable, None if self.sets else FIRST_SET)
 
 
 def join_keys_of(view: FeatureView) -> JoinKeys:

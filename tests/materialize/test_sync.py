@@ -18,12 +18,14 @@ import pytest
 from featurestore.definitions.durations import DAY, HOUR
 from featurestore.definitions.views import Column, Feature
 from featurestore.errors import OnlineStoreError, UsageError
+from featurestore.materialize.engines.local import LocalEngine
 from featurestore.materialize.run import SyncFailure, sync_views
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from featurestore.online.open import open_online_store
 from featurestore.serving.client import connect
-from tests.shop_in_memory import ORDERS, PROJECT, change_shop, make_shop, shop_warehouse
+from tests.materialize.routes import opened_route
+from tests.shop_in_memory import ORDERS, PROJECT, change_shop, make_shop
 
 JUNE_9 = datetime(2026, 6, 9, tzinfo=timezone.utc)
 
@@ -35,19 +37,13 @@ def shop(tmp_path):
 
 
 def sync(folder, view=ORDERS, uri="sqlite:online.sqlite", **request):
-    with (
-        closing(shop_warehouse(folder)) as warehouse,
-        closing(open_online_store(uri, project="shop", base_dir=folder)) as store,
-    ):
-        return sync_view(view, SyncRequest(**request), project="shop", warehouse=warehouse, store=store)
+    with opened_route(folder, uri) as route:
+        return sync_view(view, SyncRequest(**request), route, LocalEngine(route))
 
 
-def sync_all(folder, *views):
-    with (
-        closing(shop_warehouse(folder)) as warehouse,
-        closing(open_online_store("sqlite:online.sqlite", project="shop", base_dir=folder)) as store,
-    ):
-        return sync_views(views, SyncRequest(), project="shop", warehouse=warehouse, store=store)
+def sync_all(folder, *views, faults=None):
+    with opened_route(folder) as route:
+        return sync_views(views, SyncRequest(), route, LocalEngine(route), faults=faults)
 
 
 def look_up(folder, *customers, view=ORDERS, now=JUNE_9, feature="order_count"):
@@ -196,7 +192,6 @@ def test_a_changed_layout_asks_for_a_full_sync(shop):
 @pytest.mark.parametrize(
     "change",
     [
-        {"ttl_us": None},
         {"join_keys": (Column(name="order_count", type="int64"),)},
         {"event_time": Column(name="loaded_at", type="timestamp"), "created_at": None},
         {"relation": '"shop"."main"."other_orders"'},
@@ -204,14 +199,22 @@ def test_a_changed_layout_asks_for_a_full_sync(shop):
         {"delay_us": HOUR},
     ],
 )
-def test_a_changed_definition_asks_for_a_full_sync(shop, change):
-    """O6: a watermark speaks of rows that were read under the same keys, times and ttl; P17."""
+def test_rows_that_mean_something_else_go_into_a_new_set(shop, change):
+    """O6, O9: a set of rows speaks of one source under the same keys, times and rules; P17."""
     change_shop(shop, "create table other_orders as from orders")
     sync(shop)
     changed = replace(ORDERS, **change)
-    assert sync(shop, changed).mode == "full"
+    assert sync(shop, changed).mode == "rebuild"
     assert sync(shop, changed).mode == "incremental"
     assert sync(shop, replace(changed, description="words change nothing")).mode == "incremental"
+
+
+def test_a_changed_ttl_asks_for_a_full_sync(shop):
+    """P17: rows were told to be forgotten at another age."""
+    sync(shop)
+    forever = replace(ORDERS, ttl_us=None)
+    assert sync(shop, forever).mode == "full"
+    assert sync(shop, forever).mode == "incremental"
 
 
 def test_a_ttl_that_was_removed_brings_back_the_rows_it_had_expired(shop):

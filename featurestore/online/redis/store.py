@@ -36,6 +36,8 @@ class RedisStore:
         project: whose rows and notes.
     """
 
+    keeps_key_order = False
+
     def __init__(self, address: RedisAddress, reach: Callable[[RedisAddress], Servers], *, project: str) -> None:
         self._address = address
         self._reach = reach

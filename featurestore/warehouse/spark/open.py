@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from featurestore.warehouse.protocol import Ability
     from featurestore.warehouse.spark.session import Engine
 
+OURS = "spark.featurestore."
+"""Begins the names of settings that Spark carries for us."""
 _ASOF_JOIN = "spark.sql.join.asofJoin.enabled"
 _ASOF_SINCE = (4, 3)
 # What an example sees must not hang on a session's settings (SEMANTICS P13, P14).
@@ -61,7 +63,7 @@ def _open(settings: Mapping[str, object], base_dir: Path) -> tuple[Engine, froze
     engine.claim()
     session = engine.session
     for name, value in {**options_of(settings), **_ALWAYS}.items():
-        if session.conf.isModifiable(name):
+        if name.startswith(OURS) or session.conf.isModifiable(name):
             session.conf.set(name, value)
     schema = settings.get("schema")
     if schema:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import tempfile
 import warnings
 from contextlib import suppress
@@ -299,6 +300,7 @@ def _start_driver(options: Mapping[str, str], base_dir: Path) -> None:
             gateway = launch(conf, {"stdout": log, "stderr": log, "cwd": str(base_dir)})
             context = SparkContext(conf=conf, gateway=gateway)
             context.setLogLevel("ERROR")
+            context.pythonExec = _python_of_workers(options, is_local=str(context.master).startswith("local"))
             SparkSession.builder.getOrCreate().catalog.currentDatabase()  # opens the metastore, or shows that it cannot
         except (PySparkException, Py4JError, OSError) as error:
             if SparkContext._active_spark_context is not None:  # noqa: SLF001
@@ -306,6 +308,12 @@ def _start_driver(options: Mapping[str, str], base_dir: Path) -> None:
             log.seek(0)
             raise not_started(error, log.read().decode(errors="replace")) from error
     _mute_queries()
+
+
+def _python_of_workers(options: Mapping[str, str], *, is_local: bool) -> str:
+    """The Python that workers run: as it was set; on this machine ours, whose packages they need too."""
+    named = options.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON")
+    return named or (sys.executable if is_local else "python3")
 
 
 def _mute_queries() -> None:

@@ -18,11 +18,12 @@ import pyarrow as pa
 from featurestore.warehouse.spark import write
 from featurestore.warehouse.spark.errors import is_missing, refused
 from featurestore.warehouse.spark.types import arrow_schema, ddl, for_spark, quoted
-from featurestore.warehouse.worker import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from pyspark.sql import SparkSession
 
     from featurestore.definitions.views import Column
     from featurestore.warehouse.protocol import Ability, TableWrite
@@ -33,6 +34,7 @@ Result = TypeVar("Result")
 _STAGE = re.compile(r"\s*CACHE TABLE `(?P<name>(?:[^`]|``)+)` AS\b(?P<sql>.*)", re.DOTALL | re.IGNORECASE)
 _NOT_ONE_FILE = frozenset("*?[]{}\\=")  # a path with one of these is a pattern to Spark, or a part of a table
 _UNTIL_NEXT_CANCEL_S = 0.2
+_UNTIL_NEXT_LOOK_S = 0.1
 _BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
@@ -49,6 +51,20 @@ class SparkWarehouse:
         self._engine = engine
         self._session = engine.session
         self._worker = worker
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the workers run on this machine and see its files."""
+        return self._engine.is_local
+
+    def use(self, work: Callable[[SparkSession], Result], *, meanwhile: Callable[[], None]) -> Result:
+        """Work with the session in the thread that it belongs to; errors and Ctrl-C are treated as a statement's.
+
+        Args:
+            work: what to do; it must not keep the session.
+            meanwhile: called about ten times a second; what it raises stops the work, and is raised when that ended.
+        """
+        return self._run(lambda: work(self._session), meanwhile)
 
     def columns(self, relations: Iterable[str]) -> Mapping[str, tuple[Column, ...]]:
         """Columns of each relation that exists, in table order; the catalog is asked for one after the other."""
@@ -147,18 +163,23 @@ class SparkWarehouse:
                 self._session.sql(f"DROP VIEW IF EXISTS {quoted(view['viewName'])}")
         self._engine.end()
 
-    def _run(self, work: Callable[[], Result]) -> Result:
+    def _run(self, work: Callable[[], Result], meanwhile: Callable[[], None] | None = None) -> Result:
         """Work in our thread, which Ctrl-C does not reach; here it cancels what runs, until it has ended."""
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         future = self._worker.submit(work)
         try:
-            return result_of(future)
-        except KeyboardInterrupt:
+            while not future.done():
+                wait((future,), timeout=_UNTIL_NEXT_LOOK_S)
+                if meanwhile is not None:
+                    meanwhile()
+        except BaseException:
             while not future.done():
                 self._engine.cancel()  # again, since a query may just be about to start its first job
                 wait((future,), timeout=_UNTIL_NEXT_CANCEL_S)
             raise
+        try:
+            return future.result()
         except (PySparkException, Py4JError, pa.ArrowException, OSError) as error:
             raise refused(error) from error

@@ -1,0 +1,1 @@
+"""Who carries the rows of a sync: this process, or a cluster's workers. One file per engine."""

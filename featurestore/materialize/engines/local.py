@@ -1,0 +1,83 @@
+"""The engine in this process: rows are streamed, encoded one batch ahead, and written by a few threads.
+
+Memory stays flat: at most ``workers + 3`` batches exist at a time.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from featurestore.materialize.ahead import in_threads, one_ahead
+from featurestore.materialize.engines.protocol import Copied
+from featurestore.materialize.vanished import KeysSeen
+from featurestore.online.encode import RowEncoder
+from featurestore.sql.newest import key_estimate_query, newest_query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from featurestore.materialize.engines.protocol import Engine, Load, Route
+    from featurestore.online.encode import EncodedBatch
+
+BATCH_ROWS = 16_384
+WAREHOUSE_MEMORY_BYTES = 96 * 2**20
+"""What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
+
+_FEW_ROWS = 100_000
+_SPARSE_ROWS_PER_KEY = 4
+
+
+def open_engine(route: Route) -> Engine:
+    """Open the engine; any warehouse will do."""
+    return LocalEngine(route)
+
+
+class LocalEngine:
+    """See `engines.protocol.Engine`."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+
+    def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
+        """Copy the rows of one view."""
+        warehouse, store = self._route.warehouse, self._route.store
+        warehouse.limit_memory(WAREHOUSE_MEMORY_BYTES)
+        encoder = RowEncoder(
+            load.view, project=self._route.project, row_set=load.row_set, keep_until_ms=load.keep_until_ms
+        )
+        keys = KeysSeen() if load.wants_keys else None
+        read = written = 0
+
+        def write(batch: EncodedBatch) -> int:
+            return store.write(batch.rows, expect_new=load.expect_new)
+
+        def encode_all() -> Iterator[EncodedBatch]:
+            for batch in warehouse.read(self._query(load), batch_rows=BATCH_ROWS):
+                encoded = encoder.encode(batch)
+                if keys is not None:
+                    keys.add(encoded.rows.keys)
+                yield encoded
+
+        with closing(one_ahead(encode_all(), abandon=warehouse.abandon)) as batches:
+            for batch, landed in in_threads(write, batches, threads=load.workers):
+                read += len(batch.rows) + batch.skipped
+                written += landed
+                if on_rows is not None:
+                    on_rows(read)
+        return Copied(read=read, written=written, keys=keys)
+
+    def _query(self, load: Load) -> str:
+        warehouse, store = self._route.warehouse, self._route.store
+        is_sparse = False
+        if warehouse.dialect == "duckdb" and load.rows > _FEW_ROWS:
+            # Here the look at ties is paid by this process: a third of the work where keys have a row or two.
+            found = warehouse.read(key_estimate_query(load.view, load.window)).read_all()["keys"][0].as_py()
+            is_sparse = load.rows <= _SPARSE_ROWS_PER_KEY * found
+        return newest_query(
+            load.view,
+            load.window,
+            dialect=warehouse.dialect,
+            in_order=store.keeps_key_order,
+            is_sparse=is_sparse,
+        )

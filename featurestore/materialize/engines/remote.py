@@ -1,0 +1,175 @@
+"""What a worker on another machine is told, what it does, and how it says what went wrong.
+
+It is told plain data, and needs nothing but this package: no registry, no dbt project, no warehouse. Whatever hands it
+Arrow batches will do. The rules: a store's URI may hold a password, so no text that anyone reads has it; and a worker
+that opens another store than the sync's own (its own "localhost", say) writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+
+from featurestore.definitions.views import FeatureView
+from featurestore.errors import FeatureStoreError, OnlineStoreError, OperationError, UsageError
+from featurestore.materialize.ahead import in_threads
+from featurestore.online.encode import RowEncoder
+from featurestore.online.layouts import read_generation
+from featurestore.online.open import open_online_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from featurestore.online.encode import EncodedBatch
+    from featurestore.online.protocol import OnlineStore
+
+_MARK = "featurestore worker: "
+_MARKED = re.compile(re.escape(_MARK) + r"(?P<json>\{[^\n]*\})")
+_KINDS: dict[str, type[FeatureStoreError]] = {
+    each.__name__: each for each in (UsageError, OperationError, OnlineStoreError)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteLoad:
+    """What a worker has to know to write rows of one view.
+
+    Attributes:
+        view, row_set, keep_until_ms, expect_new: as in `engines.protocol.Load`.
+        columns: names of the columns of the batches, in order.
+        project: first part of every key.
+        store_uri: how it opens the store; empty when a variable names it.
+        store_variable: the variable of the worker's environment that holds the URI; empty when it is told.
+        base_dir: what a relative path in the URI is relative to.
+        generation: of the store that is meant (`online.layouts`).
+        version: of this package; another one might write rows that are not the same.
+    """
+
+    view: FeatureView
+    columns: tuple[str, ...]
+    project: str
+    row_set: int
+    keep_until_ms: int
+    expect_new: bool
+    store_uri: str = field(default="", repr=False)
+    store_variable: str = ""
+    base_dir: str
+    generation: str
+    version: str
+
+
+def package_version() -> str:
+    """The version of this package that is installed here."""
+    return version("featurestore")
+
+
+class RemoteFailure(Exception):  # noqa: N818  it is no error of its own, but carries one
+    """An error on its way to who started the work, through whatever shows only a text of it."""
+
+    def __init__(self, error: FeatureStoreError) -> None:
+        kind = next((name for name, known in _KINDS.items() if isinstance(error, known)), OperationError.__name__)
+        parts = {"kind": kind, "what": error.what, "where": error.where, "hint": error.hint}
+        super().__init__(_MARK + msgspec.json.encode(parts).decode())
+
+
+def failure_in(text: str) -> FeatureStoreError | None:
+    """The error that a worker met, from a text that holds it somewhere; None if there is none."""
+    for found in _MARKED.finditer(text):
+        try:
+            parts = msgspec.json.decode(found["json"], type=dict[str, str | None])
+        except msgspec.DecodeError:
+            continue
+        kind = _KINDS[parts["kind"] or OperationError.__name__]
+        return kind(parts["what"] or "", where=parts["where"], hint=parts["hint"])
+    return None
+
+
+class PartitionWriter:
+    """Called by a worker with the Arrow batches of a partition; yields one batch, its counts: ``read``, ``written``.
+
+    Args:
+        load: a `RemoteLoad` as JSON. Bytes travel through any pickle, and are shown by none.
+    """
+
+    __slots__ = ("_load",)
+
+    def __init__(self, load: RemoteLoad) -> None:
+        self._load = msgspec.json.encode(load)
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Write the batches; nothing is yielded before the last row is acknowledged."""
+        try:
+            read, written = write_partition(msgspec.json.decode(self._load, type=RemoteLoad), batches)
+        except FeatureStoreError as error:
+            raise RemoteFailure(error) from None
+        yield pa.record_batch({"read": pa.array([read], pa.int64()), "written": pa.array([written], pa.int64())})
+
+
+def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> tuple[int, int]:
+    """Encode and write rows under the guard; the store is opened for the first of them, and closed at the end.
+
+    Args:
+        load: what to know.
+        batches: rows of `sql.newest.newest_query`, columns in the order of `load.columns`.
+
+    Returns:
+        How many rows were read, and how many of them landed.
+
+    Raises:
+        UsageError: a key or value that cannot be encoded, another version of this package, or no URI.
+        OnlineStoreError: the store cannot be reached, or is another one.
+    """
+    _check_version(load)
+    encoder = RowEncoder(load.view, project=load.project, row_set=load.row_set, keep_until_ms=load.keep_until_ms)
+    read = landed = 0
+    with closing(_open_store(load)) as store:
+
+        def write(batch: EncodedBatch) -> int:
+            return store.write(batch.rows, expect_new=load.expect_new)
+
+        encoded = (encoder.encode(batch.rename_columns(list(load.columns))) for batch in _checked(batches, load, store))
+        for batch, written in in_threads(write, encoded, threads=1):
+            read += len(batch.rows) + batch.skipped
+            landed += written
+    return read, landed
+
+
+def _check_version(load: RemoteLoad) -> None:
+    hint = f"install featurestore {load.version} where the workers run"
+    try:
+        found = package_version()
+    except PackageNotFoundError:  # sent as files: then its stores, which are found by its metadata, are missing too
+        raise UsageError("a worker has files of featurestore, but it is not installed there", hint=hint) from None
+    if load.version != found:
+        raise UsageError(f"a worker has featurestore {found}, the sync was started by {load.version}", hint=hint)
+
+
+def _open_store(load: RemoteLoad) -> OnlineStore:
+    uri = os.environ.get(load.store_variable, "") if load.store_variable else load.store_uri
+    if not uri:
+        raise UsageError(
+            f"the environment of a worker has no {load.store_variable}, which should hold the online store's URI",
+            hint="set it where the workers start, or let the URI be sent to them",
+        )
+    return open_online_store(uri, project=load.project, base_dir=Path(load.base_dir))
+
+
+def _checked(batches: Iterable[pa.RecordBatch], load: RemoteLoad, store: OnlineStore) -> Iterator[pa.RecordBatch]:
+    """Yield the batches; before the first, look whether this is the store that is meant."""
+    is_checked = False
+    for batch in batches:
+        if not is_checked and read_generation(store) != load.generation:
+            raise OnlineStoreError(
+                "a worker opened another online store than the sync did, or an emptied one; nothing was written",
+                hint="name it so that it is the same one from every machine: a host's full name, no localhost",
+            )
+        is_checked = True
+        yield batch

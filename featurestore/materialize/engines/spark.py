@@ -1,0 +1,158 @@
+"""The engine on Spark: the newest rows are picked, encoded and written by its workers; only counts come back.
+
+Shape: ``newest_query -> mapInArrow(PartitionWriter) -> sum(read), sum(written)``.
+A partition's counts are a row of its result. Accumulators would count a task again that is retried or speculated; a
+result counts each partition once, whatever ran twice, and Spark Connect has it too. Rows that are written twice are no
+harm, by the guard (SEMANTICS O1).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from featurestore.errors import FeatureStoreError, QueryError, UsageError, WarehouseError, without_secrets
+from featurestore.materialize.engines.protocol import Copied
+from featurestore.materialize.engines.remote import PartitionWriter, RemoteLoad, failure_in, package_version
+from featurestore.online.layouts import ensure_generation
+from featurestore.sql.newest import newest_query
+from featurestore.warehouse.spark.open import OURS
+from featurestore.warehouse.spark.types import arrow_schema
+from featurestore.warehouse.spark.warehouse import SparkWarehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from featurestore.materialize.engines.protocol import Engine, Load, Route
+
+BATCH_ROWS = 16_384
+STORE_VARIABLE = f"{OURS}storeVariable"
+"""Spark's setting that names the variable of the workers' environment with the store's URI, so that it is not sent."""
+
+_BATCH_ROWS_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_COUNTS = "read bigint, written bigint"
+_GUIDE = "docs/guides/distributed-sync.md"
+_SAME_PYTHON = "set PYSPARK_PYTHON, or spark.pyspark.python, to one of the version that runs here"
+_PYTHON_SAID = re.compile(r"^(?:\w+\.)*(?P<said>\w+(?:Error|Exception|Interrupt|Exit)\b[^\n]*)", re.MULTILINE)
+_MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'")
+_CRASHED = ("Python worker exited unexpectedly", "Python worker failed to connect back", "ExecutorLostFailure")
+
+
+def open_engine(route: Route) -> Engine:
+    """Open the engine.
+
+    Raises:
+        UsageError: the warehouse is not Spark, its workers cannot open the store, or pandas is missing.
+    """
+    if not isinstance(route.warehouse, SparkWarehouse):
+        raise UsageError(
+            f"the engine spark reads from a Spark session; this target's warehouse is {route.warehouse.dialect}",
+            where="--engine spark",
+            hint="use --engine local, or a dbt target of type spark with method: session or a Spark Connect host",
+        )
+    scheme = route.store_uri.partition(":")[0].lower()
+    if scheme == "memory" or (scheme == "sqlite" and not route.warehouse.is_local):
+        raise UsageError(
+            f"Spark's workers cannot open the online store {scheme}: it is of this "
+            f"{'process' if scheme == 'memory' else 'machine'} alone",
+            where="--engine spark",
+            hint="use --engine local, or an online store with a server, such as redis://",
+        )
+    if find_spec("pandas") is None:
+        raise UsageError(
+            "pyspark passes Arrow batches to Python only where pandas is installed",
+            where="--engine spark",
+            hint="pip install pandas, here and on the workers",
+        )
+    return SparkEngine(route, route.warehouse)
+
+
+class SparkEngine:
+    """See `engines.protocol.Engine`; it looks for no vanished keys, and tells of rows only when all are written."""
+
+    def __init__(self, route: Route, warehouse: SparkWarehouse) -> None:
+        self._route = route
+        self._warehouse = warehouse
+
+    def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
+        """Copy the rows of one view."""
+        told = on_rows or (lambda _: None)
+        generation = ensure_generation(self._route.store)
+        try:
+            read, written = self._warehouse.use(
+                lambda session: self._written(session, load, generation), meanwhile=lambda: told(0)
+            )
+        except (QueryError, WarehouseError) as refusal:
+            raise _explained(refusal) from None
+        told(read)
+        return Copied(read=read, written=written)
+
+    def _written(self, session: SparkSession, load: Load, generation: str) -> tuple[int, int]:
+        session.conf.set(_BATCH_ROWS_SETTING, str(BATCH_ROWS))
+        frame = session.sql(newest_query(load.view, load.window, dialect=self._warehouse.dialect, in_order=False))
+        arrow_schema(frame.schema)  # refuses what Arrow does not have
+        writer = PartitionWriter(self._remote(load, tuple(frame.columns), generation, _variable(session)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pyspark about versions of pandas, which nothing is passed to
+            counted = _plainly_named(_capped(frame, load)).mapInArrow(writer, _COUNTS)
+        (row,) = counted.selectExpr("sum(read) AS read", "sum(written) AS written").collect()
+        return int(row["read"] or 0), int(row["written"] or 0)
+
+    def _remote(self, load: Load, columns: tuple[str, ...], generation: str, variable: str) -> RemoteLoad:
+        return RemoteLoad(
+            view=load.view,
+            columns=columns,
+            project=self._route.project,
+            row_set=load.row_set,
+            keep_until_ms=load.keep_until_ms,
+            expect_new=load.expect_new,
+            store_uri="" if variable else self._route.store_uri,
+            store_variable=variable,
+            base_dir=str(self._route.base_dir.absolute()),
+            generation=generation,
+            version=package_version(),
+        )
+
+
+def _variable(session: SparkSession) -> str:
+    return str(session.conf.get(STORE_VARIABLE, "") or "")
+
+
+def _capped(frame: DataFrame, load: Load) -> DataFrame:
+    """At most so many tasks write at once; the query before them keeps its own number, at the price of a shuffle."""
+    if load.workers == 1 or not load.view.join_keys:
+        return frame
+    keys = len(load.view.join_keys)  # they come first in the query
+    return frame.repartition(load.workers, *[frame[place] for place in range(keys)])
+
+
+def _plainly_named(frame: DataFrame) -> DataFrame:
+    """Columns named by place: pyspark would read a dot in a name as a field of a struct."""
+    return frame.toDF(*[f"c{place}" for place in range(len(frame.columns))])
+
+
+def _explained(refusal: FeatureStoreError) -> FeatureStoreError:
+    """What a worker met, without the stack traces that Spark puts around it."""
+    text = str(refusal.__cause__)
+    failure = failure_in(text)
+    if failure is not None:
+        return failure
+    missing = _MISSING_MODULE.search(text)
+    if missing is not None:
+        return WarehouseError(
+            f"Spark's workers have no Python package '{missing['name']}'",
+            hint=f"install featurestore {package_version()} and pandas where they run: {_GUIDE}",
+        )
+    if "PYTHON_VERSION_MISMATCH" in text or "different version" in text:
+        return WarehouseError("Spark's workers run another version of Python than this process", hint=_SAME_PYTHON)
+    if any(sign in text for sign in _CRASHED):
+        hint = "out of memory? see spark.executor.memoryOverhead; rows that landed are whole: run it again"
+        return QueryError("a Spark worker died, and so did all attempts to repeat its work", hint=hint)
+    said = [found["said"] for found in _PYTHON_SAID.finditer(text)] if "Traceback" in text else []
+    if said:
+        return QueryError(f"a Spark worker failed: {without_secrets(said[-1])}")
+    return refusal

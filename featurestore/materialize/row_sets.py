@@ -1,0 +1,79 @@
+"""Which set of rows a sync writes to, and what becomes of the sets before it.
+
+A change of what the rows mean (keys, times, rules, source) is loaded into a new set while readers use the old one; one
+note turns them to it. Sets that nobody uses are removed when readers have long followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from featurestore.online.keys import key_prefix
+from featurestore.online.state import FIRST_SET, RowSet, ViewState, join_keys_of
+
+if TYPE_CHECKING:
+    from featurestore.definitions.views import FeatureView
+    from featurestore.online.protocol import OnlineStore
+    from featurestore.online.state import Watermark
+
+GRACE = timedelta(minutes=10)
+"""How long a set outlives its use: readers ask every second which one is in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the rows of a sync go.
+
+    Attributes:
+        row_set: number of the set.
+        is_new: whether nothing was ever written to it.
+        before: the view's state while the sync runs.
+    """
+
+    row_set: int
+    is_new: bool
+    before: ViewState
+
+
+def set_in_use(view: FeatureView, state: ViewState) -> Target:
+    """The set that readers use; the first one if there is none yet."""
+    if state.sets:
+        return Target(row_set=state.sets[0].number, is_new=False, before=state)
+    first = RowSet(number=FIRST_SET, join_keys=join_keys_of(view))
+    return Target(row_set=FIRST_SET, is_new=True, before=replace(state, sets=(first,)))
+
+
+def new_set(view: FeatureView, state: ViewState, now: datetime) -> Target:
+    """A set of its own beside those that are there; noted as retired, so that a sync that dies leaves no orphans."""
+    if not state.sets:
+        return set_in_use(view, state)
+    number = state.last_number + 1
+    made = RowSet(number=number, join_keys=join_keys_of(view), retired_at=now, is_whole=False)
+    return Target(row_set=number, is_new=True, before=replace(state, sets=(*state.sets, made), last_number=number))
+
+
+def after(target: Target, watermark: Watermark | None, now: datetime) -> ViewState:
+    """The view's state when all rows have landed: the set that was written is in use."""
+    written = next(each for each in target.before.sets if each.number == target.row_set)
+    others = [each for each in target.before.sets if each.number != target.row_set]
+    retired = [each if each.retired_at is not None else replace(each, retired_at=now) for each in others]
+    sets = (replace(written, retired_at=None, is_whole=True), *retired)
+    return replace(target.before, sets=sets, watermark=watermark)
+
+
+def sweep(store: OnlineStore, view: FeatureView, state: ViewState, *, project: str, now: datetime) -> ViewState:
+    """Remove the rows of sets that were retired long ago; returns the state without them."""
+    kept = []
+    for each in state.sets:
+        if each.retired_at is None or now - each.retired_at < GRACE:
+            kept.append(each)
+        else:
+            remove_rows(store, key_prefix(project, view, each.number))
+    return replace(state, sets=tuple(kept))
+
+
+def remove_rows(store: OnlineStore, prefix: bytes) -> int:
+    """Delete all rows whose keys begin so; returns how many."""
+    return sum(store.delete(page) for page in store.keys(prefix))
