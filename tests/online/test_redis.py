@@ -19,7 +19,8 @@ NONE = NO_CREATED_TIME
 
 @pytest.fixture
 def uri(request, tmp_path):
-    return empty_store_uri("redis", request, tmp_path)
+    """With time enough for a busy machine."""
+    return f"{empty_store_uri('redis', request, tmp_path)}&connect_timeout=5"
 
 
 @pytest.fixture

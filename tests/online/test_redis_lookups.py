@@ -25,7 +25,8 @@ NONE = NO_CREATED_TIME
 
 @pytest.fixture
 def uri(request, tmp_path):
-    return empty_store_uri("redis", request, tmp_path)
+    """With time enough for a busy machine."""
+    return f"{empty_store_uri('redis', request, tmp_path)}&connect_timeout=5"
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def test_connections_that_the_server_closed_are_noticed_by_none_of_many_threads(
 
 
 def test_there_are_never_more_connections_than_allowed(uri, valkey):
-    store = opened(f"{uri}&max_connections=2&connect_timeout=10")
+    store = opened(f"{uri}&max_connections=2")
     store.write(batch((key(1), 1, 1, NONE)))
     threads = [threading.Thread(target=lambda: [store.read([key(1)]) for _ in range(200)]) for _ in range(12)]
     for thread in threads:
