@@ -1,6 +1,6 @@
 """Ask the online store for features at prediction time: needs the registry and the store, no warehouse and no dbt.
 
-Importing this package loads the standard library and msgspec only; `redis` loads on the first connect.
+Importing this package loads the standard library and msgspec only; opening a Redis store loads `hiredis`.
 """
 
 from __future__ import annotations
