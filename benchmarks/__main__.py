@@ -21,6 +21,7 @@ NAMES = (
     "sync",
     "sync_growth",
     "stores",
+    "redis_store",
     "lookup",
 )
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"

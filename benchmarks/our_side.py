@@ -51,7 +51,7 @@ def historical(arguments: argparse.Namespace) -> None:
 def materialize(arguments: argparse.Namespace) -> None:
     """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before.
 
-    As where this package was installed without extras: pyarrow imports pandas if it finds it, for nothing that a sync does.
+    As where this package was installed without extras: pyarrow imports pandas if it finds it, which no sync needs.
     """
     sys.modules["pandas"] = None  # type: ignore[assignment]
     from featurestore import FeatureStore
