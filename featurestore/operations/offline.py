@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from featurestore.serving.judged import Status
     from featurestore.warehouse.protocol import Warehouse
 
-WAREHOUSE_MEMORY_BYTES = 2**30
+WAREHOUSE_MEMORY_BYTES = 256 * 2**20
 """What an engine inside this process may use; what does not fit is spilled to disk."""
 _ANSWER, _ANY_AGE = "answer", "any_age"
 _CREATED = "created"
