@@ -10,7 +10,7 @@ from importlib import import_module
 
 from benchmarks.bench import Options
 
-NAMES = ("startup", "apply", "point_in_time", "postgres", "crossover", "growth", "encode", "sync", "lookup")
+NAMES = ("startup", "apply", "point_in_time", "postgres", "crossover", "growth", "encode", "sync", "stores", "lookup")
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"
 
 

@@ -22,7 +22,12 @@ class MotoServer:
 
     def reset(self) -> None:
         """Forget everything."""
-        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")).close()
+        self.post("reset")
+
+    def post(self, what: str, content: bytes = b"") -> None:
+        """Ask it something of its own: ``reset``; ``reset-auth`` with how many more requests need no rights."""
+        url, kind = f"{self.endpoint}/moto-api/{what}", {"Content-Type": "text/plain"}
+        urllib.request.urlopen(urllib.request.Request(url, content, kind, method="POST")).close()
 
     def stop(self) -> None:
         self.process.kill()

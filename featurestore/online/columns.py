@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from featurestore.online.cells import is_list_of_known, list_cells, object_cells, refused_unless_declared, scalar_cells
-from featurestore.online.pieces import Block, Slices, empty, join, lines, slices_of
+from featurestore.online.pieces import Block, Slices, empty, lines, side_by_side, slices_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -112,7 +112,7 @@ def _scalar_pieces(array: pa.Array) -> list[Piece]:
 
 def _list_pieces(array: pa.Array, item_type: str) -> list[Piece]:
     items, counts = list_cells(array)
-    joined = slices_of(join(lines(b"", len(items)), _pieces(items, item_type)))
+    joined = side_by_side(len(items), _pieces(items, item_type))
     places = np.concatenate([joined.starts, [len(joined.data)]])
     lengths = counts.fill_null(0).to_numpy().astype(np.int64)
     ends = np.cumsum(lengths)

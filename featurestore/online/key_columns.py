@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from featurestore.definitions.types import INTEGERS
 from featurestore.online.cells import object_cells, refused_unless_declared, scalar_cells
 from featurestore.online.codec import instant
-from featurestore.online.keys import key_text
+from featurestore.online.keys import ESCAPES, key_text
 from featurestore.online.pieces import Block, join, lines, slices_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import Column
     from featurestore.online.pieces import Piece
 
-_ESCAPES = {"%": "%25", "|": "%7C", "{": "%7B", "}": "%7D"}
-"""As in `keys`; the percent sign first, since the others are written with it."""
 _TEXT_IS_ARROWS = INTEGERS | {"boolean", "string", "uuid"}
 """Types whose key text is the text that Arrow has for the cell."""
 
@@ -73,7 +71,7 @@ def _values(cells: pa.Array, value_type: str) -> list[object]:
 def _escaped(texts: pa.Array) -> pa.Array:
     found = slices_of(texts)
     written = found.data[found.starts[0] : found.starts[-1] + found.widths[-1]].tobytes() if len(texts) else b""
-    for character, escape in _ESCAPES.items():
+    for character, escape in ESCAPES.items():
         if character.encode() in written:
             texts = pc.replace_substring(texts, character, escape)
     return texts

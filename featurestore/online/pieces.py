@@ -81,6 +81,13 @@ def join(head: Bytes, pieces: Sequence[Piece]) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(ends), buffer.slice(0, size)])
 
 
+def side_by_side(rows: int, pieces: Sequence[Piece]) -> Slices:
+    """Lay the pieces of each row side by side without a head, to be cut out again."""
+    if len(pieces) == 1 and isinstance(pieces[0], Block) and pieces[0].widths is None:
+        return _as_slices(pieces[0])
+    return slices_of(join(lines(b"", rows), pieces))
+
+
 def slices_of(array: pa.Array) -> Slices:
     """Point at the bytes of texts or binaries; NULL has none.
 
@@ -118,8 +125,8 @@ def _spill(piece: Block) -> int:
 
 def _as_slices(block: Block) -> Slices:
     rows, room = block.cells.shape
-    assert block.widths is not None
-    return Slices(data=block.cells.reshape(-1), starts=np.arange(rows) * room, widths=block.widths.astype(np.int64))
+    widths = np.full(rows, room, np.int64) if block.widths is None else block.widths.astype(np.int64)
+    return Slices(data=block.cells.reshape(-1), starts=np.arange(rows, dtype=np.int64) * room, widths=widths)
 
 
 def _widths(piece: Piece) -> Bytes | Numbers | int:

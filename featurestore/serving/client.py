@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from featurestore.definitions.references import Reference
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.online.codec import microseconds
 from featurestore.online.layouts import read_generation
@@ -111,6 +112,14 @@ def open_client(  # noqa: PLR0913  every one has its default
     return connect(project, store, cache_entries=cache_entries, cache_seconds=cache_seconds, on_error=on_error)
 
 
+def _written(reference: object) -> str:
+    if not isinstance(reference, (str, Reference)):
+        raise UsageError(
+            f"expected a reference to a feature, got {reference!r}", hint='write features=["view:feature"]'
+        )
+    return str(reference)
+
+
 def _checked(on_error: OnError) -> OnError:
     if on_error not in {"raise", "null"}:
         raise UsageError(f"expected on_error to be 'raise' or 'null', got {on_error!r}")
@@ -135,7 +144,7 @@ class OnlineClient:
 
     def get_online_features(
         self,
-        features: Sequence[str] | None = None,
+        features: Sequence[str | Reference] | None = None,
         entity_rows: EntityRows = (),
         *,
         feature_service: str | None = None,
@@ -167,7 +176,7 @@ class OnlineClient:
 
     async def get_online_features_async(
         self,
-        features: Sequence[str] | None = None,
+        features: Sequence[str | Reference] | None = None,
         entity_rows: EntityRows = (),
         *,
         feature_service: str | None = None,
@@ -221,7 +230,7 @@ class OnlineClient:
         """Close the online store."""
         self.close()
 
-    def _references(self, features: Sequence[str] | None, feature_service: str | None) -> tuple[str, ...]:
+    def _references(self, features: Sequence[str | Reference] | None, feature_service: str | None) -> tuple[str, ...]:
         if (features is None) == (feature_service is None):
             raise UsageError(
                 "expected either features or a feature service",
@@ -232,7 +241,10 @@ class OnlineClient:
         assert features is not None
         if isinstance(features, str):
             raise UsageError(f"expected a list of features, got {features!r}", hint=f"write features=[{features!r}]")
-        return tuple(features)
+        names = tuple(features)
+        if set(map(type, names)) <= {str}:
+            return cast("tuple[str, ...]", names)
+        return tuple([_written(name) for name in names])
 
     def _compile(self, references: tuple[str, ...], full_feature_names: bool) -> LookupPlan:
         return compile_plan(self._project, self._known, references, full_feature_names=full_feature_names)

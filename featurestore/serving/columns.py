@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from featurestore.serving.judged import NULL_VALUE, PRESENT, JudgedRows
 from featurestore.serving.plan import PlannedOutput
@@ -34,7 +34,7 @@ class FeatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns that are made when they are asked for; each list is a new one.
+    """Columns that are made when they are asked for; each list of items is a new one.
 
     Attributes:
         outputs: where each column's items are.
@@ -59,7 +59,7 @@ class Columns:
 
     def event_us(self) -> dict[str, list[int | None]]:
         """The event times by column name."""
-        return {output.name: _event_us(self.rows[output.use]) for output in self.outputs}
+        return {output.name: list(self.rows[output.use].event_us) for output in self.outputs}
 
     def all(self) -> tuple[FeatureColumn, ...]:
         """Everything."""
@@ -69,7 +69,7 @@ class Columns:
                 type=output.type,
                 values=_values(output, self.rows[output.use]),
                 statuses=_statuses(output, self.rows[output.use]),
-                event_us=_event_us(self.rows[output.use]),
+                event_us=list(self.rows[output.use].event_us),
             )
             for output in self.outputs
         )
@@ -91,21 +91,15 @@ def _values(output: PlannedOutput, rows: JudgedRows) -> list[object]:
     cells = rows.columns[output.cell]
     convert = output.convert
     if convert is not None:
-        cells = [None if cell is None else convert(cell) for cell in cells]
-    return list(cells if rows.spread is None else rows.spread(cells))
+        return [None if cell is None else convert(cell) for cell in cells]
+    return list(cells)
 
 
 def _statuses(output: PlannedOutput, rows: JudgedRows) -> list[Status]:
     cells = rows.columns[output.cell]
     if rows.statuses is None:
-        statuses: list[Status] = [NULL_VALUE if cell is None else PRESENT for cell in cells]
-    else:
-        statuses = [
-            NULL_VALUE if cell is None and status == PRESENT else status
-            for cell, status in zip(cells, rows.statuses, strict=True)
-        ]
-    return statuses if rows.spread is None else cast("list[Status]", list(rows.spread(statuses)))
-
-
-def _event_us(rows: JudgedRows) -> list[int | None]:
-    return list(rows.event_us if rows.spread is None else cast("Sequence[int | None]", rows.spread(rows.event_us)))
+        return [NULL_VALUE if cell is None else PRESENT for cell in cells]
+    return [
+        NULL_VALUE if cell is None and status == PRESENT else status
+        for cell, status in zip(cells, rows.statuses, strict=True)
+    ]

@@ -34,6 +34,8 @@ def read_entities(entity_rows: EntityRows, join_keys: Sequence[str]) -> Entities
     Raises:
         UsageError: a join key is missing or unknown, columns differ in length, or neither form was given.
     """
+    if type(entity_rows) is list:
+        return _from_rows(entity_rows, join_keys)
     if isinstance(entity_rows, Mapping):
         return _from_columns(entity_rows, join_keys)
     if isinstance(entity_rows, (str, bytes)) or not isinstance(entity_rows, Iterable):

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import repeat
-from operator import itemgetter, methodcaller
-from typing import TYPE_CHECKING, cast
+from operator import methodcaller
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from featurestore.definitions.types import INTEGERS
 from featurestore.errors import UsageError
 from featurestore.online.keys import entity_key, integer_key, key_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.views import Column
     from featurestore.serving.entities import Entities
 
-    Spread = Callable[[Sequence[object]], Sequence[object]]
-
 _MAX_KEY_BITS = 128
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,15 @@ class KeyEnds:
 
     Attributes:
         ends: the end of each one's key; None where a join key is NULL.
-        spread: turns one item per distinct entity into one per requested entity; None where all are distinct.
+        places: for each requested entity, its place among `ends`; None where all are distinct.
     """
 
     ends: Sequence[bytes | None]
-    spread: Spread | None
+    places: Sequence[int] | None
+
+    def spread(self, rows: Sequence[_Row]) -> Sequence[_Row]:
+        """Turn one row per distinct entity into one per requested entity."""
+        return rows if self.places is None else [rows[place] for place in self.places]
 
 
 def key_ends(keys: Sequence[Column], entities: Entities) -> KeyEnds:
@@ -52,20 +55,8 @@ def key_ends(keys: Sequence[Column], entities: Entities) -> KeyEnds:
     distinct = list(dict.fromkeys(ends))
     if len(distinct) == len(ends):
         return KeyEnds(ends, None)
-    if len(distinct) == 1:
-        return KeyEnds(distinct, _Repeat(len(ends)))
     places = {end: place for place, end in enumerate(distinct)}
-    return KeyEnds(distinct, itemgetter(*[places[end] for end in ends]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Repeat:
-    """Spreads one entity over all places."""
-
-    count: int
-
-    def __call__(self, items: Sequence[object]) -> Sequence[object]:
-        return [items[0]] * self.count
+    return KeyEnds(distinct, [places[end] for end in ends])
 
 
 def _ends(keys: Sequence[Column], entities: Entities) -> Sequence[bytes | None]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal, cast
 from featurestore.online.codec import EVENT_TIME
 
 if TYPE_CHECKING:
-    from featurestore.serving.entity_keys import Spread
     from featurestore.serving.plan import PlannedUse
 
 Row = list[object]
@@ -26,32 +25,30 @@ OUTSIDE_MAX_AGE: Status = "OUTSIDE_MAX_AGE"
 
 @dataclass(frozen=True, slots=True)
 class JudgedRows:
-    """Rows of one use of a view, by column, one item per distinct entity.
+    """Rows of one use of a view, by column, one item per requested entity.
 
     Attributes:
         columns: stored cells; all None for a row that is not PRESENT.
         statuses: of each row; None where all are PRESENT.
         event_us: event times, microseconds since 1970; None where there was no row.
-        spread: turns one item per distinct entity into one per requested entity; None where all are distinct.
     """
 
     columns: Sequence[Sequence[object]]
     statuses: Sequence[Status] | None
     event_us: Sequence[int | None]
-    spread: Spread | None = None
 
 
-def judge(use: PlannedUse, rows: Sequence[Row | None], now_us: int, spread: Spread | None) -> JudgedRows:
+def judge(use: PlannedUse, rows: Sequence[Row | None], now_us: int) -> JudgedRows:
     """Judge rows, in the view's layout, at a time in microseconds since 1970."""
     if rows and use.valid_to is None and None not in rows:
         columns = list(zip(*cast("Sequence[Row]", rows), strict=True))
         event_us = cast("Sequence[int]", columns[EVENT_TIME])
         if use.ttl_us is None or now_us - min(event_us) <= use.ttl_us:
-            return JudgedRows(columns, None, event_us, spread)
-    return _judge_each(use, rows, now_us, spread)
+            return JudgedRows(columns, None, event_us)
+    return _judge_each(use, rows, now_us)
 
 
-def _judge_each(use: PlannedUse, rows: Sequence[Row | None], now_us: int, spread: Spread | None) -> JudgedRows:
+def _judge_each(use: PlannedUse, rows: Sequence[Row | None], now_us: int) -> JudgedRows:
     blank: Row = [None] * use.reader.width
     statuses = [_status(use, row, now_us) for row in rows]
     event_us = [
@@ -62,7 +59,7 @@ def _judge_each(use: PlannedUse, rows: Sequence[Row | None], now_us: int, spread
         row if row is not None and status == PRESENT else blank for row, status in zip(rows, statuses, strict=True)
     ]
     columns = list(zip(*shown, strict=True)) or [()] * len(blank)
-    return JudgedRows(columns, statuses, event_us, spread)
+    return JudgedRows(columns, statuses, event_us)
 
 
 def _status(use: PlannedUse, row: Row | None, now_us: int) -> Status:

@@ -62,7 +62,7 @@ def look_up(
             raise
         error = str(problem)
         rows = [[None] * len(each) for each in ends]
-    judged = [judge(use, found, now_us, asked[use.keys].spread) for use, found in zip(plan.uses, rows, strict=True)]
+    judged = [judge(use, asked[use.keys].spread(found), now_us) for use, found in zip(plan.uses, rows, strict=True)]
     given = JudgedRows(list(entities.columns.values()), None, [None] * entities.count)
     return OnlineResponse(
         entities=Columns(plan.entity_columns, [given]),
@@ -104,38 +104,39 @@ def _read_through(cache: RowCache, plan: LookupPlan, keys: Sequence[Sequence[byt
 
 
 def _read(plan: LookupPlan, keys: Sequence[Sequence[bytes]]) -> Steps[list[Rows]]:
-    """Read and decode the rows of all uses."""
-    found = yield from _ask(plan.row_sets, [key for each in keys for key in each])
+    """Read and decode the rows of all uses, and the notes when it is time."""
+    wanted = [key for each in keys for key in each]
+    row_sets, now = plan.row_sets, time.monotonic()
+    if now >= row_sets.due_at or row_sets.are_apart:
+        found = yield from _ask_with_notes(row_sets, wanted, now)
+    else:
+        found = (yield Ask(wanted)) if wanted else []
     rows: list[Rows] = []
     start = 0
     for use, each in zip(plan.uses, keys, strict=True):
-        rows.append((yield from _decode(use, found[start : start + len(each)])))
+        values = found[start : start + len(each)]
         start += len(each)
+        decoded, unknown = use.reader.read(values)
+        rows.append(decoded if not unknown else (yield from _read_other_layouts(use, values, unknown)))
     return rows
 
 
-def _decode(use: PlannedUse, values: Found) -> Steps[Rows]:
-    """Decode rows; of layouts that were not met before, the descriptions are read first."""
-    rows, unknown = use.reader.read(values)
-    if unknown:
-        notes = yield Ask((), [use.reader.note(fingerprint) for fingerprint in unknown])
-        for fingerprint, note in zip(unknown, notes, strict=True):
-            use.reader.learn(fingerprint, note)
-        rows, _ = use.reader.read(values)
-    return rows
+def _read_other_layouts(use: PlannedUse, values: Found, unknown: Sequence[int]) -> Steps[Rows]:
+    """Read the descriptions of layouts that were not met before, then the rows."""
+    notes = yield Ask((), [use.reader.note(fingerprint) for fingerprint in unknown])
+    for fingerprint, note in zip(unknown, notes, strict=True):
+        use.reader.learn(fingerprint, note)
+    return use.reader.read(values)[0]
 
 
-def _ask(row_sets: RowSets, keys: Sequence[bytes]) -> Steps[Found]:
-    """Read rows, and with them the notes when it is time; notes that cannot be read fail no lookup that has rows."""
-    now = time.monotonic()
-    if now < row_sets.due_at and not row_sets.are_apart:
-        return (yield Ask(keys)) if keys else []
+def _ask_with_notes(row_sets: RowSets, keys: Sequence[bytes], now: float) -> Steps[Found]:
+    """Read rows and notes in one; notes that cannot be read fail no lookup that has rows."""
     if not row_sets.are_apart:
         try:
             found = yield Ask(keys, row_sets.notes)
         except OnlineStoreError:
             row_sets.postpone(now=now)
-            if time.monotonic() - now > QUICK_FAILURE_S:
+            if keys and time.monotonic() - now > QUICK_FAILURE_S:
                 raise
         else:
             row_sets.learn(found[len(keys) :], now=now)

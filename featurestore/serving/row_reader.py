@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from featurestore.definitions.views import Column
 from featurestore.online.codec import FINGERPRINT, HEADER_CELLS, RowDecoder
-from featurestore.online.layouts import layout_note, positions
+from featurestore.online.layouts import layout_note, parse_layout, positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,12 +65,9 @@ class RowReader:
 
     def learn(self, fingerprint: int, note: bytes | None) -> None:
         """Take a layout's description; without a readable one its rows stay unknown."""
-        try:
-            pairs = msgspec.json.decode(note or b"", type=list[tuple[str, str]])
-        except msgspec.DecodeError:
-            return
-        stored = [Column(name=name, type=value_type) for name, value_type in pairs]
-        self._places[fingerprint] = positions(stored, self._view.online_columns)
+        stored = parse_layout(note)
+        if stored is not None:
+            self._places[fingerprint] = positions(stored, self._view.online_columns)
 
     def _current(self, values: Sequence[bytes]) -> list[Row | None] | None:
         """Decode rows if all are whole ones of the view's layout, as they nearly always are; else return None."""

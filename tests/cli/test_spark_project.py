@@ -127,6 +127,23 @@ def test_the_newest_rows_are_synced(project):
     assert "2026-06-05T10:00:00Z" in ran.out, "the event time of the newest of the customer's rows"
 
 
+def test_the_newest_rows_are_written_by_sparks_workers(project):
+    ran = project.run("materialize", "--engine", "spark")
+    assert (ran.code, ran.err) == (0, ""), ran.err
+    assert "orders  full  2 read  2 written  0 skipped" in ran.out
+    ran = project.run("get-online", *CHURN, "--entity", "customer_id=2", "--json")
+    assert ran.code == 0, ran.err
+    assert "2026-06-02T10:00:00Z" in ran.out
+    again = project.run("materialize", "--engine", "spark", "--json")
+    assert (again.code, again.json["views"][0]["mode"], again.json["views"][0]["rows_read"]) == (0, "incremental", 0)
+
+
+def test_an_engine_that_is_not_there_is_told(project):
+    ran = project.run("materialize", "--engine", "sprak")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "Error: no engine backend 'sprak' is installed\n  -> did you mean spark?\n"
+
+
 def test_the_command_says_nothing_but_its_own(project):
     """Java's and Spark's own words stay out of both streams, in a process that starts it."""
     sql = "select cast(1 as int) as customer_id, timestamp_ntz'2026-06-04' as at"

@@ -50,17 +50,19 @@ class Event:
     ended: float | None
 
 
-def play(uri, folder, seed, until):
+def play(uri, folder, seed, started, until):
     """Write and read at random until the time is over; every call goes into a file, its begin before it is made."""
     rng = random.Random(seed)
     store = open_online_store(uri, project="shop", base_dir=Path(folder))
+    with started.get_lock():
+        started.value += 1
     with (Path(folder) / f"history-{os.getpid()}.jsonl").open("a") as log:
 
         def note(*event):
             log.write(json.dumps(event) + "\n")
             log.flush()
 
-        while time.monotonic() < until:
+        while time.monotonic() < until.value:
             chosen = [rng.randrange(KEYS) for _ in range(rng.randint(1, ROWS_PER_WRITE))]
             if rng.random() < 0.5:
                 write(store, rng, chosen, note)
@@ -150,14 +152,17 @@ def violations(events, begun):
 def run(uri, folder, seconds, disturb, *, seed=0):
     """Let processes play while `disturb(processes, until)` breaks things; returns (violations, reads, writes)."""
     context = multiprocessing.get_context("spawn")
-    until = time.monotonic() + seconds
+    started, until_value = context.Value("i", 0), context.Value("d", float("inf"))
 
     def start(number):
-        process = context.Process(target=play, args=(uri, str(folder), seed + number, until))
+        process = context.Process(target=play, args=(uri, str(folder), seed + number, started, until_value))
         process.start()
         return process
 
     processes = [start(number) for number in range(PROCESSES)]
+    while started.value < PROCESSES:
+        time.sleep(0.05)
+    until = until_value.value = time.monotonic() + seconds
     again = iter(range(PROCESSES, 10**6))
     disturb(processes, until, lambda: start(next(again)))
     for process in processes:

@@ -15,10 +15,6 @@ from tests.warehouse.postgres_server import PASSWORD, SUPERUSER
 STORES = ("memory", "sqlite", "redis", "postgres", "dynamodb")
 SHARED = ("sqlite", "redis", "postgres", "dynamodb")
 """Those that several processes can open."""
-TO_BE_MERGED = {
-    "redis": ("test_conformance_notes", "test_conformance_keys", "test_conformance_async"),
-}
-"""Store -> files whose tests it cannot pass before its own branch is merged. To be deleted then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +78,6 @@ def pace(request):
 
 
 def empty_store_uri(kind, request, tmp_path):
-    if request.module.__name__.rpartition(".")[2] in TO_BE_MERGED.get(kind, ()):
-        pytest.skip("to be merged")
     if kind == "memory":
         return f"memory:{tmp_path}"
     if kind == "sqlite":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import re
 import socket
 import threading
 import time
@@ -207,6 +208,56 @@ def test_without_credentials_or_a_region_the_error_says_what_to_set(moto, monkey
     assert "needs a region\n  -> add ?region=" in said_by(store.read, [key(1)])
 
 
+@pytest.fixture
+def act_as(moto, uri, client, monkeypatch):
+    """A function that goes on as a user with one of the policies of the docs; the rest is refused then."""
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "online-stores.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    # Moto asks for the right to each action on all resources, so the table's name is taken out.
+    every = [re.sub(r'"Resource": "[^"]*"', '"Resource": "*"', block) for block in blocks]
+    policies = {re.search(r'"Sid": "(\w+)"', block)[1]: block for block in every}
+    iam = boto3.client("iam", endpoint_url=moto.endpoint, region_name="us-east-1")
+
+    def act(name):
+        moto.post("reset-auth", b"1000000")
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policies[name])
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", made["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", made["SecretAccessKey"])
+        moto.post("reset-auth", b"0")
+        return open_at(moto.endpoint, "&read_timeout=10")
+
+    yield act
+    moto.post("reset-auth", b"1000000")
+
+
+def test_a_user_with_the_policy_that_the_docs_give_to_readers_reads_and_changes_nothing(store, act_as):
+    store.write(batch((key(1), 1, 1, NONE)))
+    store.write_note("state", b"1")
+    reader = act_as("FeaturesReader")
+    row, note = reader.read([key(1)], ["state"])
+    assert (number_in(row), note) == (1, b"1")
+    assert reader.read_note("state") == b"1"
+    assert reader.notes("") == ["state"]
+    assert list(reader.keys(b"fs:shop:")) == [[key(1)]]
+    assert reader.sizes([key(1)])[0] > 0
+    for do in (lambda: reader.write(batch((key(1), 2, 2, NONE))), lambda: reader.delete([key(1)])):
+        assert "-> allow what docs/guides/online-stores.md names for readers or for writers" in said_by(do)
+
+
+def test_a_user_with_the_policy_that_the_docs_give_to_writers_does_all_of_a_sync(store, act_as):
+    store.write(batch((key(1), 1, 1, NONE)))
+    writer = act_as("FeaturesWriter")
+    assert writer.write(batch((key(1), 2, 2, NONE), (key(2), 2, 2, NONE))) == 2
+    assert writer.swap_note("state", None, b"1")
+    assert writer.swap_note("state", b"1", None)
+    assert writer.take_lease("sync", "me", 60) == "me"
+    writer.end_lease("sync", "me")
+    assert writer.delete([key(1)]) == 1
+    assert list(writer.keys(b"fs:shop:")) == [[key(2)]]
+
+
 def test_more_than_one_request_holds_is_read_and_deleted_in_several(store):
     rows = [(key(number), number, 1, NONE) for number in range(230)]
     store.write(batch(*rows))
@@ -249,3 +300,19 @@ def test_a_table_name_keeps_its_capitals(moto, uri, client):
     store.write(batch((key(1), 1, 1, NONE)))
     assert client.list_tables()["TableNames"] == ["Features_Of.A"]
     store.close()
+
+
+def test_a_swap_whose_outcome_is_unknown_is_an_error_and_never_denied(store, moto):
+    """Tried again, it would find what it has written itself, and say that another one came first."""
+    store.write_note("state", b"1")
+    with Refusing(moto.endpoint, 1, "InternalServerError", status=500) as server:
+        behind = open_at(server.endpoint, "&read_timeout=5")
+        assert "InternalServerError" in said_by(behind.swap_note, "state", b"1", b"2")
+        assert server.asked == 1
+        server.left = 1
+        assert behind.write(batch((key(1), 1, 1, NONE))) == 1, "a row can be written twice"
+        behind.close()
+    with Refusing(moto.endpoint, 2, THROTTLED) as server:
+        behind = open_at(server.endpoint, "&read_timeout=5")
+        assert behind.swap_note("state", b"1", b"2"), "what was certainly not done is done"
+        behind.close()

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from featurestore.definitions.references import parse_reference
 from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, OnlineStoreError, UsageError
 from featurestore.online.batches import batch_of
@@ -101,6 +102,14 @@ def test_a_view_used_twice_under_other_names_answers_for_both_keys(ask, store):
     features = ["weather[city=origin] as start:rain", "weather[city=target] as finish:rain"]
     response = ask([weather], features, [{"origin": "A", "target": "B"}], full_feature_names=True)
     assert response.rows() == [{"origin": "A", "target": "B", "start__rain": True, "finish__rain": False}]
+
+
+def test_features_may_be_given_as_references(ask, store):
+    """P11: as for training sets."""
+    sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
+    buyer = parse_reference("orders").with_name("buyer").with_join_key_map({"customer_id": "buyer_id"})
+    response = ask([ORDERS], [buyer["spend"], "orders:orders_7d"], [{"buyer_id": 1, "customer_id": 2}])
+    assert response.rows() == [{"buyer_id": 1, "customer_id": 2, "spend": 0.5, "orders_7d": None}]
 
 
 def test_a_view_without_entity_is_asked_with_an_empty_row(ask, store):
@@ -283,6 +292,8 @@ def test_columns_of_different_length_are_refused(ask):
         ({"feature_service": "churn"}, "no feature service 'churn' in the registry\n  -> did you mean churn_v1?"),
         ({"features": []}, "no features were asked for"),
         ({"features": "orders:spend"}, "expected a list of features, got 'orders:spend'\n  -> write features=['orders"),
+        ({"features": [5]}, 'expected a reference to a feature, got 5\n  -> write features=["view:feature"]'),
+        ({"features": [["orders"]]}, "expected a reference to a feature, got ['orders']"),
         ({}, "expected either features or a feature service"),
         ({"features": ["orders"], "feature_service": "churn_v1"}, "expected either features or a feature service"),
         ({"features": ["archive:x"]}, "feature view archive is not online\n  -> set `online: true`"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from uuid import UUID
 
 import numpy as np
@@ -23,6 +24,7 @@ from tests.serving.conftest import DAY, NOON, US, project, sync, view
 
 FEATURES = (("n", "int64"), ("seen_at", "timestamptz"), ("price", "decimal(9,2)"), ("word", "string"))
 UNTIL = Column(name="until", type="timestamp")
+NUMBERS = count()
 KINDS = ("whole", "nulls", "absent", "deleted", "expired", "at the edge", "ended", "of another layout", "of no layout")
 
 
@@ -81,14 +83,15 @@ def put(store, number, value, name="orders"):
     kinds=some.lists(some.sampled_from(KINDS), min_size=1, max_size=25),
     asked=some.lists(some.integers(0, 30), max_size=60),
     has_validity=some.booleans(),
-    name=some.uuids(),
 )
-def test_many_rows_are_answered_as_each_alone_would_be(tmp_path_factory, kinds, asked, has_validity, name):
+def test_many_rows_are_answered_as_each_alone_would_be(tmp_path_factory, kinds, asked, has_validity):
     if not has_validity:
         kinds = ["whole" if kind == "ended" else kind for kind in kinds]
     orders = view(features=FEATURES, ttl=7 * DAY, valid_to=UNTIL if has_validity else None)
     older = view(features=(FEATURES[3], FEATURES[2], FEATURES[0]), ttl=7 * DAY)
-    store = open_online_store(f"memory:{name}", project="shop", base_dir=tmp_path_factory.getbasetemp())
+    store = open_online_store(
+        f"memory:many rows {next(NUMBERS)}", project="shop", base_dir=tmp_path_factory.getbasetemp()
+    )
     sync(store, orders, row("whole", 1_000))
     write(store, orders, older, kinds)
     for cached in (None, 5):

@@ -6,18 +6,25 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from featurestore.errors import QueryError, WarehouseError
+from featurestore.definitions.views import Feature
+from featurestore.errors import OperationError, QueryError, UsageError, WarehouseError
+from featurestore.materialize.engines.local import LocalEngine
+from featurestore.materialize.engines.spark import open_engine
 from featurestore.warehouse.protocol import TableWrite
 from featurestore.warehouse.spark import open_warehouse
+from tests.materialize.spark_loads import load_of, route_to, rows_in_file, rows_in_store, table, view_of
+from tests.online.servers import server_binary, start_server
 from tests.spark_here import MARKS, settings
 
 pytestmark = MARKS
@@ -45,7 +52,11 @@ def server(tmp_path_factory):
     command = [str(submit), *given, "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
     with (base / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=base, env=os.environ | {"SPARK_NO_DAEMONIZE": "1"}
+            command,
+            stdout=log,
+            stderr=log,
+            cwd=base,
+            env=os.environ | {"SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable},
         )
         try:
             _wait_for(port, process, base / "log")
@@ -124,6 +135,44 @@ def test_a_query_is_cancelled_on_the_server(warehouse):
             "select count(*) from range(100000000000) where hash(id, 'x') % 7 = 3 and sqrt(id) > 3"
         ).read_all()
     assert rows_of(warehouse, "select 1 as x") == [{"x": 1}]
+
+
+def test_a_sync_is_written_by_the_workers_of_the_server(warehouse, tmp_path):
+    """`--engine spark`: the same counts and rows, the same errors, and the same Ctrl-C."""
+    if server_binary() is None:
+        pytest.skip("no Valkey or Redis server is installed")
+    frame = table()
+    warehouse.upload("everything", frame)
+    columns = warehouse.columns(["everything"])["everything"]
+    view = view_of({column.name: column.type for column in columns})
+    store = start_server(tmp_path)
+    try:
+        with route_to("sqlite:local.sqlite", warehouse, tmp_path) as route:
+            with pytest.raises(UsageError, match="Spark's workers cannot open the online store sqlite: it is of this"):
+                open_engine(route)
+            local = LocalEngine(route).copy(load_of(view))
+        uri = store.uri.replace("redis://", "redis://default:hunter2@")
+        store.client().execute_command("ACL SETUSER default >hunter2")
+        with route_to(uri, warehouse, tmp_path) as route:
+            engine = open_engine(route)
+            assert engine.copy(load_of(view, workers=3)) == local
+            rows = [(key, value) for key, *_, value in rows_in_file(tmp_path / "local.sqlite")]
+            assert rows_in_store(route.store) == rows
+            wrong = replace(view, features=(Feature(name="text", type="int64"),))
+            with pytest.raises(
+                UsageError, match=r"^column 'text': expected int64, the warehouse gave string"
+            ) as caught:
+                engine.copy(load_of(wrong))
+            assert len(str(caught.value).splitlines()) == 2
+            with pytest.raises(OperationError, match=r"^stop$"):
+                engine.copy(load_of(view), on_rows=_stop)
+            assert engine.copy(load_of(view)) == local
+    finally:
+        store.stop()
+
+
+def _stop(rows):
+    raise OperationError("stop")
 
 
 def test_a_host_and_a_port_are_enough(server, tmp_path):

@@ -11,13 +11,13 @@ import os
 import re
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
 
-import featurestore
 from featurestore.definitions.views import FeatureView
 from featurestore.errors import FeatureStoreError, OnlineStoreError, OperationError, UsageError
 from featurestore.materialize.ahead import in_threads
@@ -63,7 +63,12 @@ class RemoteLoad:
     store_variable: str = ""
     base_dir: str
     generation: str
-    version: str = featurestore.__version__
+    version: str
+
+
+def package_version() -> str:
+    """The version of this package that is installed here."""
+    return version("featurestore")
 
 
 class RemoteFailure(Exception):  # noqa: N818  it is no error of its own, but carries one
@@ -138,11 +143,13 @@ def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> tupl
 
 
 def _check_version(load: RemoteLoad) -> None:
-    if load.version != featurestore.__version__:
-        raise UsageError(
-            f"a worker has featurestore {featurestore.__version__}, the sync was started by {load.version}",
-            hint="install the same version on the workers",
-        )
+    hint = f"install featurestore {load.version} where the workers run"
+    try:
+        found = package_version()
+    except PackageNotFoundError:  # sent as files: then its stores, which are found by its metadata, are missing too
+        raise UsageError("a worker has files of featurestore, but it is not installed there", hint=hint) from None
+    if load.version != found:
+        raise UsageError(f"a worker has featurestore {found}, the sync was started by {load.version}", hint=hint)
 
 
 def _open_store(load: RemoteLoad) -> OnlineStore:

@@ -13,10 +13,9 @@ import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import featurestore
 from featurestore.errors import FeatureStoreError, QueryError, UsageError, WarehouseError, without_secrets
 from featurestore.materialize.engines.protocol import Copied
-from featurestore.materialize.engines.remote import PartitionWriter, RemoteLoad, failure_in
+from featurestore.materialize.engines.remote import PartitionWriter, RemoteLoad, failure_in, package_version
 from featurestore.online.layouts import ensure_generation
 from featurestore.sql.newest import newest_query
 from featurestore.warehouse.spark.open import OURS
@@ -115,6 +114,7 @@ class SparkEngine:
             store_variable=variable,
             base_dir=str(self._route.base_dir.absolute()),
             generation=generation,
+            version=package_version(),
         )
 
 
@@ -145,7 +145,7 @@ def _explained(refusal: FeatureStoreError) -> FeatureStoreError:
     if missing is not None:
         return WarehouseError(
             f"Spark's workers have no Python package '{missing['name']}'",
-            hint=f"install featurestore {featurestore.__version__} and pandas where they run: {_GUIDE}",
+            hint=f"install featurestore {package_version()} and pandas where they run: {_GUIDE}",
         )
     if "PYTHON_VERSION_MISMATCH" in text or "different version" in text:
         return WarehouseError("Spark's workers run another version of Python than this process", hint=_SAME_PYTHON)

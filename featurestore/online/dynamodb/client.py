@@ -28,14 +28,13 @@ Client = Any
 
 NO_TABLE = "ResourceNotFoundException"
 CONDITION = "ConditionalCheckFailedException"
-_THROTTLED = (
-    "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "InternalServerError",
-    "ServiceUnavailable", "LimitExceededException",
-)  # fmt: skip
+_THROTTLED_BEFORE = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
+_THROTTLED = (*_THROTTLED_BEFORE, "InternalServerError", "ServiceUnavailable", "LimitExceededException")
 _LOGIN = (
     "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationToken",
     "IncompleteSignature", "InvalidClientTokenId", "MissingAuthenticationTokenException",
 )  # fmt: skip
+_DENIED = ("AccessDeniedException", "AccessDenied", "403")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 1.0
 
 
@@ -93,23 +92,25 @@ class Clients:
             return made.clients[name]
 
 
-def call(do: Callable[[], T], *, within_s: float) -> T:
+def call(do: Callable[[], T], *, within_s: float, is_repeatable: bool = True) -> T:
     """Call, again after a pause while the server refuses for its rate or cannot be reached; once more in any case.
 
     Args:
-        do: one request, which may be done twice.
+        do: one request.
         within_s: no new try begins after that time.
+        is_repeatable: whether it may be done twice; if not, it is only tried again where it was certainly not done.
     """
+    again = _THROTTLED if is_repeatable else _THROTTLED_BEFORE
     until = time.monotonic() + within_s
     tries = 0
     while True:
         try:
             return do()
         except ClientError as problem:
-            if code_of(problem) not in _THROTTLED or (tries and time.monotonic() > until):
+            if code_of(problem) not in again or (tries and time.monotonic() > until):
                 raise
         except (HTTPClientError, BotoConnectionError):
-            if tries and time.monotonic() > until:
+            if not is_repeatable or (tries and time.monotonic() > until):
                 raise
         pause(tries)
         tries += 1
@@ -147,12 +148,12 @@ def explained(address: DynamoAddress) -> Iterator[None]:
 
 def _refused(address: DynamoAddress, problem: ClientError) -> OnlineStoreError:
     code = code_of(problem)
-    said = without_secrets(str(problem.response.get("Error", {}).get("Message", "")))
+    said = without_secrets(str(problem.response.get("Error", {}).get("Message", ""))).partition("\n")[0]
     if code == NO_TABLE:
         return _error(address, "holds no rows: nothing was synced yet", "run featurestore materialize")
     if code in _LOGIN:
         return _error(address, f"refused the login: {code}", "check the credentials of this environment")
-    if code == "AccessDeniedException":
+    if code in _DENIED:
         hint = "allow what docs/guides/online-stores.md names for readers or for writers"
         return _error(address, f"refused: {said or code}", hint)
     if code in _THROTTLED:

@@ -53,6 +53,8 @@ _PASSED_OVER = {"Error": {"Code": "ThrottlingException", "Message": "some of the
 class DynamoStore:
     """See `online.protocol.OnlineStore`."""
 
+    keeps_key_order = False
+
     def __init__(self, address: DynamoAddress, *, project: str) -> None:
         self._address = address
         self._project = project
@@ -149,15 +151,18 @@ class DynamoStore:
             self._put({**place_of_note(self._project, name).key, "v": {"B": value}})
 
     def swap_note(self, name: str, old: bytes | None, new: bytes | None) -> bool:
-        """Replace a note iff it is still `old`, by the condition of a put or of a delete."""
+        """Replace a note iff it is still `old`, by the condition of a put or of a delete.
+
+        Never tried twice where the first try may have been done: the second would deny it.
+        """
         place = place_of_note(self._project, name)
         if old is None and new is None:
             return self.read_note(name) is None
         condition, values = ("attribute_not_exists(p)", {}) if old is None else ("v = :old", {":old": {"B": old}})
         with explained(self._address):
             if new is None:
-                return self._remove(place, condition, values)
-            return self._put({**place.key, "v": {"B": new}}, condition, values)
+                return self._remove(place, condition, values, is_repeatable=False)
+            return self._put({**place.key, "v": {"B": new}}, condition, values, is_repeatable=False)
 
     def notes(self, prefix: str) -> list[str]:
         """Name the notes that begin with `prefix`, sorted."""
@@ -256,25 +261,25 @@ class DynamoStore:
         now = {"N": str(_now_ms())}
         return self._put(item, _GUARD, {":e": item["e"], ":c": item["c"], ":now": now})
 
-    def _put(self, item: Item, condition: str = "", values: Item | None = None) -> bool:
+    def _put(self, item: Item, condition: str = "", values: Item | None = None, *, is_repeatable: bool = True) -> bool:
         """Put an item if the condition holds; makes the table if there is none and the URI allows it."""
-        request: dict[str, object] = {"TableName": self._table, "Item": item}
-        return self._change("put_item", request, condition, values)
+        request = self._request({"Item": item}, condition, values or {})
+        return self._change(lambda client: client.put_item(**request), is_repeatable=is_repeatable)
 
-    def _remove(self, place: Place, condition: str, values: Item) -> bool:
+    def _remove(self, place: Place, condition: str, values: Item, *, is_repeatable: bool = True) -> bool:
         """Delete an item if the condition holds."""
-        return self._change("delete_item", {"TableName": self._table, "Key": place.key}, condition, values)
+        request = self._request({"Key": place.key}, condition, values)
+        return self._change(lambda client: client.delete_item(**request), is_repeatable=is_repeatable)
 
-    def _change(self, operation: str, request: dict[str, object], condition: str, values: Item | None) -> bool:
-        if condition:
-            request["ConditionExpression"] = condition
-        if values:
-            request["ExpressionAttributeValues"] = values
+    def _request(self, what: Item, condition: str, values: Item) -> Item:
+        conditions = {"ConditionExpression": condition, "ExpressionAttributeValues": values}
+        return {"TableName": self._table, **what, **{name: each for name, each in conditions.items() if each}}
+
+    def _change(self, do: Callable[[Client], object], *, is_repeatable: bool) -> bool:
         client = self._clients.work
-        do = client.put_item if operation == "put_item" else client.delete_item
         for _ in range(2):
             try:
-                call(lambda: do(**request), within_s=self._address.write_timeout_s)
+                call(lambda: do(client), within_s=self._address.write_timeout_s, is_repeatable=is_repeatable)
             except ClientError as problem:
                 if code_of(problem) == CONDITION:
                     return False

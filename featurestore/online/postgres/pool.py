@@ -55,8 +55,12 @@ class Pool:
         self._answer_timeout_s = answer_timeout_s
         self._kept = _Kept(slots=threading.Semaphore(size))
 
-    def run(self, work: Work[T]) -> T:
+    def run(self, work: Work[T], *, is_repeatable: bool = True) -> T:
         """Do work on a connection; once more, on a new one, if the connection turns out to be broken.
+
+        Args:
+            work: what to do.
+            is_repeatable: whether it may be done twice; if not, a connection that breaks is an error.
 
         Raises:
             BusyError, UnreachableError, LostError, LateError, RefusedError: what went wrong.
@@ -68,6 +72,8 @@ class Pool:
             try:
                 return self._run_once(kept, work)
             except LostError:
+                if not is_repeatable:
+                    raise
                 _close_idle(kept)
                 return self._run_once(kept, work)
         finally:

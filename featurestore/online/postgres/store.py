@@ -39,6 +39,8 @@ _KEYS_PER_STATEMENT = 10_000
 class PostgresStore:
     """See `online.protocol.OnlineStore`. Lookups have connections of their own, with their short timeouts."""
 
+    keeps_key_order = True
+
     def __init__(self, address: PostgresAddress, *, project: str) -> None:
         self._address = address
         self._project = project.encode()
@@ -121,16 +123,22 @@ class PostgresStore:
             self._changed(self._sql.write_note, self._project, name.encode(), value)
 
     def swap_note(self, name: str, old: bytes | None, new: bytes | None) -> bool:
-        """Replace a note iff it is still `old`, in one statement."""
+        """Replace a note iff it is still `old`, in one statement.
+
+        Never tried twice on a broken connection: the second try would deny what the first one did. So a connection is
+        tried by a question before, and one that breaks after that is an error.
+        """
         place = (self._project, name.encode())
+        if self.read_note(name) != old:
+            return False
         if old is None and new is None:
-            return self.read_note(name) is None
+            return True
         with explained(self._address):
             if old is None:
-                return self._changed(self._sql.add_note, *place, new) == 1
+                return self._changed(self._sql.add_note, *place, new, is_repeatable=False) == 1
             if new is None:
-                return self._changed(self._sql.drop_note, *place, old) == 1
-            return self._changed(self._sql.swap_note, *place, new, old) == 1
+                return self._changed(self._sql.drop_note, *place, old, is_repeatable=False) == 1
+            return self._changed(self._sql.swap_note, *place, new, old, is_repeatable=False) == 1
 
     def notes(self, prefix: str) -> list[str]:
         """Name the notes that begin with `prefix`, sorted."""
@@ -185,13 +193,13 @@ class PostgresStore:
         pages = (int8(max(0, near - _PAGES_PER_PURGE)), int8(near + _PAGES_PER_PURGE))
         self._work.run(lambda session: ask(session, self._sql.purge, pages))
 
-    def _done(self, work: Work[T]) -> T:
+    def _done(self, work: Work[T], *, is_repeatable: bool = True) -> T:
         """Do work that writes: makes the tables if there are none, tries again after a deadlock."""
         tries = 0
         while True:
             tries += 1
             try:
-                return self._work.run(work)
+                return self._work.run(work, is_repeatable=is_repeatable)
             except RefusedError as refused:
                 if tries == _TRIES or refused.state not in (*NO_TABLES, *_TRY_AGAIN):
                     raise
@@ -207,9 +215,9 @@ class PostgresStore:
 
         self._work.run(work)
 
-    def _changed(self, question: Question, *parameters: bytes | None) -> int:
+    def _changed(self, question: Question, *parameters: bytes | None, is_repeatable: bool = True) -> int:
         """How many rows a statement changed."""
-        result = self._done(lambda session: ask(session, question, parameters))
+        result = self._done(lambda session: ask(session, question, parameters), is_repeatable=is_repeatable)
         return result.command_tuples or 0
 
     def _rows(self, question: Question, *parameters: bytes | None) -> list[tuple[bytes, ...]]:

@@ -5,7 +5,6 @@ The rule: who has which slot is asked when first needed, and again when a server
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import threading
 import time
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from featurestore.online.redis.cluster_lookup import ClusterLookup
 from featurestore.online.redis.link import open_link
-from featurestore.online.redis.mux import open_mux
 from featurestore.online.redis.node import Node
 from featurestore.online.redis.one_master import FAILOVER_ATTEMPT_S
 from featurestore.online.redis.replies import TRY_AGAIN, LinkError, NotConnectedError, ServerError
@@ -100,6 +98,8 @@ class Cluster:
 
     async def alook_up(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Read distinct keys; all servers work at once."""
+        import asyncio
+
         if not self._by_slot:
             await asyncio.to_thread(self.refresh, None)
         lookup = ClusterLookup(self, keys)
@@ -114,7 +114,12 @@ class Cluster:
     def close(self) -> None:
         """Close all connections."""
         for node in list(self._nodes.values()):
-            node.close()
+            node.forget()
+
+    def abandon(self) -> None:
+        """Close inherited links."""
+        for node in self._nodes.values():
+            node.abandon()
 
     def _is_loaded_from(self, endpoint: Endpoint, problems: list[str]) -> bool:
         """Ask one server; what it says counts only if every slot has a master."""
@@ -148,7 +153,7 @@ class Cluster:
                 endpoint.name,
                 functools.partial(self._connect, endpoint),
                 functools.partial(self._aconnect, endpoint),
-                self._address.limits,
+                limits=self._address.limits,
             )
             node = self._nodes.setdefault(endpoint.name, made)
         return node
@@ -157,5 +162,7 @@ class Cluster:
         return open_link(endpoint, self._address.tls, self._address.login, 0, timeout_s)
 
     async def _aconnect(self, endpoint: Endpoint) -> Mux:
+        from featurestore.online.redis.mux import open_mux
+
         address = self._address
         return await open_mux(endpoint, address.tls, address.login, 0, address.limits.connect_timeout_s)

@@ -73,7 +73,7 @@ class Share:
         """Throw away what was sent and will not be received."""
         link, self._link = self._link, None
         if link is not None:
-            self.node.abandon(link)
+            self.node.leave(link)
 
     def _packed(self) -> bytes:
         return b"".join([(_ASKING if group.asked else b"") + pack_mget(group.keys) for group in self.groups])

@@ -1,12 +1,11 @@
 """The asyncio connections to one server: one per event loop, opened when first asked, and bounded.
 
-The rule: a connection of another process or of a closed loop is never used.
+The rule: a connection of a closed loop is never used.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import weakref
 from collections import deque
@@ -34,13 +33,10 @@ class Lanes:
         self._connect = connect
         self._limits = limits
         self._lock = threading.Lock()
-        self._process = os.getpid()
         self._lanes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Lane] = weakref.WeakKeyDictionary()
 
     def current(self) -> Lane:
         """Return the lane of the running loop."""
-        if self._process != os.getpid():
-            self._start_anew()
         loop = asyncio.get_running_loop()
         lane = self._lanes.get(loop)
         if lane is None:
@@ -62,12 +58,6 @@ class Lanes:
             if loop.is_closed():
                 lane.close_from_anywhere()
                 del self._lanes[loop]
-
-    def _start_anew(self) -> None:
-        """Forget the connections of the process that we were forked from."""
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._lanes = weakref.WeakKeyDictionary()
 
 
 class Lane:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from featurestore.online.redis.breaker import Breaker
-from featurestore.online.redis.lanes import Lanes
 from featurestore.online.redis.pool import Pool
 from featurestore.online.redis.replies import BusyError, LinkError, LinkTimeoutError, NotConnectedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from featurestore.online.redis.lanes import Lane, Lanes
     from featurestore.online.redis.link import Link
     from featurestore.online.redis.mux import Mux
     from featurestore.online.redis.resp import Answer
@@ -28,6 +29,7 @@ class Node:
         connect: makes a link within so many seconds; raises NotConnectedError or ServerError.
         aconnect: the same on the running event loop.
         limits: times and counts.
+        moves: whether the next connection may be to another server.
 
     Attributes:
         name: as given.
@@ -36,15 +38,25 @@ class Node:
     """
 
     def __init__(
-        self, name: str, connect: Callable[[float], Link], aconnect: Callable[[], Awaitable[Mux]], limits: Limits
+        self,
+        name: str,
+        connect: Callable[[float], Link],
+        aconnect: Callable[[], Awaitable[Mux]],
+        *,
+        limits: Limits,
+        moves: bool = False,
     ) -> None:
         self.name = name
         self._limits = limits
         size = limits.max_connections
         patient_s = max(limits.connect_timeout_s, PATIENT_CONNECT_S)
-        self.quick = Pool(lambda: connect(limits.connect_timeout_s), size=size, wait_s=limits.connect_timeout_s)
-        self.patient = Pool(lambda: connect(patient_s), size=size, wait_s=limits.write_timeout_s)
-        self._lanes = Lanes(aconnect, limits)
+        quick_s = limits.connect_timeout_s
+        self.quick = Pool(functools.partial(connect, quick_s), size=size, wait_s=quick_s, moves=moves)
+        self.patient = Pool(
+            functools.partial(connect, patient_s), size=size, wait_s=limits.write_timeout_s, moves=moves
+        )
+        self._aconnect = aconnect
+        self._lanes: Lanes | None = None
         self._breaker = Breaker(limits.breaker_failures, limits.breaker_pause_s)
 
     def look_up(self, packed: bytes, count: int) -> list[Answer]:
@@ -80,7 +92,7 @@ class Node:
     async def alook_up(self, packed: bytes, count: int) -> list[Answer]:
         """Do what `look_up` does, on the running event loop."""
         self._breaker.check()
-        lane = self._lanes.current()
+        lane = self._lane()
         try:
             try:
                 answers = await lane.ask(packed, count)
@@ -95,7 +107,7 @@ class Node:
         return answers
 
     def send(self, packed: bytes) -> Link:
-        """Send a lookup's commands, once; `receive` or `abandon` must follow.
+        """Send a lookup's commands, once; `receive` or `leave` must follow.
 
         Raises:
             LinkError: they could not be sent; BreakerOpenError when it was not tried.
@@ -127,7 +139,7 @@ class Node:
         self._breaker.succeeded()
         return answers
 
-    def abandon(self, link: Link) -> None:
+    def leave(self, link: Link) -> None:
         """Throw away a link whose answers nobody will read."""
         self.quick.drop(link, LinkTimeoutError("its answers are not wanted"))
 
@@ -135,7 +147,7 @@ class Node:
         """Send a lookup's commands, once, on the running event loop, and return their answers; raises as `send`."""
         self._breaker.check()
         try:
-            answers = await self._lanes.current().ask(packed, count)
+            answers = await self._lane().ask(packed, count)
         except LinkError as problem:
             self._count(problem)
             raise
@@ -143,14 +155,24 @@ class Node:
         return answers
 
     def forget(self) -> None:
-        """Close the idle links: this server is no longer the one that they were made for."""
+        """Close the idle links; the next use makes new ones, to another server if it has moved."""
         self.quick.close()
         self.patient.close()
-        self._lanes.close()
+        if self._lanes is not None:
+            self._lanes.close()
 
-    def close(self) -> None:
-        """Close all links; the next use opens them again."""
-        self.forget()
+    def abandon(self) -> None:
+        """Close this process's copies of the idle links of the one that it was forked from."""
+        self.quick.close()
+        self.patient.close()
+
+    def _lane(self) -> Lane:
+        """Return the connection of the running loop; asyncio is loaded only for those who use it."""
+        if self._lanes is None:
+            from featurestore.online.redis.lanes import Lanes
+
+            self._lanes = Lanes(self._aconnect, self._limits)
+        return self._lanes.current()
 
     def _count(self, problem: LinkError) -> None:
         if not isinstance(problem, BusyError):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, cast
 
 from featurestore.online.redis.link import open_link
-from featurestore.online.redis.mux import open_mux
 from featurestore.online.redis.node import Node
 from featurestore.online.redis.replies import LinkError, NotConnectedError, ServerError
 from featurestore.online.redis.resp import Answer, pack, pack_mget
@@ -31,7 +29,9 @@ class OneMaster:
         self.has_slots = False
         self.attempt_s = FAILOVER_ATTEMPT_S if self.survive_failover else address.limits.write_timeout_s
         self._sentinels = list(address.endpoints) if self.survive_failover else []
-        self._node = Node(address.place, self._connect, self._aconnect, address.limits)
+        self._node = Node(
+            address.place, self._connect, self._aconnect, limits=address.limits, moves=self.survive_failover
+        )
 
     def slot(self, key: bytes) -> int:  # noqa: ARG002 -- one server has all keys
         """Return 0."""
@@ -64,7 +64,11 @@ class OneMaster:
 
     def close(self) -> None:
         """Close all connections."""
-        self._node.close()
+        self._node.forget()
+
+    def abandon(self) -> None:
+        """Close inherited links."""
+        self._node.abandon()
 
     def _values(self, answer: Answer) -> list[bytes | None]:
         if isinstance(answer, ServerError):
@@ -82,6 +86,10 @@ class OneMaster:
         return link
 
     async def _aconnect(self) -> Mux:
+        import asyncio
+
+        from featurestore.online.redis.mux import open_mux
+
         address, timeout_s = self._address, self._address.limits.connect_timeout_s
         endpoint = await asyncio.to_thread(self._master, timeout_s) if self._sentinels else self._master(timeout_s)
         mux = await open_mux(endpoint, address.tls, address.login, address.db, timeout_s)

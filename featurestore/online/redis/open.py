@@ -24,5 +24,5 @@ def open_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:
     if address.kind == "cluster":
         from featurestore.online.redis.cluster import Cluster
 
-        return RedisStore(address, Cluster(address), project=project)
-    return RedisStore(address, OneMaster(address), project=project)
+        return RedisStore(address, Cluster, project=project)
+    return RedisStore(address, OneMaster, project=project)

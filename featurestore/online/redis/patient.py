@@ -1,6 +1,6 @@
 """Carry out requests that must succeed: pipelined, several under way, sent again until they are acknowledged.
 
-The rules: of one slot the order is kept, also when something is sent again; what is sent again must be harmless to
+The rules: of one key the order is kept, also when something is sent again; what is sent again must be harmless to
 repeat. A server that lost its data loads scripts again; one that moves, restarts or hands over is waited for.
 """
 
@@ -28,6 +28,7 @@ REQUESTS_UNDER_WAY = 10
 """What a server works on while the next requests are packed; answers are small, so nothing can jam."""
 _ASKING = pack("ASKING")
 _SCRIPT_LOADS = 3
+"""In a row, after which a server that has loaded the script and does not know it is given up."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.25
 
 
@@ -158,8 +159,8 @@ class _Share:
         self._places = places
         self._next = 0
         self._link: Link | None = None
-        self._under_way: deque[tuple[int, int]] = deque()
-        self._held_slots: set[int] = set()
+        self._under_way: deque[tuple[int, int, int | bytes]] = deque()
+        self._held: set[int | bytes] = set()
         self._loads = 0
 
     def advance(self) -> bool:
@@ -204,19 +205,20 @@ class _Share:
             if is_asked:
                 packed.append(_ASKING)
             packed.append(request.packed)
-            self._under_way.append((place, request.count + is_asked))
+            order = request.slot if request.key is None else request.key
+            self._under_way.append((place, request.count + is_asked, order))
             self._next += 1
         if packed:
             link.send(b"".join(packed), self._job.attempt_s)
 
     def _read(self, link: Link) -> None:
-        place, count = self._under_way[0]
+        place, count, order = self._under_way[0]
         answers = link.receive(count, self._job.attempt_s)
         self._under_way.popleft()
         refused = next((answer for answer in answers if isinstance(answer, ServerError)), None)
-        slot = self._job.requests[place].slot
         if refused is None:
-            if slot not in self._held_slots:  # else what comes before it in the order is still to be done
+            self._loads = 0
+            if order not in self._held:  # else what comes before it in the order is still to be done
                 wanted = answers[place in self._job.asked :]
                 self._job.answers[place] = wanted[0] if len(wanted) == 1 else wanted
         elif refused.code == "NOSCRIPT":
@@ -225,7 +227,7 @@ class _Share:
             refused.code == "READONLY" and self._job.servers.survive_failover
         ):
             self.refused[place] = refused
-            self._held_slots.add(slot)
+            self._held.add(order)
         else:
             raise refused
 

@@ -16,6 +16,7 @@ class Request:
         slot: which server has its keys; 0 where there is but one.
         packed: the commands.
         count: how many they are.
+        key: the only key, or None for several: of one key, else of one slot, the order is kept.
         parts: the same work key by key, for a slot that moves just now; None for work on one key. The answers of
             parts are numbers to be added.
     """
@@ -23,9 +24,10 @@ class Request:
     slot: int
     packed: bytes
     count: int = 1
+    key: bytes | None = None
     parts: Callable[[], Sequence[Request]] | None = None
 
 
-def request(slot: int, *words: Word) -> Request:
-    """Make a request of one command on one key."""
-    return Request(slot=slot, packed=pack(*words))
+def request(slot: int, key: bytes, *words: Word) -> Request:
+    """Make a request of one command on one key, which is among the words."""
+    return Request(slot=slot, key=key, packed=pack(*words))

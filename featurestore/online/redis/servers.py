@@ -55,3 +55,7 @@ class Servers(Protocol):
     def close(self) -> None:
         """Close all connections; the next use opens them again."""
         ...
+
+    def abandon(self) -> None:
+        """Close what was inherited through a fork, taking no lock: nobody here would release it."""
+        ...

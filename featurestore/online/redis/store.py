@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from featurestore.online.redis.replies import LinkError, ServerError, explain
 from featurestore.online.redis.requests import request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from featurestore.online.protocol import RowBatch
     from featurestore.online.redis.resp import Answer, Word
@@ -25,17 +26,30 @@ NOTE_TIMEOUT_S = 1.0
 
 
 class RedisStore:
-    """See `online.protocol.OnlineStore`; connects on first use, may be shared by threads, event loops and forks."""
+    """See `online.protocol.OnlineStore`; connects on first use, may be shared by threads and event loops.
 
-    def __init__(self, address: RedisAddress, servers: Servers, *, project: str) -> None:
+    A forked child starts anew: a connection of its parent is never used.
+
+    Args:
+        address: of the store.
+        reach: makes its servers, connections and all.
+        project: whose rows and notes.
+    """
+
+    keeps_key_order = False
+
+    def __init__(self, address: RedisAddress, reach: Callable[[RedisAddress], Servers], *, project: str) -> None:
         self._address = address
-        self._servers = servers
+        self._reach = reach
+        self._reached = reach(address)
+        self._process = os.getpid()
         self._project_keys = f"fs:{escape_name(project)}:"
         self._note_prefix = f"{self._project_keys}_note:".encode()
         self._lease_prefix = f"{self._project_keys}_lease:".encode()
+        self._size_prefix = f"{self._project_keys}_size:".encode()
         self._write_timeout_s = address.limits.write_timeout_s
         patient_s = max(NOTE_TIMEOUT_S, address.limits.read_timeout_s)
-        self._note_timeout_s = self._write_timeout_s if servers.survive_failover else patient_s
+        self._note_timeout_s = self._write_timeout_s if self._reached.survive_failover else patient_s
 
     def read(self, keys: Sequence[bytes], notes: Sequence[str] = ()) -> list[bytes | None]:
         """Read rows in the order of `keys`, then notes, each distinct key once, with one MGET per server."""
@@ -80,7 +94,7 @@ class RedisStore:
     def keys(self, prefix: bytes) -> Iterator[list[bytes]]:
         """Page through the rows' keys that begin with `prefix`; walks over all keys of the servers."""
         pages = upkeep.scan(self._servers, prefix, timeout_s=self._write_timeout_s)
-        ours = (self._note_prefix, self._lease_prefix)
+        ours = (self._note_prefix, self._lease_prefix, self._size_prefix)
         while True:
             with self._explaining():
                 page = next(pages, None)
@@ -97,7 +111,7 @@ class RedisStore:
     def overhead_bytes(self, *, expiring: bool) -> int:
         """Say about how many bytes a row takes beside its key and value; the server is asked, by a key for a moment."""
         with self._explaining():
-            key = f"{self._project_keys}_size:".encode()
+            key = self._size_prefix + b"{000000000001}"
             return upkeep.overhead_bytes(self._servers, key, expiring=expiring, timeout_s=self._write_timeout_s)
 
     def read_note(self, name: str) -> bytes | None:
@@ -150,15 +164,23 @@ class RedisStore:
         """Close all connections."""
         self._servers.close()
 
+    @property
+    def _servers(self) -> Servers:
+        if self._process != os.getpid():
+            inherited, self._reached = self._reached, self._reach(self._address)
+            self._process = os.getpid()
+            inherited.abandon()
+        return self._reached
+
     def _note(self, name: str) -> bytes:
         return self._note_prefix + name.encode()
 
     def _script(self, script: str, key: bytes, *words: Word, is_repeatable: bool = True) -> Answer:
-        asked = request(self._servers.slot(key), "EVAL", script, 1, key, *words)
+        asked = request(self._servers.slot(key), key, "EVAL", script, 1, key, *words)
         return run(self._servers, [asked], timeout_s=self._write_timeout_s, is_repeatable=is_repeatable)[0]
 
     def _ask(self, key: bytes, command: str, *words: Word, timeout_s: float | None = None) -> Answer:
-        asked = request(self._servers.slot(key), command, key, *words)
+        asked = request(self._servers.slot(key), key, command, key, *words)
         return run(self._servers, [asked], timeout_s=timeout_s or self._write_timeout_s)[0]
 
     @contextmanager

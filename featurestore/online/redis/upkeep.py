@@ -24,7 +24,8 @@ TABLE_BYTES = 17
 """A key's share of the server's hash table, which MEMORY USAGE leaves out: 14 to 29, as full as the table is."""
 _EXPIRY_ENTRY_BYTES = 24
 """What an expiry takes beside its share of a table of its own, where the key does not hold it (Redis 7)."""
-_PROBED_VALUE_BYTES = 70
+_PROBED_SIZES = range(64, 128, 8)
+"""Of values: a server rounds up what it takes, so several are averaged."""
 _PROBE_LIVES_MS = 10_000
 _GLOB = re.compile(rb"[*?\[\]\\]")
 
@@ -69,7 +70,7 @@ def delete(servers: Servers, keys: Sequence[bytes], *, timeout_s: float) -> int:
 
 
 def _unlinks(slot: int, keys: Sequence[bytes]) -> list[Request]:
-    return [request(slot, "UNLINK", key) for key in keys]
+    return [request(slot, key, "UNLINK", key) for key in keys]
 
 
 def _by_slot(servers: Servers, keys: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:
@@ -131,19 +132,22 @@ def overhead_bytes(servers: Servers, key: bytes, *, expiring: bool, timeout_s: f
         expiring: whether rows have an expiry.
         timeout_s: for the answer.
     """
-    value = b"x" * _PROBED_VALUE_BYTES
     measure = ("MEMORY", "USAGE", key, "SAMPLES", 0)
-    commands: list[Sequence[Word]] = [("SET", key, value, "PX", _PROBE_LIVES_MS), measure]
-    commands += [("SET", key, value), measure, ("UNLINK", key)]
+    commands: list[Sequence[Word]] = []
+    for size in _PROBED_SIZES:
+        commands += [("SET", key, b"x" * size), measure]
+    last = _PROBED_SIZES[-1]
+    commands += [("SET", key, b"x" * last, "PX", _PROBE_LIVES_MS), measure, ("UNLINK", key)]
     node = servers.node(servers.slot(key))
-    _, with_expiry, _, without, _ = _ask(node, commands, timeout_s)
-    assert isinstance(with_expiry, int), with_expiry
-    assert isinstance(without, int), without
-    overhead = without - len(key) - len(value) + TABLE_BYTES
+    found = [answer for answer in _ask(node, commands, timeout_s)[1::2] if isinstance(answer, int)]
+    without, with_expiry = found[:-1], found[-1]
+    bare = sum(used - size for used, size in zip(without, _PROBED_SIZES, strict=True)) // len(_PROBED_SIZES)
+    overhead = bare - len(key) + TABLE_BYTES
     if not expiring:
         return overhead
-    entry = 0 if with_expiry > without or _is_valkey(node) else _EXPIRY_ENTRY_BYTES
-    return overhead + with_expiry - without + entry + TABLE_BYTES
+    inside = with_expiry - without[-1]
+    entry = 0 if inside or _is_valkey(node) else _EXPIRY_ENTRY_BYTES
+    return overhead + inside + entry + TABLE_BYTES
 
 
 def server_facts(servers: Servers, *, timeout_s: float) -> list[ServerFacts]:

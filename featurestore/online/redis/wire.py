@@ -78,7 +78,11 @@ class GuardedCalls(Sequence[Request]):
         return Request(slot=slot, packed=self._packed(start, end), parts=parts)
 
     def _parts(self, slot: int, start: int, end: int) -> Sequence[Request]:
-        return [Request(slot=slot, packed=self._packed(row, row + 1)) for row in range(start, end)]
+        keys = self._columns[0]
+        return [
+            Request(slot=slot, key=bytes(keys[row, row + 1]), packed=self._packed(row, row + 1))
+            for row in range(start, end)
+        ]
 
     def _packed(self, start: int, end: int) -> bytes:
         rows = end - start

@@ -27,6 +27,7 @@ FORMAT = 1
 WAL_BYTES = 64 << 20
 """To what the log is cut back when all of it has moved into the file."""
 
+_CACHE_KIB = 16 << 10
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS kv (
         key BLOB PRIMARY KEY, ev INTEGER NOT NULL, cr INTEGER NOT NULL, expires_ms INTEGER, value BLOB NOT NULL
@@ -158,6 +159,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 
 

@@ -49,6 +49,8 @@ _LAST = b"\xff" * 16
 class SqliteStore:
     """See `online.protocol.OnlineStore`."""
 
+    keeps_key_order = True
+
     def __init__(self, path: Path, *, project: str) -> None:
         self._file = SqliteFile(path)
         self._project = project
@@ -82,7 +84,13 @@ class SqliteStore:
         return await asyncio.to_thread(self.read, keys, notes)
 
     def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:  # noqa: ARG002 -- an upsert has no faster way
-        """Write rows under the guard in one transaction; returns how many landed."""
+        """Write rows under the guard in one transaction; returns how many landed.
+
+        In the order of their keys, which is that of the file: each of its pages is touched once per batch.
+        """
+        import pyarrow.compute as pc
+
+        batch = batch.take(pc.array_sort_indices(batch.keys))  # stable: of equal keys the last one stays last
         now_ms = _now_ms()
         expiries: Sequence[int | None] = (
             [None] * len(batch) if batch.expires_ms is None else batch.expires_ms.to_pylist()
@@ -140,7 +148,7 @@ class SqliteStore:
 
     def overhead_bytes(self, *, expiring: bool) -> int:
         """Say what a row takes beside key and value: its times, its header, and the room that pages leave empty."""
-        return 90 if expiring else 60
+        return 95 if expiring else 45
 
     def read_note(self, name: str) -> bytes | None:
         """Read a note; None also when nothing was synced yet."""
