@@ -11,9 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA_DIR = Path(os.environ.get("FEATURESTORE_BENCH_DATA", Path(__file__).parent / ".data"))
 SPAN_S = 90 * 86_400
@@ -29,7 +34,7 @@ FEATURES = {
     "vehicle": "VARCHAR",
     "is_active": "BOOLEAN",
 }
-"""Features of each view, in order; rating, fare, vehicle and is_active hold NULLs."""
+"""Features of each view, in order; rating, fare, vehicle and is_active hold NULLs. Wide views repeat them."""
 
 _MIX = (
     # Two rounds of a multiplicative generator modulo 2^31 - 1; every product stays below 2^63.
@@ -47,13 +52,24 @@ _MIX = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much data: distinct keys, rows per view, examples, views."""
+    """How much data: distinct keys, rows per view, examples, views, features per view."""
 
     name: str
     entities: int
     rows: int
     examples: int
     views: int = 5
+    width: int = len(FEATURES)
+
+    @property
+    def features(self) -> dict[str, str]:
+        """Names and types of the features of each view, in order: ``trips``, ..., ``trips_1``, ..."""
+        repeated = (
+            (f"{name}_{block}" if block else name, kind)
+            for block in range(self.width)
+            for name, kind in FEATURES.items()
+        )
+        return dict(islice(repeated, self.width))
 
     @property
     def database(self) -> Path:
@@ -84,7 +100,15 @@ SIZES = {
         Size(name="MD", entities=500, rows=1_000_000, examples=100_000, views=3),
         Size(name="L", entities=100_000, rows=10_000_000, examples=1_000_000, views=1),
         Size(name="L5", entities=100_000, rows=10_000_000, examples=1_000_000),
+        Size(name="S50", entities=1_000, rows=20_000, examples=1_000, views=3, width=50),
+        Size(name="K10", entities=10_000, rows=10_000, examples=1_000, views=1),
+        Size(name="K20", entities=20_000, rows=20_000, examples=1_000, views=1),
+        Size(name="K20W200", entities=20_000, rows=20_000, examples=1_000, views=1, width=200),
+        Size(name="K20W500", entities=20_000, rows=20_000, examples=1_000, views=1, width=500),
+        Size(name="K20W", entities=20_000, rows=20_000, examples=1_000, views=3, width=50),
         Size(name="K100", entities=100_000, rows=100_000, examples=1_000, views=3),
+        Size(name="K1M", entities=1_000_000, rows=1_000_000, examples=1_000, views=1),
+        Size(name="K3M", entities=3_000_000, rows=3_000_000, examples=1_000, views=1),
         _sized("R10K", 10_000, 1_000),
         _sized("R30K", 30_000, 1_000),
         _sized("R1M", 1_000_000, 100_000),
@@ -93,7 +117,8 @@ SIZES = {
         _sized("R30M", 30_000_000, 100_000),
     )
 }
-"""S, M, L grow; SD and MD are dense (2,000 rows per key); K100 has as many keys as rows, for syncs; R.. for growth."""
+"""S, M, L grow; SD and MD are dense (2,000 rows per key); S50 is wide, for lookups; the K.. have as many keys as
+rows, for syncs, K20W.. wide; R.. for growth."""
 
 
 def view_sql(size: Size, number: int) -> str:
@@ -102,29 +127,38 @@ def view_sql(size: Size, number: int) -> str:
     originals = size.rows * 95 // 100
     # A repeat takes key and event time of an original, each original at most once.
     key = f"{salt}"
-    driver = "n % {entities} + 1" if size.name == "K100" else f"mix(origin, {key}) % {{entities}} + 1"
+    features = ",\n            ".join(islice(_feature_sql(salt), size.width))
+    driver = "n % {entities} + 1" if size.rows == size.entities else f"mix(origin, {key}) % {{entities}} + 1"
     return f"""
         SELECT
             ({driver.format(entities=size.entities)})::BIGINT AS driver_id,
             instant(origin, {salt + 1}) AS event_ts,
             instant(origin, {salt + 1})
                 + to_seconds(mix(n, {salt + 3}) % 3600 * 2 + (n <> origin)::INTEGER) AS created_ts,
-            mix(n, {salt + 4}) % 1000 AS trips,
-            CASE WHEN mix(n, {salt + 5}) % 10 <> 0 THEN (mix(n, {salt + 6}) % 77)::INTEGER END AS rating,
-            mix(n, {salt + 7}) / 2147483647.0::DOUBLE AS distance,
-            CASE WHEN mix(n, {salt + 8}) % 7 <> 0 THEN mix(n, {salt + 9}) / 1024.0::DOUBLE END AS fare,
-            (mix(n, {salt + 10}) % 4096 / 4096.0)::FLOAT AS share,
-            'city_' || mix(n, {salt + 11}) % 20 AS city,
-            CASE WHEN mix(n, {salt + 12}) % 5 <> 0 THEN
-                'vehicle-' || lpad((mix(n, {salt + 13}))::VARCHAR, 10, '0')
-                || lpad((mix(n, {salt + 14}))::VARCHAR, 10, '0') END AS vehicle,
-            CASE WHEN mix(n, {salt + 15}) % 3 <> 0 THEN mix(n, {salt + 16}) % 2 = 0 END AS is_active
+            {features}
         FROM (
             SELECT range AS n, CASE WHEN range < {originals} THEN range ELSE (range - {originals}) * 19 END AS origin
             FROM range({size.rows})
         )
         ORDER BY mix(n, {salt + 17}), n
     """
+
+
+def _feature_sql(salt: int) -> Iterator[str]:
+    """Say how each feature is made, without end."""
+    for block in count():
+        n, end = salt + 600 * block, f"_{block}" if block else ""
+        yield f"mix(n, {n + 4}) % 1000 AS trips{end}"
+        yield f"CASE WHEN mix(n, {n + 5}) % 10 <> 0 THEN (mix(n, {n + 6}) % 77)::INTEGER END AS rating{end}"
+        yield f"mix(n, {n + 7}) / 2147483647.0::DOUBLE AS distance{end}"
+        yield f"CASE WHEN mix(n, {n + 8}) % 7 <> 0 THEN mix(n, {n + 9}) / 1024.0::DOUBLE END AS fare{end}"
+        yield f"(mix(n, {n + 10}) % 4096 / 4096.0)::FLOAT AS share{end}"
+        yield f"'city_' || mix(n, {n + 11}) % 20 AS city{end}"
+        vehicle = (
+            f"'vehicle-' || lpad((mix(n, {n + 13}))::VARCHAR, 10, '0') || lpad((mix(n, {n + 14}))::VARCHAR, 10, '0')"
+        )
+        yield f"CASE WHEN mix(n, {n + 12}) % 5 <> 0 THEN {vehicle} END AS vehicle{end}"
+        yield f"CASE WHEN mix(n, {n + 15}) % 3 <> 0 THEN mix(n, {n + 16}) % 2 = 0 END AS is_active{end}"
 
 
 def spine_sql(size: Size) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from benchmarks.clock import measured, peak_mib, report
-from benchmarks.data import FEATURES, SIZES
+from benchmarks.data import SIZES
 from benchmarks.question import Question, add_arguments, question_of
 
 END = datetime(2026, 4, 30, tzinfo=timezone.utc)
@@ -52,7 +52,7 @@ def _views(question: Question) -> list[object]:
                 ttl=timedelta(seconds=ttl_s or 0),  # nought is no limit
                 schema=[
                     Field(name="driver_id", dtype=Int64),
-                    *(Field(name=name, dtype=types[kind]) for name, kind in FEATURES.items()),
+                    *(Field(name=name, dtype=types[kind]) for name, kind in question.size.features.items()),
                 ],
                 source=source,
             )
@@ -110,7 +110,7 @@ def lookup(arguments: argparse.Namespace) -> None:
     from benchmarks.lookup import cases, latencies
 
     size = question_of(arguments).size
-    for case in cases(arguments.views):
+    for case in cases(size, arguments.views):
         references = Question(size=size, views=case.views).references
 
         def ask(ids: list[int], references: list[str] = references) -> object:
@@ -118,7 +118,7 @@ def lookup(arguments: argparse.Namespace) -> None:
                 references, [{"driver_id": number} for number in ids], full_feature_names=True
             ).to_dict()
 
-        print(latencies(case, ask, size.entities, arguments.seconds), flush=True)
+        print(latencies(case, ask, arguments.seconds), flush=True)
 
 
 def apply(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ Usage: ``python -m benchmarks.our_side COMMAND ARGS...``
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -48,7 +49,11 @@ def historical(arguments: argparse.Namespace) -> None:
 
 
 def materialize(arguments: argparse.Namespace) -> None:
-    """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before."""
+    """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before.
+
+    As where this package was installed without extras: pyarrow imports pandas if it finds it, which no sync needs.
+    """
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     from featurestore import FeatureStore
     from featurestore.materialize.sync import SyncResult
 
@@ -64,20 +69,25 @@ def materialize(arguments: argparse.Namespace) -> None:
 
 
 def lookup(arguments: argparse.Namespace) -> None:
-    """Online lookups through the lookup client; the views were materialized before."""
+    """Online lookups through the lookup client; the views were materialized before, or are with ``--all``."""
     from benchmarks.lookup import cases, latencies
     from featurestore.serving import open_client
 
     question = question_of(arguments)
+    if arguments.all:
+        from featurestore import FeatureStore
+
+        FeatureStore(arguments.folder).materialize()
     with open_client(arguments.folder, online_store=arguments.online or None) as client:
-        for case in cases(arguments.views):
+        for case in cases(question.size, arguments.views):
             references = Question(size=question.size, views=case.views).references
 
-            def ask(ids: list[int], references: list[str] = references) -> object:
+            def ask(ids: list[int], references: list[str] = references) -> dict[str, list[object]]:
                 rows = [{"driver_id": number} for number in ids]
                 return client.get_online_features(references, rows, full_feature_names=True).to_dict()
 
-            print(latencies(case, ask, question.size.entities, arguments.seconds), flush=True)
+            assert None not in ask([1, 2])["driver_0__trips"], "the rows are there"
+            print(latencies(case, ask, arguments.seconds), flush=True)
 
 
 def apply(arguments: argparse.Namespace) -> None:

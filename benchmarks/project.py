@@ -6,7 +6,7 @@ The tables are those of `data`; dbt itself is not needed, since the contract wit
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
@@ -26,11 +26,12 @@ _POSTGRES_TYPES = {"DOUBLE": "double precision", "FLOAT": "real", "VARCHAR": "te
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that is a feature view of drivers, and the table that dbt would have built for it."""
+    """A model that is a feature view of drivers, the table that dbt would have built for it, its features' types."""
 
     name: str
     table: str
     ttl_s: int | None
+    features: Mapping[str, str] = field(default_factory=lambda: FEATURES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,12 @@ def write_project(
 def models_of(question: Question) -> list[Model]:
     """The views of a question."""
     return [
-        Model(name=f"driver_{view}", table=question.table_of(view), ttl_s=question.view_ttl_s(view))
+        Model(
+            name=f"driver_{view}",
+            table=question.table_of(view),
+            ttl_s=question.view_ttl_s(view),
+            features=question.size.features,
+        )
         for view in range(question.views)
     ]
 
@@ -107,7 +113,7 @@ def _node(model: Model, target: DbtTarget) -> dict[str, object]:
     view: dict[str, object] = {"entities": ["driver_id"], "created_at": "created_ts"}
     if model.ttl_s is not None:
         view["ttl"] = f"{model.ttl_s} seconds"
-    types = {"driver_id": "BIGINT", "event_ts": "TIMESTAMP", "created_ts": "TIMESTAMP", **FEATURES}
+    types = {"driver_id": "BIGINT", "event_ts": "TIMESTAMP", "created_ts": "TIMESTAMP", **model.features}
     if target.block["type"] == "postgres":
         types = {name: _POSTGRES_TYPES.get(kind, kind) for name, kind in types.items()}
     meta = {"feature_view": view}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.data import DAYS_OF_TTL, FEATURES, SIZES, Size
+from benchmarks.data import DAYS_OF_TTL, SIZES, Size
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +20,7 @@ class Question:
 
     Attributes:
         size: the data.
-        views: how many views of 8 features; beyond the size's own, its tables are used again under other names.
+        views: how many views; beyond the size's own, its tables are used again under other names.
         ttl_s: of all views, seconds; OWN_TTL for each view's own, NO_TTL for none.
         spine: the table of the examples.
     """
@@ -45,7 +45,7 @@ class Question:
     @property
     def references(self) -> list[str]:
         """All features of all views, as the interfaces want them."""
-        return [f"driver_{number}:{feature}" for number in range(self.views) for feature in FEATURES]
+        return [f"driver_{number}:{feature}" for number in range(self.views) for feature in self.size.features]
 
     def table_of(self, view: int) -> str:
         """The table behind a view."""

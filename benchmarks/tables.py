@@ -12,7 +12,7 @@ from typing import Any
 
 TITLES = {"wall_s": "wall s", "cpu_s": "CPU s", "process_cpu_s": "CPU s with imports", "server_cpu_s": "server CPU s",
           "peak_mib": "peak MiB", "cpu_ms": "CPU ms", "p50_ms": "p50 ms", "p99_ms": "p99 ms",
-          "rows_per_s": "rows/s"}  # fmt: skip
+          "p99_per_p50": "p99 / p50", "rows_per_s": "rows/s"}  # fmt: skip
 
 
 def main() -> None:

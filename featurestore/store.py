@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featurestore.store_operations import StoreOperations
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from featurestore.training.verify import Verification
 
 
-class FeatureStore:
+class FeatureStore(StoreOperations):
     """A dbt project as a feature store.
 
     Args:

@@ -11,7 +11,7 @@ from featurestore.doctor.definitions import span
 from featurestore.doctor.finding import Finding, failed, failure, ok, warning
 from featurestore.errors import FeatureStoreError
 from featurestore.online.layouts import read_generation
-from featurestore.online.redis import RedisStore
+from featurestore.online.redis.store import RedisStore
 from featurestore.online.state import is_current, read_state
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
+    from featurestore.online.redis.upkeep import ServerFacts
     from featurestore.workspace import Workspace
 
 SYNC = "featurestore materialize"
+_FULL_PERCENT = 80
+_MAY_FORGET_LIVE_ROWS = {"volatile-lru", "volatile-lfu", "volatile-random"}
 
 
 def examine_warehouse(workspace: Workspace, project: Project | None) -> Finding:
@@ -48,7 +51,7 @@ def examine_online(workspace: Workspace, project: Project | None) -> Iterator[Fi
             generation = read_generation(store)
             yield _examine_generation(workspace, generation)
             if isinstance(store, RedisStore):
-                yield _examine_eviction(store)
+                yield from _examine_memory(store)
             if generation is not None:
                 yield from [_examine_view(store, view) for view in views]
     except FeatureStoreError as error:
@@ -62,16 +65,44 @@ def _examine_generation(workspace: Workspace, generation: str | None) -> Finding
     return ok("online store", f"{kind}: filled, generation {generation}")
 
 
-def _examine_eviction(store: RedisStore) -> Finding:
+def _examine_memory(store: RedisStore) -> Iterator[Finding]:
     """Rows that a full server forgets are answered with NOT_FOUND, as if they had never been."""
     try:
-        policy = store.eviction_policy()
+        servers = store.server_facts()
     except FeatureStoreError:
-        return warning("eviction", "the server does not tell its maxmemory-policy", "see that it is not allkeys-*")
+        yield warning("eviction", "the server does not tell its maxmemory-policy", "see that it is not allkeys-*")
+        return
+    for server in servers:
+        where = f" of {server.name}" if len(servers) > 1 else ""
+        yield _examine_eviction(server, where)
+        yield _examine_room(server, where)
+
+
+def _examine_eviction(server: ServerFacts, where: str) -> Finding:
+    policy, said = server.policy, f"maxmemory-policy{where} is {server.policy or 'not told'}"
+    remedy = "set maxmemory-policy to noeviction or volatile-ttl"
     if policy.startswith("allkeys-"):
-        what = f"maxmemory-policy is {policy}: a full server forgets features and watermarks"
-        return warning("eviction", what, "set maxmemory-policy to noeviction or volatile-ttl")
-    return ok("eviction", f"maxmemory-policy is {policy or 'not told'}")
+        return warning("eviction", f"{said}: a full server forgets features and watermarks", remedy)
+    if server.evicted_keys:
+        what = f"the server{where} was full and has forgotten keys: {server.evicted_keys}"
+        return warning("eviction", what, f"raise maxmemory, then {SYNC} --full")
+    if policy in _MAY_FORGET_LIVE_ROWS:
+        return warning("eviction", f"{said}: a full server may forget live rows of views with a ttl", remedy)
+    return ok("eviction", said)
+
+
+def _examine_room(server: ServerFacts, where: str) -> Finding:
+    if server.maxmemory_bytes is None or server.used_bytes is None:
+        return warning("memory", f"the server{where} does not tell its maxmemory", None)
+    used = f"{server.used_bytes / 2**20:,.0f} MiB"
+    if not server.maxmemory_bytes:
+        what = f"maxmemory{where} is unlimited, {used} used: the machine's memory is the limit"
+        return warning("memory", what, "set maxmemory, so that a full server refuses writes instead of being killed")
+    share = 100 * server.used_bytes // server.maxmemory_bytes
+    said = f"{used} of {server.maxmemory_bytes / 2**20:,.0f} MiB{where} used ({share} %)"
+    if share > _FULL_PERCENT:
+        return warning("memory", said, "raise maxmemory, or remove views and old sets of rows")
+    return ok("memory", said)
 
 
 def _examine_view(store: OnlineStore, view: FeatureView) -> Finding:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 OURS = "featurestore"
-SHOWN = ("duckdb", "sqlglot", "pyarrow", "redis")
+SHOWN = ("duckdb", "sqlglot", "pyarrow", "hiredis")
 DBT_DISTRIBUTIONS = ("dbt-core", "dbt", "dbt-oss")
 OLDEST_DBT = (1, 10)
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*\(?(?P<range>[^;)]*)\)?\s*(?P<marker>;.*)?$")

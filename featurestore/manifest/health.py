@@ -46,7 +46,7 @@ def faults(unique_ids: Iterable[str], target_dir: Path) -> Mapping[str, str]:
 
 def _fault(unique_id: str, manifest: Manifest, results: RunResults | None, stale: frozenset[str]) -> str | None:
     if results is not None:
-        when = f" (dbt {results.command or 'run'} of {results.ended_at[:19].replace('T', ' ')})"
+        when = _when(results)
         if unique_id in results.failed:
             return f"its model failed{when}"
         if unique_id in results.skipped:
@@ -60,6 +60,11 @@ def _fault(unique_id: str, manifest: Manifest, results: RunResults | None, stale
             f"it rests on {_named('source', [each.partition('.')[2] for each in old])}, older than its freshness allows"
         )
     return None
+
+
+def _when(results: RunResults) -> str:
+    moment = f" of {results.ended_at[:19].replace('T', ' ')}" if results.ended_at else ""
+    return f" (dbt {results.command or 'run'}{moment})"
 
 
 def _tested_by(unique_id: str, manifest: Manifest) -> Iterator[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEASE_S = 30.0
 _PROLONGED_PER_LEASE = 4
 _LOOK_AGAIN_S = 0.5
+_TRIES = 2
 
 
 class SyncLease:
@@ -36,13 +37,16 @@ class SyncLease:
         view: the view's reference.
         wait_s: how long to wait for another sync of the view to end.
         lease_s: how long the lease outlives this process if it dies.
+
+    Attributes:
+        owner: names this process.
     """
 
     def __init__(self, store: OnlineStore, view: str, *, wait_s: float = 0.0, lease_s: float = LEASE_S) -> None:
         self._store = store
         self._view = view
         self._name = f"sync:{view}"
-        self._owner = _me()
+        self.owner = _me()
         self._wait_s = wait_s
         self._lease_s = lease_s
         self._held_until = 0.0
@@ -53,7 +57,7 @@ class SyncLease:
     def __enter__(self) -> Self:
         """Take the lease. Raises OperationError if another sync has it."""
         until = time.monotonic() + self._wait_s
-        while (holder := self._take()) != self._owner:
+        while (holder := self._take()) != self.owner:
             if _is_gone(holder):
                 self._store.end_lease(self._name, holder)
             elif time.monotonic() >= until:
@@ -72,8 +76,7 @@ class SyncLease:
         """Give the lease back; where the store cannot be reached it ends by itself."""
         self._ended.set()
         self._thread.join()
-        with suppress(OnlineStoreError):
-            self._store.end_lease(self._name, self._owner)
+        self._give_back()
 
     def check(self) -> None:
         """Raise OperationError if the lease was lost: this process slept, or the store was away, for too long."""
@@ -84,10 +87,21 @@ class SyncLease:
                 hint="run it again: rows that landed are whole",
             )
 
+    def _give_back(self) -> None:
+        for _ in range(_TRIES):
+            with suppress(OnlineStoreError):
+                self._store.end_lease(self._name, self.owner)
+                return
+
     def _take(self) -> str:
         asked = time.monotonic()
-        holder = self._store.take_lease(self._name, self._owner, self._lease_s)
-        if holder == self._owner:
+        try:
+            holder = self._store.take_lease(self._name, self.owner, self._lease_s)
+        except OnlineStoreError:
+            if not self._held_until:
+                self._give_back()  # it may have been taken all the same
+            raise
+        if holder == self.owner:
             self._held_until = asked + self._lease_s
         return holder
 
@@ -95,7 +109,7 @@ class SyncLease:
         while not self._ended.wait(self._lease_s / _PROLONGED_PER_LEASE):
             with suppress(OnlineStoreError):
                 holder = self._take()
-                if holder != self._owner:
+                if holder != self.owner:
                     self._lost_to = holder
                     return
 

@@ -49,9 +49,9 @@ def new_set(view: FeatureView, state: ViewState, now: datetime) -> Target:
     """A set of its own beside those that are there; noted as retired, so that a sync that dies leaves no orphans."""
     if not state.sets:
         return set_in_use(view, state)
-    number = 1 + max(each.number for each in state.sets)
+    number = state.last_number + 1
     made = RowSet(number=number, join_keys=join_keys_of(view), retired_at=now, is_whole=False)
-    return Target(row_set=number, is_new=True, before=replace(state, sets=(*state.sets, made)))
+    return Target(row_set=number, is_new=True, before=replace(state, sets=(*state.sets, made), last_number=number))
 
 
 def after(target: Target, watermark: Watermark | None, now: datetime) -> ViewState:
@@ -59,7 +59,8 @@ def after(target: Target, watermark: Watermark | None, now: datetime) -> ViewSta
     written = next(each for each in target.before.sets if each.number == target.row_set)
     others = [each for each in target.before.sets if each.number != target.row_set]
     retired = [each if each.retired_at is not None else replace(each, retired_at=now) for each in others]
-    return ViewState(sets=(replace(written, retired_at=None, is_whole=True), *retired), watermark=watermark)
+    sets = (replace(written, retired_at=None, is_whole=True), *retired)
+    return replace(target.before, sets=sets, watermark=watermark)
 
 
 def sweep(store: OnlineStore, view: FeatureView, state: ViewState, *, project: str, now: datetime) -> ViewState:

@@ -125,7 +125,7 @@ def _sync(
         return _result(view, window, seen, read=0, written=0)
     target = new_set(view, swept, utc_now()) if window.mode == "rebuild" else set_in_use(view, swept)
     note = _swap(store, view, note, target.before)
-    copied = engine.copy(_load(view, window, target, request), on_rows=on_rows)
+    copied = engine.copy(_load(view, window, target, seen, request), on_rows=on_rows)
     lease.check()
     removed = _bury(view, copied, target, seen, route)
     if read_generation(store) != generation:
@@ -144,12 +144,13 @@ def seen_in(view: FeatureView, window: Window, warehouse: Warehouse) -> Seen:
     return Seen(rows=row["rows"], event_time=_utc(row["__event_time"]), created_time=_utc(row["__created_time"]))
 
 
-def _load(view: FeatureView, window: Window, target: Target, request: SyncRequest) -> Load:
+def _load(view: FeatureView, window: Window, target: Target, seen: Seen, request: SyncRequest) -> Load:
     # A row that is too old already stays for one more ttl, so that a reader can say so (SEMANTICS P17).
     keep_until = utc_now() + timedelta(microseconds=view.ttl_us or 0)
     return Load(
         view=view,
         window=window.rows,
+        rows=seen.rows,
         row_set=target.row_set,
         keep_until_ms=int(keep_until.timestamp() * 1000),
         expect_new=target.is_new,

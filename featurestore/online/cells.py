@@ -1,4 +1,4 @@
-"""Arrow columns as lists of the plain values that msgpack knows: what `online.codec` turns back.
+"""Arrow columns as the few things that MessagePack knows: what `online.codec` turns back.
 
 Times become whole microseconds, dates days, decimals and UUIDs text; inside structs, maps and values of unknown type
 times, decimals and UUIDs are ISO text, since only the data knows them.
@@ -6,6 +6,7 @@ times, decimals and UUIDs are ISO text, since only the data knows them.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from featurestore.definitions.types import FAMILIES
 from featurestore.errors import UsageError
 from featurestore.online.arrow_types import arrow_type
+from featurestore.online.uuid_texts import uuid_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,21 +26,15 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import Column
 
 
-def column_cells(array: pa.Array, column: Column) -> list[object]:
-    """Turn one Arrow column into cells.
-
-    Args:
-        array: as the warehouse gave it.
-        column: as the view declares it.
-
-    Returns:
-        One plain value per row, None for NULL.
+@contextmanager
+def refused_unless_declared(array: pa.Array, column: Column) -> Iterator[None]:
+    """Turn Arrow's refusal to read a column as its declared type into an error that says what to do.
 
     Raises:
-        UsageError: the warehouse's type is not the declared one and cannot be read as it without loss.
+        UsageError: names the column, its declared type and the warehouse's.
     """
     try:
-        return _cells(_unwrapped(array), column.type)
+        yield
     except pa.ArrowException as problem:
         raise UsageError(
             f"expected {column.type}, the warehouse gave {array.type}: {str(problem).splitlines()[0]}",
@@ -47,11 +43,11 @@ def column_cells(array: pa.Array, column: Column) -> list[object]:
         ) from problem
 
 
-def time_cells(array: pa.Array, column: Column) -> list[int | None]:
-    """Turn a column of timestamps or dates into microseconds since 1970; naive is UTC (P14).
+def microseconds_of(array: pa.Array, column: Column) -> pa.Array:
+    """Turn a column of timestamps or dates into microseconds since 1970, int64; naive is UTC (P14).
 
     Raises:
-        UsageError: as for `column_cells`.
+        UsageError: the column holds something else.
     """
     as_timestamp = pa.types.is_timestamp(array.type) or pa.types.is_date(array.type) or pa.types.is_null(array.type)
     if not as_timestamp:
@@ -63,10 +59,65 @@ def time_cells(array: pa.Array, column: Column) -> list[int | None]:
     return _microseconds(array)
 
 
-def _microseconds(array: pa.Array) -> list[int | None]:
+def scalar_cells(array: pa.Array, value_type: str) -> pa.Array | None:
+    """Turn a column into cells that are numbers, booleans, texts or bytes.
+
+    Args:
+        array: as the warehouse gave it.
+        value_type: as the view declares it (`definitions.types`).
+
+    Returns:
+        An integer, float, boolean, (large) string, (large) binary or null array; None for a column of other values.
+
+    Raises:
+        pa.ArrowException: the array cannot be read as this type without loss.
+    """
+    array = _unwrapped(array)
+    wanted = arrow_type(value_type)
+    if pa.types.is_null(array.type):
+        return array
+    if value_type == "uuid":
+        return uuid_texts(array)
+    if wanted is None:
+        return array if _is_plain(array.type) else None
+    if value_type.startswith("list<"):
+        return None
+    if _family(array.type) != _family(wanted):
+        raise pa.ArrowTypeError("the two have nothing in common")
+    return _scalars(array, value_type, wanted)
+
+
+def is_list_of_known(value_type: str) -> bool:
+    """Say whether a column of this type holds lists of a type that is ours."""
+    return value_type.startswith("list<") and arrow_type(value_type) is not None
+
+
+def list_cells(array: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Take lists apart.
+
+    Returns:
+        All items, one list's after the other's; and the length of each list, NULL where it is NULL.
+
+    Raises:
+        pa.ArrowException: there are no lists in it.
+    """
+    array = _unwrapped(array)
+    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or _is_fixed_list(array.type)):
+        raise pa.ArrowTypeError("expected lists")
+    return array.flatten(), pc.list_value_length(array)
+
+
+def object_cells(array: pa.Array, value_type: str) -> list[object]:
+    """Turn a column of structs, maps or unknown values into plain Python values, None for NULL."""
+    values = _unwrapped(array).to_pylist()
+    if value_type.startswith("map<"):
+        return [None if value is None else _plain(dict(value)) for value in values]
+    return [_plain(value) for value in values]
+
+
+def _microseconds(array: pa.Array) -> pa.Array:
     zone = array.type.tz if pa.types.is_timestamp(array.type) else None
-    counts: list[int | None] = array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64()).to_pylist()
-    return counts
+    return array.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
 
 
 def _unwrapped(array: pa.Array) -> pa.Array:
@@ -77,53 +128,35 @@ def _unwrapped(array: pa.Array) -> pa.Array:
     return array
 
 
-def _cells(array: pa.Array, value_type: str) -> list[object]:
-    wanted = arrow_type(value_type)
-    if pa.types.is_null(array.type):
-        return [None] * len(array)
-    if value_type == "uuid":
-        return [None if value is None else str(_uuid(value)) for value in array.to_pylist()]
-    if value_type.startswith("map<"):
-        return [None if value is None else _plain(dict(value)) for value in array.to_pylist()]
-    if wanted is None:
-        return [_plain(value) for value in array.to_pylist()]
-    if value_type.startswith("list<"):
-        return list(_lists(array, value_type[len("list<") : -1]))
-    if _family(array.type) != _family(wanted):
-        raise pa.ArrowTypeError("the two have nothing in common")
-    return _scalars(array, value_type, wanted)
-
-
-def _scalars(array: pa.Array, value_type: str, wanted: pa.DataType) -> list[object]:
+def _scalars(array: pa.Array, value_type: str, wanted: pa.DataType) -> pa.Array:
     if value_type in {"timestamp", "timestamptz"}:
-        return list(_microseconds(array))
+        return _microseconds(array)
     if value_type == "date":
-        return list(array.cast(pa.date32()).cast(pa.int32()).to_pylist())
+        return array.cast(pa.date32()).cast(pa.int32())
     if value_type == "time":
-        return list(array.cast(pa.time64("us"), safe=False).cast(pa.int64()).to_pylist())
+        return array.cast(pa.time64("us"), safe=False).cast(pa.int64())
     if pa.types.is_decimal(wanted) and pa.types.is_integer(array.type):
         array = array.cast(pa.decimal256(76, wanted.scale))  # Arrow wants room for the greatest integer of the type
-    exact = array if array.type == wanted else array.cast(wanted)
+    same = {wanted, pa.large_string()} if pa.types.is_string(wanted) else {wanted}
+    exact = array if array.type in same else array.cast(wanted)
     if pa.types.is_decimal(wanted):
-        exact = exact.cast(pa.string())
-    return list(exact.to_pylist())
-
-
-def _lists(array: pa.Array, inner_type: str) -> Iterator[list[object] | None]:
-    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or _is_fixed_list(array.type)):
-        raise pa.ArrowTypeError("expected lists")
-    items = _cells(_unwrapped(array.flatten()), inner_type)
-    position = 0
-    for length in pc.list_value_length(array).to_pylist():
-        if length is None:
-            yield None
-        else:
-            yield items[position : position + length]
-            position += length
+        return exact.cast(pa.string())
+    if pa.types.is_string(wanted):
+        exact.validate(full=True)  # what is not UTF-8 would make the row unreadable
+    return exact
 
 
 def _is_fixed_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_fixed_size_list(kind))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Say whether msgpack has the values of a type as they are."""
+    types = pa.types
+    is_text = (
+        types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    )
+    return bool(is_text or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -143,12 +176,6 @@ def _family(kind: pa.DataType) -> str:
     if _is_binary(kind) or str(kind) == "binary_view":
         return "bytes"
     return FAMILIES.get(str(kind), "boolean" if pa.types.is_boolean(kind) else str(kind))
-
-
-def _uuid(value: object) -> UUID:
-    if isinstance(value, UUID):
-        return value
-    return UUID(bytes=value) if isinstance(value, bytes) else UUID(str(value))
 
 
 def _plain(value: object) -> object:

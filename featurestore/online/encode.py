@@ -6,30 +6,39 @@ Rows without a key or an event time have no place online; they are left out and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING
 
-import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from featurestore.definitions.types import INTEGERS
 from featurestore.errors import UsageError, did_you_mean
-from featurestore.online.batches import batch_of
-from featurestore.online.cells import column_cells, time_cells
-from featurestore.online.codec import HEADER_CELLS, MAX_CELLS, header, instant
-from featurestore.online.keys import entity_key, integer_key, key_prefix, key_text, key_text_of
-from featurestore.online.protocol import NO_CREATED_TIME
+from featurestore.online.cells import microseconds_of
+from featurestore.online.codec import ARRAY16, HEADER_CELLS, INT64, MAX_CELLS, UINT32
+from featurestore.online.columns import column_pieces
+from featurestore.online.key_columns import entity_keys
+from featurestore.online.keys import key_prefix, key_text_of
+from featurestore.online.pieces import join
+from featurestore.online.protocol import NO_CREATED_TIME, RowBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from featurestore.definitions.views import Column, FeatureView
-    from featurestore.online.protocol import RowBatch
+    from featurestore.online.pieces import Bytes
 
 EXPIRY_IN_TTLS = 2
 """A store may forget a row this many ttls after its event time: until then a reader can say OUTSIDE_MAX_AGE."""
 _EXPIRES_MS_MAX = 2**62
+_MORE_MS_MAX = _EXPIRES_MS_MAX + 2**54
+"""After any event, as long again or longer is the latest expiry; no sum is beyond 64 bits."""
+_HEADER = np.dtype(
+    [
+        *(("array", "u1"), ("cells", ">u2")),
+        *(("event", "u1"), ("event_us", ">i8")),
+        *(("created", "u1"), ("created_us", ">i8")),
+        *(("layout", "u1"), ("fingerprint", ">u4")),
+    ]
+)
+"""`codec.HEADER`, for numpy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +75,6 @@ class RowEncoder:
         self._keep_until_ms = keep_until_ms
         self._prefix = key_prefix(project, view, row_set)
         self._fingerprint = view.fingerprint
-        self._pack = msgspec.msgpack.Encoder().encode
 
     def encode(self, batch: pa.RecordBatch) -> EncodedBatch:
         """Encode a batch.
@@ -83,16 +91,16 @@ class RowEncoder:
         """
         view = self._view
         usable = self._with_key_and_time(batch)
-        event_us = [us for us in time_cells(self._column(usable, view.event_time), view.event_time) if us is not None]
+        event_us = microseconds_of(self._column(usable, view.event_time), view.event_time)
         created_us = self._created(usable)
-        columns = [column_cells(self._column(usable, column), column) for column in view.online_columns]
-        expiries = None if view.ttl_us is None else _expiries(event_us, view.ttl_us, self._keep_until_ms)
-        rows = batch_of(
-            self._keys(usable),
-            self._values(event_us, created_us, columns),
+        pieces = [piece for each in view.online_columns for piece in column_pieces(self._column(usable, each), each)]
+        keys = [self._column(usable, column) for column in view.join_keys]
+        rows = RowBatch(
+            keys=entity_keys(self._prefix, usable.num_rows, keys, view.join_keys),
+            values=join(self._headers(event_us, created_us), pieces),
             event_us=event_us,
             created_us=created_us,
-            expires_ms=expiries,
+            expires_ms=None if view.ttl_us is None else _expiries(event_us, view.ttl_us, self._keep_until_ms),
         )
         return EncodedBatch(rows=rows, skipped=batch.num_rows - usable.num_rows)
 
@@ -106,59 +114,40 @@ class RowEncoder:
         return batch.filter(keep)
 
     def _column(self, batch: pa.RecordBatch, column: Column) -> pa.Array:
-        names = batch.schema.names
-        found = [name for name in names if name == column.name]
-        found = found or [name for name in names if name.casefold() == column.name.casefold()]
+        place = batch.schema.get_field_index(column.name)
+        return batch.column(place if place >= 0 else self._place(batch.schema.names, column))
+
+    def _place(self, names: list[str], column: Column) -> int:
+        """Find a column whose name the warehouse wrote in another case, or twice."""
+        found = [place for place, name in enumerate(names) if name == column.name]
+        found = found or [place for place, name in enumerate(names) if name.casefold() == column.name.casefold()]
         if len(found) != 1:
             raise UsageError(
                 f"{'no' if not found else 'more than one'} column '{column.name}' in the rows to sync",
                 where=f"feature view {self._view.reference}",
                 hint=did_you_mean(column.name, names),
             )
-        return batch.column(names.index(found[0]))
+        return found[0]
 
-    def _created(self, batch: pa.RecordBatch) -> list[int]:
+    def _created(self, batch: pa.RecordBatch) -> pa.Array:
         column = self._view.created_at
         if column is None:
-            return [NO_CREATED_TIME] * batch.num_rows
-        return [NO_CREATED_TIME if us is None else us for us in time_cells(self._column(batch, column), column)]
+            return pa.array(np.full(batch.num_rows, NO_CREATED_TIME, np.int64))
+        return microseconds_of(self._column(batch, column), column).fill_null(NO_CREATED_TIME)
 
-    def _keys(self, batch: pa.RecordBatch) -> list[bytes]:
-        if len(self._view.join_keys) == 1 and self._view.join_keys[0].type in INTEGERS:
-            (column,) = self._view.join_keys
-            values = column_cells(self._column(batch, column), column)
-            if all(type(value) is int for value in values):
-                return [integer_key(self._prefix, value) for value in values if isinstance(value, int)]
-        parts = [_key_texts(self._column(batch, column), column) for column in self._view.join_keys]
-        entities: Iterable[tuple[str, ...]] = zip(*parts, strict=True) if parts else repeat((), batch.num_rows)
-        return [entity_key(self._prefix, texts) for texts in entities]
-
-    def _values(self, event_us: Sequence[int], created_us: Sequence[int], columns: list[list[object]]) -> list[bytes]:
-        pack, mark, fingerprint = self._pack, _array_mark_bytes(len(columns)), self._fingerprint
-        cells = HEADER_CELLS + len(columns)
-        rows: Iterable[tuple[object, ...]] = zip(*columns, strict=True) if columns else repeat((), len(event_us))
-        return [
-            header(cells, event, created, fingerprint) + pack(row)[mark:]
-            for event, created, row in zip(event_us, created_us, rows, strict=True)
-        ]
+    def _headers(self, event_us: pa.Array, created_us: pa.Array) -> Bytes:
+        """Write what `codec.header` writes, for all rows."""
+        headers = np.empty(len(event_us), _HEADER)
+        headers["array"], headers["cells"] = ARRAY16, HEADER_CELLS + len(self._view.online_columns)
+        headers["event"], headers["event_us"] = INT64, event_us.to_numpy()
+        headers["created"], headers["created_us"] = INT64, created_us.to_numpy()
+        headers["layout"], headers["fingerprint"] = UINT32, self._fingerprint
+        return headers.view(np.uint8).reshape(len(headers), _HEADER.itemsize)
 
 
-def _array_mark_bytes(length: int) -> int:
-    """Count the bytes with which msgpack opens an array of this length: ours stand in the header instead."""
-    return 1 if length <= 15 else 3
-
-
-def _key_texts(array: pa.Array, column: Column) -> list[str]:
-    values = column_cells(array, column)
-    if column.type in {"timestamp", "timestamptz"}:
-        values = [instant(us) for us in values if isinstance(us, int)]
-    elif column.type in {"date", "time"}:
-        values = array.cast(pa.date32() if column.type == "date" else pa.time64("us")).to_pylist()
-    return [text for text in (key_text(value, column) for value in values) if text is not None]
-
-
-def _expiries(event_us: Sequence[int], ttl_us: int, keep_until_ms: int) -> list[int]:
+def _expiries(event_us: pa.Array, ttl_us: int, keep_until_ms: int) -> pa.Array:
     """Return Unix milliseconds, rounded up; a store's clock begins at 1."""
-    extra = EXPIRY_IN_TTLS * ttl_us + 999
-    earliest = max(1, keep_until_ms)
-    return [min(max(earliest, (us + extra) // 1000), _EXPIRES_MS_MAX) for us in event_us]
+    extra_ms, extra_us = divmod(EXPIRY_IN_TTLS * ttl_us + 999, 1000)
+    whole_ms, rest_us = np.divmod(event_us.to_numpy(), 1000)
+    expires_ms = whole_ms + (rest_us + extra_us) // 1000 + min(extra_ms, _MORE_MS_MAX)
+    return pa.array(np.clip(expires_ms, min(max(1, keep_until_ms), _EXPIRES_MS_MAX), _EXPIRES_MS_MAX))

@@ -35,9 +35,10 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?", re.ASCII)
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]([0-9:.]+)\s?(Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", re.ASCII)
-_ESCAPES = {"%": "%25", "|": "%7C", "{": "%7B", "}": "%7D"}
-_VALUE_ESCAPES = str.maketrans(_ESCAPES)
-_NAME_ESCAPES = str.maketrans({**_ESCAPES, ":": "%3A", "@": "%40", "+": "%2B"})
+ESCAPES = {"%": "%25", "|": "%7C", "{": "%7B", "}": "%7D"}
+"""What stands for the marks of a key inside a value; the percent sign first, since the others are written with it."""
+_VALUE_ESCAPES = str.maketrans(ESCAPES)
+_NAME_ESCAPES = str.maketrans({**ESCAPES, ":": "%3A", "@": "%40", "+": "%2B"})
 
 
 def key_prefix(project: str, view: FeatureView, row_set: int = 0) -> bytes:

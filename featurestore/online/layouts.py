@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from featurestore.definitions.views import Column
-from featurestore.online.codec import FINGERPRINT, HEADER_CELLS
+from featurestore.online.codec import HEADER_CELLS
 from featurestore.online.keys import NO_VERSION
 
 if TYPE_CHECKING:
@@ -36,9 +36,8 @@ def write_layout(store: OnlineStore, view: FeatureView) -> None:
     store.write_note(layout_note(view, view.fingerprint), msgspec.json.encode(columns))
 
 
-def read_layout(store: OnlineStore, view: FeatureView, fingerprint: int) -> tuple[Column, ...] | None:
-    """Return the columns of a layout, in order; None if the store has no (readable) description of it."""
-    note = store.read_note(layout_note(view, fingerprint))
+def parse_layout(note: bytes | None) -> tuple[Column, ...] | None:
+    """Read the description of a layout; None for one that is absent or unreadable."""
     if note is None:
         return None
     try:
@@ -61,41 +60,6 @@ def read_generation(store: OnlineStore) -> str | None:
     """Return the store's generation; None if it was emptied or never filled (O8)."""
     note = store.read_note(GENERATION)
     return None if note is None else note.decode(errors="replace")
-
-
-class Layouts:
-    """Reads the columns of one view out of rows of any layout; every layout is asked for once."""
-
-    def __init__(self, store: OnlineStore, view: FeatureView) -> None:
-        self._store = store
-        self._view = view
-        self._fingerprint = view.fingerprint
-        self._length = HEADER_CELLS + len(view.online_columns)
-        self._known: dict[int, Positions] = {view.fingerprint: positions(view.online_columns, view.online_columns)}
-
-    def columns(self, cells: list[object]) -> list[object] | None:
-        """Return the view's `online_columns` of a decoded row, None for each that the row has not.
-
-        Returns:
-            Stored cells, not yet converted; None if nobody can say what the row holds.
-        """
-        fingerprint = cells[FINGERPRINT]
-        if fingerprint == self._fingerprint and len(cells) == self._length:
-            return cells[HEADER_CELLS:]
-        assert isinstance(fingerprint, int), cells[:HEADER_CELLS]
-        places = self._positions(fingerprint)
-        if places is None:
-            return None
-        return [None if place is None or place >= len(cells) else cells[place] for place in places]
-
-    def _positions(self, fingerprint: int) -> Positions | None:
-        found = self._known.get(fingerprint)
-        if found is not None:
-            return found
-        stored = read_layout(self._store, self._view, fingerprint)
-        if stored is None:
-            return None
-        return self._known.setdefault(fingerprint, positions(stored, self._view.online_columns))
 
 
 def positions(stored: Sequence[Column], wanted: Sequence[Column]) -> Positions:

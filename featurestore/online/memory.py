@@ -59,6 +59,8 @@ def open_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:  # noq
 class MemoryStore:
     """See `online.protocol.OnlineStore`."""
 
+    keeps_key_order = False
+
     def __init__(self, shelf: _Shelf, *, project: str) -> None:
         self._shelf = shelf
         self._project = project

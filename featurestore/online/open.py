@@ -1,4 +1,8 @@
-"""Open an online store by its URI: ``sqlite:PATH``, ``redis://host:port/db``, ``unix:///path?db=0``, ``memory:``."""
+"""Open an online store by its URI: its scheme names the store, the rest is the store's to read.
+
+``sqlite:PATH``, ``redis://host:port/db``, ``rediss://...``, ``unix:///path?db=0``, ``postgresql://host/db``,
+``dynamodb://table``, ``memory:``.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,8 @@ def open_online_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:
     if scheme is None:
         raise UsageError(
             "cannot read the online store's URI: expected a scheme such as sqlite: or redis://",
-            hint="write sqlite:PATH, redis://host:6379/0, rediss://..., unix:///path?db=0 or memory:",
+            hint="write sqlite:PATH, redis://host:6379/0, rediss://..., unix:///path?db=0, postgresql://host/database, "
+            "dynamodb://table or memory:",
         )
     open_store = load_backend(ONLINE_STORES, scheme[1].lower())
     store: OnlineStore = open_store(uri, project=project, base_dir=base_dir)

@@ -59,7 +59,12 @@ class OnlineStore(Protocol):
     """One open online store of one project; may be shared by threads.
 
     All methods raise OnlineStoreError when the store cannot be reached or refuses.
+
+    Attributes:
+        keeps_key_order: whether rows lie in the order of their keys, so that a batch in that order is cheaper to write.
     """
+
+    keeps_key_order: bool
 
     def read(self, keys: Sequence[bytes], notes: Sequence[str] = ()) -> list[bytes | None]:
         """Read rows in the order of `keys`, duplicates answered, None where there is none; then the notes likewise.

@@ -6,14 +6,9 @@ Importing this package loads the standard library and msgspec only; `redis` load
 from __future__ import annotations
 
 from featurestore.serving.client import OnlineClient, StoreStatus, connect, open_client
-from featurestore.serving.response import (
-    NOT_FOUND,
-    NULL_VALUE,
-    OUTSIDE_MAX_AGE,
-    PRESENT,
-    FeatureColumn,
-    OnlineResponse,
-)
+from featurestore.serving.columns import FeatureColumn, ready_columns
+from featurestore.serving.judged import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
+from featurestore.serving.response import OnlineResponse
 
 __all__ = [
     "NOT_FOUND",
@@ -26,4 +21,5 @@ __all__ = [
     "StoreStatus",
     "connect",
     "open_client",
+    "ready_columns",
 ]

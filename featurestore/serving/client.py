@@ -8,33 +8,38 @@ from __future__ import annotations
 import functools
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from featurestore.definitions.references import Reference
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.online.codec import microseconds
 from featurestore.online.layouts import read_generation
+from featurestore.serving.cache import make_cache
 from featurestore.serving.entities import read_entities
-from featurestore.serving.lookup import look_up
+from featurestore.serving.lookup import EMPTY, FILL, look_up
 from featurestore.serving.plan import compile_plan
+from featurestore.serving.row_sets import KnownNotes
+from featurestore.serving.steps import run, run_async
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
     from datetime import datetime
     from types import TracebackType
+    from typing import NoReturn
 
     from typing_extensions import Self  # only for type checkers
 
     from featurestore.definitions.project import Project
     from featurestore.online.protocol import OnlineStore
+    from featurestore.serving.cache import RowCache
     from featurestore.serving.entities import EntityRows
+    from featurestore.serving.lookup import OnError
     from featurestore.serving.plan import LookupPlan
     from featurestore.serving.response import OnlineResponse
+    from featurestore.serving.steps import Steps
 
 _PLANS_KEPT = 256
-_GENERATION_TRUSTED_S = 1.0
-_EMPTY = "the online store was emptied or never filled: it holds no generation marker"
-_FILL = "run featurestore materialize --full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +57,31 @@ class StoreStatus:
     generation: str | None = None
 
 
-def connect(project: Project, online_store: OnlineStore) -> OnlineClient:
-    """Make a client for definitions and a store that are at hand; nothing is read before the first lookup."""
-    return OnlineClient(project, online_store)
+def connect(
+    project: Project,
+    online_store: OnlineStore,
+    *,
+    cache_entries: int | None = None,
+    cache_seconds: float | None = None,
+    on_error: OnError = "raise",
+) -> OnlineClient:
+    """Make a client for definitions and a store that are at hand; nothing is read before the first lookup.
+
+    The store is closed with the client; the other arguments are those of `open_client`.
+    """
+    cache = make_cache(cache_entries, cache_seconds)
+    return OnlineClient(project, online_store, cache=cache, on_error=_checked(on_error))
 
 
-def open_client(
+def open_client(  # noqa: PLR0913  every one has its default
     project_dir: str | os.PathLike[str] = ".",
     *,
     target: str | None = None,
     registry: str | None = None,
     online_store: str | None = None,
+    cache_entries: int | None = None,
+    cache_seconds: float | None = None,
+    on_error: OnError = "raise",
 ) -> OnlineClient:
     """Read the newest registry version and open the online store.
 
@@ -71,6 +90,9 @@ def open_client(
         target: the dbt target whose settings count, where `featurestore.yml` has some per target; else ``DBT_TARGET``.
         registry: URI; else ``FEATURESTORE_REGISTRY``, else as `featurestore.yml` says, else its default.
         online_store: URI; else ``FEATURESTORE_ONLINE_STORE``, else as `featurestore.yml` says, else its default.
+        cache_entries: keep up to so many decoded rows in this process; nothing is kept if this and the next are None.
+        cache_seconds: for at most so long; when only one of the two is given, the other is 100,000 or 2.
+        on_error: what a failing store does to a lookup: ``raise``, or ``null`` for an incomplete answer.
 
     Raises:
         UsageError: nothing was applied yet, a URI that cannot be read, or a target that has to be named.
@@ -86,26 +108,49 @@ def open_client(
     base_dir = Path(project_dir).resolve()
     places = find_places(base_dir, target=target, registry=registry, online_store=online_store)
     project = read_latest_project(places.registry, base_dir)
-    return connect(project, open_online_store(places.online_store, project=project.name, base_dir=base_dir))
+    store = open_online_store(places.online_store, project=project.name, base_dir=base_dir)
+    return connect(project, store, cache_entries=cache_entries, cache_seconds=cache_seconds, on_error=on_error)
+
+
+def _written(reference: object) -> str:
+    if not isinstance(reference, (str, Reference)):
+        raise UsageError(
+            f"expected a reference to a feature, got {reference!r}", hint='write features=["view:feature"]'
+        )
+    return str(reference)
+
+
+def _checked(on_error: OnError) -> OnError:
+    if on_error not in {"raise", "null"}:
+        raise UsageError(f"expected on_error to be 'raise' or 'null', got {on_error!r}")
+    return on_error
 
 
 class OnlineClient:
-    """Answers lookups; may be shared by threads. Also a context manager that closes the store."""
+    """Answers lookups. Also a context manager that closes the store.
 
-    def __init__(self, project: Project, online_store: OnlineStore) -> None:
+    One client may be shared by threads, by tasks of several event loops, and with processes that are forked; another
+    process that is started anew opens a client of its own.
+    """
+
+    def __init__(
+        self, project: Project, online_store: OnlineStore, *, cache: RowCache | None = None, on_error: OnError = "raise"
+    ) -> None:
         self._project = project
         self._store = online_store
+        self._known = KnownNotes(project.name, cache)
+        self._on_error: OnError = on_error
         self._plan = functools.lru_cache(maxsize=_PLANS_KEPT)(self._compile)
-        self._filled_at = float("-inf")
 
     def get_online_features(
         self,
-        features: Sequence[str] | None = None,
+        features: Sequence[str | Reference] | None = None,
         entity_rows: EntityRows = (),
         *,
         feature_service: str | None = None,
         full_feature_names: bool = False,
         now: datetime | None = None,
+        on_error: OnError | None = None,
     ) -> OnlineResponse:
         """Look up features of entities.
 
@@ -115,18 +160,41 @@ class OnlineClient:
             feature_service: name of a service, whose features are meant.
             full_feature_names: name outputs ``view__feature``.
             now: when ages are judged; naive is UTC. The present by default.
+            on_error: for this request, in place of the client's own.
 
         Returns:
             One row per requested entity, in order, duplicates kept; entity columns first, then features.
 
         Raises:
             UsageError: unknown or clashing names, a missing, unknown or mistyped join key, ragged columns.
-            OnlineStoreError: the store cannot be reached, or was emptied or never filled.
+            OnlineStoreError: the store cannot be reached, was emptied or never filled, or keeps a view's rows by other
+                join keys. With `on_error` ``null`` the answer has null values with status NOT_FOUND instead, and its
+                `error` says why.
         """
         plan = self._plan(self._references(features, feature_service), full_feature_names)
-        entities = read_entities(entity_rows, [column.name for column in plan.entity_columns])
+        return run(self._steps(plan, entity_rows, now, on_error), self._store.read)
+
+    async def get_online_features_async(
+        self,
+        features: Sequence[str | Reference] | None = None,
+        entity_rows: EntityRows = (),
+        *,
+        feature_service: str | None = None,
+        full_feature_names: bool = False,
+        now: datetime | None = None,
+        on_error: OnError | None = None,
+    ) -> OnlineResponse:
+        """Do what `get_online_features` does, without blocking the event loop while the store answers."""
+        plan = self._plan(self._references(features, feature_service), full_feature_names)
+        return await run_async(self._steps(plan, entity_rows, now, on_error), self._store.aread)
+
+    def _steps(
+        self, plan: LookupPlan, entity_rows: EntityRows, now: datetime | None, on_error: OnError | None
+    ) -> Steps[OnlineResponse]:
+        entities = read_entities(entity_rows, plan.join_keys)
         now_us = time.time_ns() // 1_000 if now is None else microseconds(now)
-        return look_up(plan, entities, self._read, now_us=now_us)
+        chosen = self._on_error if on_error is None else _checked(on_error)
+        return look_up(plan, entities, self._known.cache, now_us=now_us, on_error=chosen)
 
     def status(self) -> StoreStatus:
         """Say whether lookups can be answered, and if not, why: for a readiness probe and ``doctor``."""
@@ -137,7 +205,7 @@ class OnlineClient:
         except OnlineStoreError as problem:
             return StoreStatus(is_ready=False, reason=str(problem))
         if generation is None:
-            return StoreStatus(is_ready=False, reason=f"{_EMPTY}; {_FILL}")
+            return StoreStatus(is_ready=False, reason=f"{EMPTY}; {FILL}")
         return StoreStatus(is_ready=True, generation=generation)
 
     def is_ready(self) -> bool:
@@ -147,6 +215,10 @@ class OnlineClient:
     def close(self) -> None:
         """Close the online store."""
         self._store.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: connections do not travel, and a URI may hold a password."""
+        raise UsageError("a client cannot be pickled", hint="open one in each process: open_client(...)")
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -158,7 +230,7 @@ class OnlineClient:
         """Close the online store."""
         self.close()
 
-    def _references(self, features: Sequence[str] | None, feature_service: str | None) -> tuple[str, ...]:
+    def _references(self, features: Sequence[str | Reference] | None, feature_service: str | None) -> tuple[str, ...]:
         if (features is None) == (feature_service is None):
             raise UsageError(
                 "expected either features or a feature service",
@@ -169,21 +241,10 @@ class OnlineClient:
         assert features is not None
         if isinstance(features, str):
             raise UsageError(f"expected a list of features, got {features!r}", hint=f"write features=[{features!r}]")
-        return tuple(features)
+        names = tuple(features)
+        if set(map(type, names)) <= {str}:
+            return cast("tuple[str, ...]", names)
+        return tuple([_written(name) for name in names])
 
     def _compile(self, references: tuple[str, ...], full_feature_names: bool) -> LookupPlan:
-        return compile_plan(self._project, self._store, references, full_feature_names=full_feature_names)
-
-    def _read(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Read rows; where none is found at all, make sure that the store is not simply empty (O8)."""
-        found = self._store.read(keys)
-        if all(row is None for row in found):
-            self._refuse_empty_store()
-        return found
-
-    def _refuse_empty_store(self) -> None:
-        if time.monotonic() - self._filled_at < _GENERATION_TRUSTED_S:
-            return
-        if read_generation(self._store) is None:
-            raise OnlineStoreError(_EMPTY, hint=_FILL)
-        self._filled_at = time.monotonic()
+        return compile_plan(self._project, self._known, references, full_feature_names=full_feature_names)

@@ -34,6 +34,8 @@ def read_entities(entity_rows: EntityRows, join_keys: Sequence[str]) -> Entities
     Raises:
         UsageError: a join key is missing or unknown, columns differ in length, or neither form was given.
     """
+    if type(entity_rows) is list:
+        return _from_rows(entity_rows, join_keys)
     if isinstance(entity_rows, Mapping):
         return _from_columns(entity_rows, join_keys)
     if isinstance(entity_rows, (str, bytes)) or not isinstance(entity_rows, Iterable):
@@ -42,13 +44,23 @@ def read_entities(entity_rows: EntityRows, join_keys: Sequence[str]) -> Entities
 
 
 def _from_rows(rows: list[Mapping[str, object]], join_keys: Sequence[str]) -> Entities:
+    if not (set(map(type, rows)) == {dict} and set(map(len, rows)) == {len(join_keys)}):
+        _check_rows(rows, join_keys)
+    try:
+        columns = {key: [row[key] for row in rows] for key in join_keys}
+    except KeyError:
+        _check_rows(rows, join_keys)
+        raise
+    return Entities(columns=columns, count=len(rows))
+
+
+def _check_rows(rows: list[Mapping[str, object]], join_keys: Sequence[str]) -> None:
     wanted = set(join_keys)
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise UsageError(f"expected a mapping, got {row!r}", where=f"entity_rows[{index}]", hint=_FORMS)
         if row.keys() != wanted:
             _refuse(row, join_keys, where=f"entity_rows[{index}]")
-    return Entities(columns={key: [row[key] for row in rows] for key in join_keys}, count=len(rows))
 
 
 def _from_columns(columns: Mapping[str, Sequence[object]], join_keys: Sequence[str]) -> Entities:

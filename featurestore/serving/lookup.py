@@ -1,140 +1,159 @@
-"""Carry out a lookup plan: keys of all entities, one read, one judgement per row, columns in request order.
+"""Carry out a lookup plan: keys of the distinct entities, one read, one judgement per row, columns when asked for.
 
-The rules: SEMANTICS O3 (statuses), O4 (order and duplicates), O9 (layouts); at a time T a row is absent when its
-validity ended at or before T (P9) and too old when its event time is before ``T - ttl`` (P3).
+The rules: SEMANTICS O3 (statuses), O4 (order and duplicates), O8 (an emptied store), O9 (layouts).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Literal
 
-from featurestore.errors import UsageError
-from featurestore.online.codec import EVENT_TIME, HEADER_CELLS, RowDecoder
-from featurestore.online.keys import entity_key, key_text
-from featurestore.serving.response import (
-    NOT_FOUND,
-    NULL_VALUE,
-    OUTSIDE_MAX_AGE,
-    PRESENT,
-    FeatureColumn,
-    OnlineResponse,
-)
+from featurestore.errors import OnlineStoreError
+from featurestore.serving.columns import Columns
+from featurestore.serving.entity_keys import key_ends
+from featurestore.serving.judged import JudgedRows, judge
+from featurestore.serving.response import OnlineResponse
+from featurestore.serving.row_reader import fill_gaps
+from featurestore.serving.steps import Ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from featurestore.serving.cache import RowCache
     from featurestore.serving.entities import Entities
-    from featurestore.serving.plan import LookupPlan, PlannedOutput, PlannedUse
-    from featurestore.serving.response import Status
+    from featurestore.serving.plan import LookupPlan, PlannedUse
+    from featurestore.serving.row_sets import RowSets
+    from featurestore.serving.steps import Found, Steps
 
-    Read = Callable[[Sequence[bytes]], Sequence[bytes | None]]
+    Row = list[object]
+    Rows = Sequence[Row | None]
 
-_DECODER = RowDecoder()
+OnError = Literal["raise", "null"]
+QUICK_FAILURE_S = 0.04
+"""A read that failed sooner is tried once more without the notes; a server that hangs is not waited for twice."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """One entity's row of one view at the time of the request; the view's columns only when PRESENT."""
-
-    status: Status
-    event_us: int | None = None
-    columns: Sequence[object] = ()
+EMPTY = "the online store was emptied or never filled: it holds no generation marker"
+FILL = "run featurestore materialize --full"
 
 
-_ABSENT = _Judged(NOT_FOUND)
-
-
-def look_up(plan: LookupPlan, entities: Entities, read: Read, *, now_us: int) -> OnlineResponse:
+def look_up(
+    plan: LookupPlan, entities: Entities, cache: RowCache | None, *, now_us: int, on_error: OnError
+) -> Steps[OnlineResponse]:
     """Answer a request.
 
     Args:
         plan: what to look up.
         entities: for whom; in the plan's `entity_columns`.
-        read: reads rows by key, like `OnlineStore.read`.
+        cache: rows that were read a moment ago; None to read them all.
         now_us: the time at which ages and validity are judged, microseconds since 1970.
+        on_error: whether a failing store raises, or makes every value null and the answer incomplete.
 
     Raises:
         UsageError: a key value that is not of its type; names key, type, value and entity.
-        OnlineStoreError: the store cannot be reached.
+        OnlineStoreError: the store cannot be reached, or cannot be trusted.
     """
-    keys = [_keys(use, entities) for use in plan.uses]
-    wanted = list({key: None for column in keys for key in column if key is not None})
-    rows = dict(zip(wanted, read(wanted), strict=True)) if wanted else {}
-    judged = [_judge_all(use, column, rows, now_us) for use, column in zip(plan.uses, keys, strict=True)]
+    asked = [key_ends(keys, entities) for keys in plan.key_columns]
+    ends = [asked[use.keys].ends for use in plan.uses]
+    error = ""
+    try:
+        rows = yield from _rows(plan, ends, cache)
+    except OnlineStoreError as problem:
+        if on_error == "raise":
+            raise
+        error = str(problem)
+        rows = [[None] * len(each) for each in ends]
+    judged = [judge(use, asked[use.keys].spread(found), now_us) for use, found in zip(plan.uses, rows, strict=True)]
+    given = JudgedRows(list(entities.columns.values()), None, [None] * entities.count)
     return OnlineResponse(
-        entity_columns=tuple(
-            _entity_column(column.name, column.type, entities.columns[column.name]) for column in plan.entity_columns
-        ),
-        feature_columns=tuple(_feature_column(output, judged[output.use]) for output in plan.outputs),
+        entities=Columns(plan.entity_columns, [given]),
+        features=Columns(plan.outputs, judged),
         count=entities.count,
+        error=error,
     )
 
 
-def _keys(use: PlannedUse, entities: Entities) -> list[bytes | None]:
-    """Build the key of each entity; None where a join key is NULL, which matches nothing (P2)."""
-    if not use.keys:
-        return [entity_key(use.prefix, ())] * entities.count
-    keys: list[bytes | None] = []
-    columns = [entities.columns[key.name] for key in use.keys]
-    for index, values in enumerate(zip(*columns, strict=True)):
+def _rows(plan: LookupPlan, ends: Sequence[Sequence[bytes | None]], cache: RowCache | None) -> Steps[list[Rows]]:
+    """Read the rows of all uses; once more where the store has just said that readers use other sets of rows."""
+    rows: list[Rows] = [[] for _ in ends]
+    for _ in range(2):
+        prefixes = plan.row_sets.prefixes
+        keys = [[prefix + end for end in each if end is not None] for prefix, each in zip(prefixes, ends, strict=True)]
+        if not any(keys):
+            break
+        rows = yield from (_read(plan, keys) if cache is None else _read_through(cache, plan, keys))
+        if plan.row_sets.prefixes == prefixes:
+            break
+    if not plan.row_sets.is_filled and any(None in each for each in rows):
+        # A row that is there is right; that one is missing means nothing in a store that was emptied (O8).
+        raise OnlineStoreError(EMPTY, hint=FILL)
+    return [
+        found if len(found) == len(each) else fill_gaps(each, found) for each, found in zip(ends, rows, strict=True)
+    ]
+
+
+def _read_through(cache: RowCache, plan: LookupPlan, keys: Sequence[Sequence[bytes]]) -> Steps[list[Rows]]:
+    """Read the rows that the cache has not, and keep them there."""
+    shelf, now = cache.shelf, time.monotonic()
+    kept = [cache.find(shelf, each) for each in keys]
+    missing = [[key for key in each if key not in known] for each, known in zip(keys, kept, strict=True)]
+    fresh = yield from _read(plan, missing)
+    for known, absent, rows in zip(kept, missing, fresh, strict=True):
+        cache.keep(shelf, absent, rows, read_at=now)
+        known.update(zip(absent, rows, strict=True))
+    return [[known[key] for key in each] for each, known in zip(keys, kept, strict=True)]
+
+
+def _read(plan: LookupPlan, keys: Sequence[Sequence[bytes]]) -> Steps[list[Rows]]:
+    """Read and decode the rows of all uses, and the notes when it is time."""
+    wanted = [key for each in keys for key in each]
+    row_sets, now = plan.row_sets, time.monotonic()
+    if now >= row_sets.due_at or row_sets.are_apart:
+        found = yield from _ask_with_notes(row_sets, wanted, now)
+    else:
+        found = (yield Ask(wanted)) if wanted else []
+    rows: list[Rows] = []
+    start = 0
+    for use, each in zip(plan.uses, keys, strict=True):
+        values = found[start : start + len(each)]
+        start += len(each)
+        decoded, unknown = use.reader.read(values)
+        rows.append(decoded if not unknown else (yield from _read_other_layouts(use, values, unknown)))
+    return rows
+
+
+def _read_other_layouts(use: PlannedUse, values: Found, unknown: Sequence[int]) -> Steps[Rows]:
+    """Read the descriptions of layouts that were not met before, then the rows."""
+    notes = yield Ask((), [use.reader.note(fingerprint) for fingerprint in unknown])
+    for fingerprint, note in zip(unknown, notes, strict=True):
+        use.reader.learn(fingerprint, note)
+    return use.reader.read(values)[0]
+
+
+def _ask_with_notes(row_sets: RowSets, keys: Sequence[bytes], now: float) -> Steps[Found]:
+    """Read rows and notes in one; notes that cannot be read fail no lookup that has rows."""
+    if not row_sets.are_apart:
         try:
-            texts = [key_text(value, key) for value, key in zip(values, use.keys, strict=True)]
-        except UsageError as problem:
-            raise UsageError(problem.what, where=f"entity_rows[{index}]: {problem.where}", hint=problem.hint) from None
-        known = [text for text in texts if text is not None]
-        keys.append(entity_key(use.prefix, known) if len(known) == len(texts) else None)
-    return keys
+            found = yield Ask(keys, row_sets.notes)
+        except OnlineStoreError:
+            row_sets.postpone(now=now)
+            if keys and time.monotonic() - now > QUICK_FAILURE_S:
+                raise
+        else:
+            row_sets.learn(found[len(keys) :], now=now)
+            return found[: len(keys)]
+    return (yield from _ask_apart(row_sets, keys, now))
 
 
-def _judge_all(
-    use: PlannedUse, keys: Sequence[bytes | None], rows: dict[bytes, bytes | None], now_us: int
-) -> list[_Judged]:
-    judged = {key: _judge(use, rows[key], now_us) for key in dict.fromkeys(keys) if key is not None}
-    return [_ABSENT if key is None else judged[key] for key in keys]
-
-
-def _judge(use: PlannedUse, value: bytes | None, now_us: int) -> _Judged:
-    if value is None:
-        return _ABSENT
-    cells = _DECODER.cells(value)
-    if len(cells) == HEADER_CELLS:
-        return _ABSENT
-    event_us = cells[EVENT_TIME]
-    assert isinstance(event_us, int), value[:26].hex()
-    columns = use.layouts.columns(cells)
-    if columns is None or _has_ended(use, columns, now_us):
-        return _ABSENT
-    if use.ttl_us is not None and now_us - event_us > use.ttl_us:
-        return _Judged(OUTSIDE_MAX_AGE, event_us)
-    return _Judged(PRESENT, event_us, columns)
-
-
-def _has_ended(use: PlannedUse, columns: Sequence[object], now_us: int) -> bool:
-    """Say whether the row's validity ended at or before now (P9)."""
-    if use.valid_to is None:
-        return False
-    valid_to = columns[use.valid_to]
-    return isinstance(valid_to, int) and valid_to * use.valid_to_us <= now_us
-
-
-def _feature_column(output: PlannedOutput, judged: Sequence[_Judged]) -> FeatureColumn:
-    convert, column = output.convert, output.column
-    values: list[object] = []
-    statuses: list[Status] = []
-    for row in judged:
-        value = row.columns[column] if row.columns else None
-        statuses.append(NULL_VALUE if value is None and row.status == PRESENT else row.status)
-        values.append(value if convert is None or value is None else convert(value))
-    return FeatureColumn(
-        name=output.name,
-        type=output.type,
-        values=values,
-        statuses=statuses,
-        event_us=[row.event_us for row in judged],
-    )
-
-
-def _entity_column(name: str, value_type: str, values: list[object]) -> FeatureColumn:
-    statuses: list[Status] = [NULL_VALUE if value is None else PRESENT for value in values]
-    return FeatureColumn(name=name, type=value_type, values=values, statuses=statuses, event_us=[None] * len(values))
+def _ask_apart(row_sets: RowSets, keys: Sequence[bytes], now: float) -> Steps[Found]:
+    found = (yield Ask(keys)) if keys else []
+    has_nothing = bool(keys) and not any(found)
+    if has_nothing or now >= row_sets.due_at:
+        try:
+            noted = yield Ask((), row_sets.notes)
+        except OnlineStoreError:
+            row_sets.postpone(now=now)
+            if has_nothing:
+                raise
+        else:
+            row_sets.learn(noted, now=now)
+    return found

@@ -9,9 +9,10 @@ from featurestore.definitions.durations import DAY
 from featurestore.definitions.references import select
 from featurestore.definitions.views import Column
 from featurestore.errors import UsageError
-from featurestore.online.codec import converter
-from featurestore.online.keys import key_prefix, key_text_of
-from featurestore.online.layouts import Layouts
+from featurestore.online.codec import HEADER_CELLS, converter
+from featurestore.online.keys import key_text_of
+from featurestore.serving.row_reader import RowReader
+from featurestore.serving.row_sets import RowSets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Selection, ViewUse
     from featurestore.definitions.views import FeatureView
     from featurestore.online.codec import Convert
-    from featurestore.online.protocol import OnlineStore
+    from featurestore.serving.row_sets import KnownNotes
+
+_HOLDS_OTHERS = ("list<", "struct<", "map<", "unknown:")
+"""Types whose values a caller could change in place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +32,18 @@ class PlannedUse:
     """How the rows of one use of a view are found and judged.
 
     Attributes:
-        prefix: what its keys begin with.
-        keys: for each of the view's join keys, the request's column and the declared type.
+        keys: index of the plan's `key_columns` that identify its rows.
         ttl_us: P3; None is no limit.
-        valid_to: index of the end of validity among the view's `online_columns`; None if it has none (P9).
+        valid_to: index of the end of validity among a row's cells; None if it has none (P9).
         valid_to_us: microseconds in one unit of `valid_to`.
-        layouts: reads the view's columns out of rows of any layout (O9).
+        reader: reads the view's rows of any layout (O9).
     """
 
-    prefix: bytes
-    keys: tuple[Column, ...]
+    keys: int
     ttl_us: int | None
     valid_to: int | None
     valid_to_us: int
-    layouts: Layouts
+    reader: RowReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +53,15 @@ class PlannedOutput:
     Attributes:
         name, type: of the output column.
         use: index of its `PlannedUse`.
-        column: its index among the view's `online_columns`.
+        cell: its index among a row's cells.
         convert: what turns a stored cell into the value; None if they are the same.
     """
 
     name: str
     type: str
-    use: int
-    column: int
-    convert: Convert | None
+    use: int = 0
+    cell: int
+    convert: Convert | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +69,27 @@ class LookupPlan:
     """What to ask the store, and how to read its answers.
 
     Attributes:
-        entity_columns: the join keys that a request must bring, each once, with types.
+        entity_columns: the join keys that a request must bring, each once; `cell` counts them.
+        key_columns: the distinct lists of join keys, each the request's columns and the declared types.
         uses: each use of a view.
+        row_sets: where the rows of each use are.
         outputs: the feature columns, in request order.
     """
 
-    entity_columns: tuple[Column, ...]
+    entity_columns: tuple[PlannedOutput, ...]
+    key_columns: tuple[tuple[Column, ...], ...]
     uses: tuple[PlannedUse, ...]
+    row_sets: RowSets
     outputs: tuple[PlannedOutput, ...]
+
+    @property
+    def join_keys(self) -> list[str]:
+        """Names of the entity columns."""
+        return [column.name for column in self.entity_columns]
 
 
 def compile_plan(
-    project: Project, store: OnlineStore, references: Sequence[str], *, full_feature_names: bool
+    project: Project, known: KnownNotes, references: Sequence[str], *, full_feature_names: bool
 ) -> LookupPlan:
     """Resolve references into a plan.
 
@@ -93,49 +104,69 @@ def compile_plan(
                 f"feature view {use.view.reference} is not online",
                 hint="set `online: true` in its metadata, then apply and materialize",
             )
+    key_columns = tuple(dict.fromkeys(_key_columns(use) for use in selection.uses))
     return LookupPlan(
         entity_columns=_entity_columns(selection),
-        uses=tuple(_planned_use(project, store, use) for use in selection.uses),
-        outputs=_outputs(selection),
+        key_columns=key_columns,
+        uses=tuple(_planned_use(use, key_columns.index(_key_columns(use))) for use in selection.uses),
+        row_sets=RowSets([use.view for use in selection.uses], known),
+        outputs=_outputs(selection, is_cached=known.cache is not None),
     )
 
 
-def _entity_columns(selection: Selection) -> tuple[Column, ...]:
-    types = {spine_key: key.type for use in reversed(selection.uses) for spine_key, key in _keys_of(use)}
-    return tuple(Column(name=name, type=types[name]) for name in selection.spine_keys)
+def _key_columns(use: ViewUse) -> tuple[Column, ...]:
+    pairs = zip(use.spine_keys, use.view.join_keys, strict=True)
+    return tuple(Column(name=spine_key, type=key.type) for spine_key, key in pairs)
 
 
-def _keys_of(use: ViewUse) -> list[tuple[str, Column]]:
-    return list(zip(use.spine_keys, use.view.join_keys, strict=True))
+def _entity_columns(selection: Selection) -> tuple[PlannedOutput, ...]:
+    types = {column.name: column.type for use in reversed(selection.uses) for column in _key_columns(use)}
+    return tuple(
+        PlannedOutput(name=name, type=types[name], cell=place) for place, name in enumerate(selection.spine_keys)
+    )
 
 
-def _planned_use(project: Project, store: OnlineStore, use: ViewUse) -> PlannedUse:
+def _planned_use(use: ViewUse, keys: int) -> PlannedUse:
     view = use.view
     for key in view.join_keys:
         key_text_of(key.type)
+    reader = RowReader(view)
     return PlannedUse(
-        prefix=key_prefix(project.name, view),
-        keys=tuple(Column(name=spine_key, type=key.type) for spine_key, key in _keys_of(use)),
+        keys=keys,
         ttl_us=view.ttl_us,
-        valid_to=None if view.valid_to is None else len(view.online_columns) - 1,
+        valid_to=None if view.valid_to is None else reader.width - 1,
         valid_to_us=DAY if view.valid_to is not None and view.valid_to.type == "date" else 1,
-        layouts=Layouts(store, view),
+        reader=reader,
     )
 
 
-def _outputs(selection: Selection) -> tuple[PlannedOutput, ...]:
+def _outputs(selection: Selection, *, is_cached: bool) -> tuple[PlannedOutput, ...]:
     uses = {id(use): index for index, use in enumerate(selection.uses)}
     return tuple(
         PlannedOutput(
             name=output.name,
             type=output.feature.type,
             use=uses[id(output.use)],
-            column=_position(output.use.view, output.feature.name),
-            convert=converter(output.feature.type),
+            cell=_cell(output.use.view, output.feature.name),
+            convert=_converter(output.feature.type, is_cached=is_cached),
         )
         for output in selection.outputs
     )
 
 
-def _position(view: FeatureView, feature: str) -> int:
-    return [each.name for each in view.features].index(feature)
+def _cell(view: FeatureView, feature: str) -> int:
+    return HEADER_CELLS + [each.name for each in view.features].index(feature)
+
+
+def _converter(value_type: str, *, is_cached: bool) -> Convert | None:
+    """Find the converter; values of rows that stay in a cache are copied, where a caller could change them."""
+    convert = converter(value_type)
+    return _copy if convert is None and is_cached and value_type.startswith(_HOLDS_OTHERS) else convert
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return value

@@ -29,6 +29,7 @@ from featurestore.sql.expressions import (
     newest_first,
     print_sql,
     relation,
+    table,
     usable_from,
     utc_column,
 )
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import FeatureView
     from featurestore.sql.dialects.table import Dialect
 
+_TIMES = "__times"
+_ROWS = "__rows"
 EVENT_US = "__event_time"
 CREATED_US = "__created_time"
 
@@ -67,6 +70,7 @@ def newest_query(
     dialect: str = "duckdb",
     limit: int | None = None,
     in_order: bool = True,
+    is_sparse: bool = False,
 ) -> str:
     """Write the SELECT of each key's newest row in the window; with a limit, of the first keys only.
 
@@ -77,6 +81,7 @@ def newest_query(
         limit: how many rows at most.
         in_order: whether rows come in the order of their keys, since stores that keep rows by key take them faster so;
             where many workers write, a sort over all of them is not worth its shuffle.
+        is_sparse: whether most keys have one row, which needs no look at ties; the rows are the same either way.
 
     Returns:
         One SELECT. Rows: one per distinct tuple of join keys without NULLs; one row in all for a view without entity.
@@ -84,10 +89,24 @@ def newest_query(
         then ``view.online_columns``.
     """
     target = dialect_named(dialect)
-    query = _newest_valid(view, window, target) if view.valid_to is not None else _newest(view, window, target)
+    query: exp.Query
+    if view.valid_to is not None:
+        query = _newest_valid(view, window, target)
+    else:
+        query = _newest_sparse(view, window, target) if is_sparse else _newest(view, window, target)
     keys = [ascending(column(key.name)) for key in view.join_keys] if in_order else []
     ordered = query.order_by(*keys, copy=False) if keys else query
     return print_sql(ordered if limit is None else ordered.limit(limit, copy=False), target)
+
+
+def key_estimate_query(view: FeatureView, window: SyncWindow) -> str:
+    """Write DuckDB's SELECT of about how many keys the window has: one row, one column ``keys``."""
+    target = dialect_named("duckdb")
+    keys: list[exp.Expression] = [column(key.name, FROM_VIEW) for key in view.join_keys]
+    keys = keys or [exp.Literal.number(1)]
+    counted = exp.ApproxDistinct(this=keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys))
+    source = relation(view.relation, target, FROM_VIEW)
+    return print_sql(exp.select(alias(counted, "keys")).from_(source).where(*_conditions(view, window, target)), target)
 
 
 def newest_count_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckdb") -> str:
@@ -106,28 +125,53 @@ def newest_count_query(view: FeatureView, window: SyncWindow, *, dialect: str = 
 
 def _newest(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Select:
     """The greatest event time per key, then the whole row there."""
-    source = relation(view.relation, dialect, FROM_VIEW)
+    rows = _at_greatest_time(view, window, dialect, nested(_greatest_times(view, window, dialect), FROM_MATCH))
+    return _without_ties(rows, view, dialect)
+
+
+def _newest_sparse(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Select:
+    """The same in two parts: a key's only row as it is, and of the other keys the first of their newest rows."""
+    times = _greatest_times(view, window, dialect).select(alias(exp.Count(this=exp.Star()), _ROWS), copy=False)
+    rows = _at_greatest_time(view, window, dialect, table(_TIMES, FROM_MATCH))
+    is_alone = exp.EQ(this=column(_ROWS, FROM_MATCH), expression=exp.Literal.number(1))
+    has_others = exp.GT(this=column(_ROWS, FROM_MATCH), expression=exp.Literal.number(1))
+    parts = exp.union(
+        rows.copy().where(is_alone), _without_ties(rows.where(has_others), view, dialect), distinct=False, copy=False
+    )
+    names = [column(name, FROM_VIEW) for name in _row_columns(view)]
+    return (
+        exp.select(*names)
+        .from_(nested(parts, FROM_VIEW))
+        .with_(exp.to_identifier(_TIMES, quoted=True), as_=times, copy=False)
+    )
+
+
+def _greatest_times(view: FeatureView, window: SyncWindow, dialect: Dialect) -> exp.Select:
     keys = [column(key.name, FROM_VIEW) for key in view.join_keys]
-    event = utc_column(view.event_time, FROM_VIEW, dialect)
-    conditions = _conditions(view, window, dialect)
-    newest = (
+    times = (
         exp.select(
-            *[alias(key.copy(), key_name(n)) for n, key in enumerate(keys)],
-            alias(exp.Max(this=event.copy()), EVENT),
+            *[alias(key, key_name(n)) for n, key in enumerate(keys)],
+            alias(exp.Max(this=utc_column(view.event_time, FROM_VIEW, dialect)), EVENT),
         )
-        .from_(source.copy())
-        .where(*[condition.copy() for condition in conditions])
+        .from_(relation(view.relation, dialect, FROM_VIEW))
+        .where(*_conditions(view, window, dialect))
     )
-    if keys:
-        newest = newest.group_by(*[key.copy() for key in keys], copy=False)
-    same = [key.copy().eq(column(key_name(n), FROM_MATCH)) for n, key in enumerate(keys)]
-    same.append(event.copy().eq(column(EVENT, FROM_MATCH)))
-    rows = (
+    return times.group_by(*[key.copy() for key in keys], copy=False) if keys else times
+
+
+def _at_greatest_time(view: FeatureView, window: SyncWindow, dialect: Dialect, times: exp.Expression) -> exp.Select:
+    same = [column(key.name, FROM_VIEW).eq(column(key_name(n), FROM_MATCH)) for n, key in enumerate(view.join_keys)]
+    same.append(utc_column(view.event_time, FROM_VIEW, dialect).eq(column(EVENT, FROM_MATCH)))
+    return (
         exp.select(*[column(name, FROM_VIEW) for name in _row_columns(view)])
-        .from_(source)
-        .join(nested(newest, FROM_MATCH), on=all_of(same))
-        .where(*conditions)
+        .from_(relation(view.relation, dialect, FROM_VIEW))
+        .join(times, on=all_of(same))
+        .where(*_conditions(view, window, dialect))
     )
+
+
+def _without_ties(rows: exp.Select, view: FeatureView, dialect: Dialect) -> exp.Select:
+    keys = [column(key.name, FROM_VIEW) for key in view.join_keys]
     return keep_first(rows, keys, newest_first(view, FROM_VIEW, dialect), dialect)
 
 

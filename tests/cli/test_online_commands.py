@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 
 import pytest
 
 from tests.cli.tiny import labels, orders
+from tests.cli_project.stand_in import run_results
 from tests.manifest.manifests import columns, model
 
 PRODUCT_TYPES = {"store_id": "bigint", "code": "varchar", "seen_at": "timestamp", "price": "double"}
@@ -69,6 +72,7 @@ def test_materialize_as_json(fresh):
         "rows_read": 3,
         "rows_written": 3,
         "rows_skipped": 0,
+        "rows_removed": 0,
         "watermark": "2026-06-05T10:00:00Z",
     }
 
@@ -158,3 +162,84 @@ def test_a_view_without_entity_needs_none_p10(tiny):
     assert tiny.run("materialize").code == 0
     ran = tiny.run("get-online", "--features", "orders:amount")
     assert (ran.code, ran.lines[1].split()[:3]) == (0, ["-", "amount", "30.00"])
+
+
+def test_a_dry_run_counts_and_writes_nothing(fresh):
+    ran = fresh.run("materialize", "--dry-run")
+    assert (ran.code, ran.err) == (0, "")
+    view, mode, *room = ran.lines[0].split()
+    assert (view, mode, room[:2]) == ("orders", "full", ["3", "rows"])
+    assert re.fullmatch(r"orders  full  3 rows  \d+ B at \d+ bytes a row", ran.lines[0])
+    assert ran.lines[1].startswith("Nothing was written. About ")
+    assert not (fresh.folder / ".featurestore" / "online.sqlite").exists()
+    fresh.run("materialize")
+    assert fresh.run("materialize", "--dry-run").lines[0] == "orders  incremental  0 rows  nothing new"
+    (again,) = fresh.run("materialize", "--dry-run", "--full", "--json").json["views"]
+    assert (again["mode"], again["rows"], again["store_bytes"]) == ("full", 3, 3 * again["row_bytes"])
+
+
+def test_a_dry_run_is_not_far_from_what_the_store_then_says(fresh):
+    fresh.sql("insert into orders select 100 + range, '2026-06-06', '2026-06-06', range, 1, ['a'] from range(5000)")
+    (view,) = fresh.run("materialize", "--dry-run", "--json").json["views"]
+    fresh.run("materialize")
+    size = (fresh.folder / ".featurestore" / "online.sqlite").stat().st_size
+    assert 0.5 < view["store_bytes"] / size < 2
+
+
+def test_what_dbts_last_run_says_failed_is_not_served_and_what_was_served_stays(two_views):
+    two_views.run("materialize")
+    two_views.sql("update orders set order_count = -1, loaded_at = '2026-06-30'")
+    failed = {"unique_id": "model.shop.orders", "status": "error"}
+    (two_views.folder / "target" / "run_results.json").write_text(run_results("this-run", [failed]))
+    ran = two_views.run("materialize")
+    assert (ran.code, ran.lines[0], ran.lines[2]) == (1, "orders  ERROR", "Done. OK=1 ERROR=1")
+    assert ran.err.splitlines()[:2] == [
+        "Error: orders: not synced, what was served before stays: its model failed (dbt build)",
+        "  -> mend it and run dbt again; or sync it as it is with --no-gate",
+    ]
+    asked = ("get-online", "--features", "orders:order_count", "--entity", "customer_id=1", "--json")
+    assert two_views.run(*asked).json["results"][1]["values"] == [2]
+    assert two_views.run("materialize", "--no-gate").code == 0
+    assert two_views.run(*asked).json["results"][1]["values"] == [-1]
+
+
+def test_a_rebuild_is_served_when_it_is_whole(fresh):
+    fresh.run("materialize")
+    fresh.sql("update orders set placed_at = placed_at - interval 1 year, order_count = 7")
+    ran = fresh.run("materialize", "--rebuild", "--workers", "3")
+    assert ran.lines[0].startswith("orders  rebuild  3 read  3 written  0 skipped")
+    asked = ("get-online", "--features", "orders:order_count", "--entity", "customer_id=1", "--json")
+    assert fresh.run(*asked).json["results"][1]["values"] == [7]
+
+
+def test_keys_that_vanished_are_counted(fresh):
+    fresh.run("materialize")
+    fresh.sql("delete from orders where customer_id = 3")
+    ran = fresh.run("materialize", "--full")
+    assert ran.lines[0].startswith("orders  full  2 read  2 written  0 skipped  1 removed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--full", "--start", "2026-06-01"), "--full reads everything up to the end, so it takes no start"),
+        (("--rebuild", "--start", "2026-06-01"), "--rebuild reads everything up to the end, so it takes no start"),
+        (("--engine", "sparc"), "no engine backend 'sparc' is installed\n  -> "),
+        (("--workers", "0"), "Invalid value for '--workers'"),
+        (("--wait", "-1"), "Invalid value for '--wait'"),
+    ],
+)
+def test_options_that_cannot_be_meant(fresh, arguments, said):
+    ran = fresh.run("materialize", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_two_syncs_at_once_one_is_told_to_wait(fresh):
+    fresh.run("materialize")
+    with sqlite3.connect(fresh.folder / ".featurestore" / "online.sqlite") as connection:
+        ends = (time.time() + 60) * 1000
+        connection.execute("insert into lease values ('shop', 'sync:orders', 'far-away|1|99|abc', ?)", (ends,))
+    ran = fresh.run("materialize")
+    assert ran.code == 1
+    assert ran.err.splitlines()[0] == "Error: orders: another sync of orders is under way (process 99 on far-away)"

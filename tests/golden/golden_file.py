@@ -18,6 +18,7 @@ The question, all of it but `spine`, `views` and `features` optional (types are 
     full_feature_names, event_timestamps: true
     as_of: knowledge
     start, end, at: times
+    is_sparse: true                  of `ask: newest`: most keys have one row
     strategy: asof, ..               how rows are searched; by default as the dialect likes best
     has_index: false                 whether the views' tables have an index
     example: {keys: {column: value}, at: time, limit: 2}     of `ask: candidates`
@@ -106,7 +107,9 @@ def compiled(question: dict[str, Any]) -> dict[str, str]:
     for section in question.get("dialects", SECTIONS):
         dialect, _, variant = section.partition(", ")
         if question.get("ask") == "newest":
-            sql[section] = f"{newest_query(_only_view(question), _window(question), dialect=dialect)};\n"
+            is_sparse = bool(question.get("is_sparse"))
+            text = newest_query(_only_view(question), _window(question), dialect=dialect, is_sparse=is_sparse)
+            sql[section] = f"{text};\n"
             continue
         plan = _plan(question, dialect, lacks=frozenset({"asof"} if variant == WITHOUT_ASOF else ()))
         made, last = (tuple(plan.statements()), plan.last()) if variant == "staged" else ((), plan.select())

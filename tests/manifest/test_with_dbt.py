@@ -131,8 +131,8 @@ FILES = {
 }
 
 
-def dbt(project, *arguments):
-    """Run dbt in a project; returns what it printed."""
+def dbt(project, *arguments, fails=False):
+    """Run dbt in a project, which succeeds or fails as expected; returns what it printed."""
     command = shutil.which("dbt", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert command is not None
     variables = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
@@ -144,7 +144,7 @@ def dbt(project, *arguments):
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert (run.returncode != 0) == fails, run.stdout + run.stderr
     return run.stdout
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from featurestore.materialize.ahead import one_ahead
+from featurestore.materialize.ahead import in_threads, one_ahead
 
 
 def never():
@@ -57,3 +57,42 @@ def test_when_nobody_wants_the_rest_the_item_being_made_is_not_waited_for(proble
         assert next(ahead) == 1
         raise problem
     assert stopped.is_set()
+
+
+def test_items_are_used_in_several_threads_and_come_back_in_order():
+    both = threading.Barrier(2, timeout=30)
+
+    def use(number):
+        if number < 2:
+            both.wait()
+        return number * 10
+
+    assert list(in_threads(use, range(20), threads=2)) == [(number, number * 10) for number in range(20)]
+
+
+def test_few_items_are_held_at_a_time():
+    taken = []
+    used = in_threads(lambda number: number, iter_noting(taken), threads=3)
+    next(used)
+    assert len(taken) == 4
+    used.close()
+
+
+def iter_noting(taken):
+    for number in range(100):
+        taken.append(number)
+        yield number
+
+
+def test_after_an_error_in_a_thread_nothing_more_is_begun():
+    begun = []
+
+    def use(number):
+        begun.append(number)
+        if number == 1:
+            raise ZeroDivisionError
+        return number
+
+    with pytest.raises(ZeroDivisionError):
+        list(in_threads(use, range(100), threads=2))
+    assert len(begun) <= 5

@@ -1,11 +1,32 @@
-"""Every online store, opened the way users open it; the Redis one against a real Valkey server."""
+"""Every online store, opened the way users open it: by its URI, against a real server, empty at the start of a test."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 
 from featurestore.online.open import open_online_store
+from tests.moto_server import CREDENTIALS, start_moto
 from tests.online.servers import server_binary, start_server
+from tests.warehouse.postgres_server import PASSWORD, SUPERUSER
+
+STORES = ("memory", "sqlite", "redis", "postgres", "dynamodb")
+SHARED = ("sqlite", "redis", "postgres", "dynamodb")
+"""Those that several processes can open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much work a test may give a store: one of them is a stand-in that takes milliseconds per row."""
+
+    rows: int
+    versions: int
+    rounds: int
+
+
+_FAST, _SLOW = Pace(rows=5_000, versions=40, rounds=50), Pace(rows=150, versions=4, rounds=8)
 
 
 @pytest.fixture(scope="session")
@@ -17,16 +38,43 @@ def valkey(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def store_uri(request, tmp_path):
+@pytest.fixture(scope="session")
+def moto():
+    pytest.importorskip("moto")
+    server = start_moto()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=STORES)
+def kind(request):
+    """Which store."""
+    return request.param
+
+
+@pytest.fixture(params=SHARED)
+def shared_kind(request):
+    """Which store, of those that several processes can open."""
+    return request.param
+
+
+@pytest.fixture
+def store_uri(kind, request, tmp_path):
     """The URI of an empty store."""
-    return empty_store_uri(request.param, request, tmp_path)
+    return empty_store_uri(kind, request, tmp_path)
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def shared_store_uri(request, tmp_path):
+@pytest.fixture
+def shared_store_uri(shared_kind, request, tmp_path):
     """The URI of an empty store that several processes can open."""
-    return empty_store_uri(request.param, request, tmp_path)
+    return empty_store_uri(shared_kind, request, tmp_path)
+
+
+@pytest.fixture
+def pace(request):
+    """How much work this store may be given."""
+    name = "kind" if "kind" in request.fixturenames else "shared_kind"
+    return _SLOW if request.getfixturevalue(name) == "dynamodb" else _FAST
 
 
 def empty_store_uri(kind, request, tmp_path):
@@ -34,11 +82,30 @@ def empty_store_uri(kind, request, tmp_path):
         return f"memory:{tmp_path}"
     if kind == "sqlite":
         return f"sqlite:{tmp_path / 'new folder' / 'online.sqlite'}"
+    if kind == "postgres":
+        return empty_postgres_uri(request.getfixturevalue("postgres_server"))
+    if kind == "dynamodb":
+        return empty_dynamodb_uri(request.getfixturevalue("moto"), request.getfixturevalue("monkeypatch"))
     server = request.getfixturevalue("valkey")
     with server.client() as client:
         client.execute_command("FLUSHALL", "SYNC")
         client.config_set("maxmemory", 0)
     return f"{server.uri}?read_timeout=5"
+
+
+def empty_postgres_uri(server):
+    pytest.importorskip("psycopg")
+    server.run('drop schema if exists "Features of A" cascade')
+    place = f"{SUPERUSER}:{quote(PASSWORD)}@127.0.0.1:{server.port}/postgres"
+    return f"postgresql://{place}?schema=Features%20of%20A&read_timeout=5&connect_timeout=5&max_connections=5"
+
+
+def empty_dynamodb_uri(server, monkeypatch):
+    pytest.importorskip("boto3")
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    server.reset()
+    return f"dynamodb://features?region=us-east-1&endpoint={server.endpoint}&create=true&read_timeout=10"
 
 
 @pytest.fixture

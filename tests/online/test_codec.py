@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 import struct
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -19,13 +17,11 @@ from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.online.arrow_types import arrow_type
 from featurestore.online.codec import HEADER_CELLS, RowDecoder, converter, microseconds, tombstone
 from featurestore.online.encode import RowEncoder
-from featurestore.online.layouts import layout_note
 from featurestore.online.protocol import NO_CREATED_TIME
 
 UTC = timezone.utc
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NOON_US = 1_769_860_800_000_000
-DOCUMENT = Path(__file__).parents[2] / "docs" / "online-format.md"
 
 
 def view(*types, **options):
@@ -288,62 +284,3 @@ def read_header(value):
     event_us = int.from_bytes(value[4:12], "big", signed=True)
     created_us = int.from_bytes(value[13:21], "big", signed=True)
     return length, event_us, None if created_us == -(2**63) else created_us, int.from_bytes(value[22:26], "big")
-
-
-def read_columns(data):
-    """An independent reader of the few MessagePack forms that the test vector uses."""
-    values = []
-    while data:
-        mark, data = data[0], data[1:]
-        if mark <= 0x7F:
-            values.append(mark)
-        elif mark == 0xC0:
-            values.append(None)
-        elif 0xA0 <= mark <= 0xBF:
-            values.append(data[: mark & 0x1F].decode())
-            data = data[mark & 0x1F :]
-        else:
-            form, size = {0xCB: (">d", 8), 0xD2: (">i", 4)}[mark]
-            values.append(struct.unpack(form, data[:size])[0])
-            data = data[size:]
-    return values
-
-
-DOCUMENTED = ("int64", "float64", "string", "boolean", "decimal(9,2)", "timestamp")
-DOCUMENTED_NAMES = ("orders_7d", "spend_7d_usd", "segment", "is_new", "balance", "last_login")
-
-
-def vector():
-    """Key, row and note of the test vector in docs/online-format.md."""
-    text = DOCUMENT.read_text()[DOCUMENT.read_text().index("## Test vector") :]
-    found = re.search(r"key +(\S+)\nrow +([0-9a-f \n]+)note +(\S+)", text)
-    return found[1].encode(), bytes.fromhex(found[2]), found[3]
-
-
-def test_the_documented_row_is_read_by_an_independent_decoder():
-    _, row, _ = vector()
-    assert read_header(row) == (9, NOON_US, NOON_US + 300_000_000, 0x7B91EA18)
-    assert read_columns(row[26:]) == [3, 42.5, "gold", None, "10.50", -1_000_000]
-
-
-def test_the_documented_row_is_what_we_write():
-    features = tuple(Feature(name=n, type=t) for n, t in zip(DOCUMENTED_NAMES, DOCUMENTED, strict=True))
-    documented = FeatureView(
-        name="user_orders",
-        relation="user_orders",
-        join_keys=(Column(name="user_id", type="int64"),),
-        event_time=Column(name="observed_at", type="timestamp"),
-        created_at=Column(name="loaded_at", type="timestamptz"),
-        features=features,
-    )
-    values = [3, 42.5, "gold", None, Decimal("10.50"), datetime(1969, 12, 31, 23, 59, 59)]
-    batch = pa.record_batch(
-        {
-            "user_id": pa.array([1001]),
-            "observed_at": pa.array([NOON.replace(tzinfo=None)], pa.timestamp("us")),
-            "loaded_at": pa.array([NOON + timedelta(minutes=5)], pa.timestamp("us", "UTC")),
-            **{f.name: pa.array([value], arrow_type(f.type)) for f, value in zip(features, values, strict=True)},
-        }
-    )
-    rows = RowEncoder(documented, project="shop").encode(batch).rows
-    assert (rows.keys[0].as_py(), rows.values[0].as_py(), layout_note(documented, documented.fingerprint)) == vector()

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import subprocess
-import sys
-import threading
 import time
-from pathlib import Path
+from importlib.metadata import entry_points
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
-from tests.online.rows import HIGHEST, LOWEST, batch, key, number_in, write_shuffled
+from featurestore.plugins import ONLINE_STORES
+from tests.online.conftest import STORES
+from tests.online.rows import HIGHEST, LOWEST, batch, key, number_in
 
 KEY, OTHER = key(1), key(2)
 NONE = NO_CREATED_TIME
+FAR_MS = 4_000_000_000_000
 fresh_numbers = itertools.count(1000)
+
+
+def test_every_store_that_is_installed_runs_in_this_suite():
+    """A store may have several schemes; one of each is opened here."""
+    installed = entry_points(group=ONLINE_STORES)
+    assert {installed[scheme].value for scheme in STORES} == {each.value for each in installed}
 
 
 @pytest.mark.parametrize(
@@ -58,14 +61,15 @@ TIMES = st.sampled_from([LOWEST, LOWEST + 1, -(2**53) - 1, -(2**53), -1, 0, 1, 2
 @given(
     events=st.lists(st.tuples(st.integers(0, 2), TIMES, TIMES), min_size=1, max_size=12),
     cuts=st.sets(st.integers(1, 11)),
+    hints=st.lists(st.booleans(), min_size=12, max_size=12),
 )
-def test_after_any_order_repetition_and_batching_each_key_holds_its_newest_row(store, events, cuts):
-    """O1; of equal pairs the last written."""
+def test_after_any_order_repetition_and_batching_each_key_holds_its_newest_row(store, events, cuts, hints):
+    """O1; of equal pairs the last written; what a writer expects of the store changes nothing."""
     base = next(fresh_numbers) * 10
     rows = [(key(base + which), number, event, created) for number, (which, event, created) in enumerate(events)]
     edges = [0, *sorted(cut for cut in cuts if cut < len(rows)), len(rows)]
     for start, end in itertools.pairwise(edges):
-        store.write(batch(*rows[start:end]))
+        store.write(batch(*rows[start:end]), expect_new=hints[start])
     for each in {row[0] for row in rows}:
         newest = max((row for row in rows if row[0] == each), key=lambda row: (row[2], row[3], row[1]))
         assert number_in(store.read([each])[0]) == newest[1]
@@ -77,12 +81,46 @@ def test_one_key_several_times_in_a_batch_counts_each_row_that_landed(store):
     assert [number_in(row) for row in store.read([KEY, OTHER])] == [2, 4]
 
 
-def test_a_batch_larger_than_one_script_call_lands_whole(store):
-    rows = [(key(number), number, 1, NONE) for number in range(5_000)]
-    assert store.write(batch(*rows)) == 5_000
-    assert store.write(batch(*rows)) == 5_000, "O1 a re-run is idempotent: equal pairs land again"
+@pytest.mark.parametrize("expect_new", [False, True])
+def test_of_rows_that_are_expected_to_be_new_the_newest_still_wins(store, expect_new):
+    """O1"""
+    assert store.write(batch((KEY, 1, 5, NONE)), expect_new=True) == 1
+    assert store.write(batch((OTHER, 1, 1, NONE), (KEY, 2, 4, NONE)), expect_new=expect_new) == 1, "older"
+    assert store.write(batch((OTHER, 2, 1, NONE), (KEY, 3, 5, 7)), expect_new=expect_new) == 2, "equal, and newer"
+    assert store.write(batch((KEY, 4, 6, NONE), (KEY, 5, 8, NONE), (KEY, 6, 7, NONE)), expect_new=expect_new) == 2
+    assert [number_in(row) for row in store.read([KEY, OTHER])] == [5, 2]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    stored=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
+    written=st.lists(st.tuples(st.integers(0, 3), st.just(True)), min_size=1, max_size=6),
+)
+def test_a_batch_counts_and_ends_as_its_rows_one_by_one_would(store, stored, written):
+    """O1; also where the stored row has expired already and guards nothing."""
+    fresh = next(fresh_numbers)
+    whole, single = key(10**7 + fresh), key(10**8 + fresh)
+
+    def rows(each, events):
+        expiries = [FAR_MS if lives else 1 for _, lives in events]
+        return batch(*[(each, at, event, NONE) for at, (event, _) in enumerate(events)], expires_ms=expiries)
+
+    if stored is not None:
+        store.write(rows(whole, [stored]))
+        store.write(rows(single, [stored]))
+    one_by_one = 0
+    for at, (event, _) in enumerate(written):
+        one_by_one += store.write(batch((single, at, event, NONE), expires_ms=[FAR_MS]))
+    assert store.write(rows(whole, written)) == one_by_one
+    assert number_in(store.read([whole])[0]) == number_in(store.read([single])[0])
+
+
+def test_a_large_batch_lands_whole(store, pace):
+    rows = [(key(number), number, 1, NONE) for number in range(pace.rows)]
+    assert store.write(batch(*rows), expect_new=True) == pace.rows
+    assert store.write(batch(*rows)) == pace.rows, "O1 a re-run is idempotent: equal pairs land again"
     assert store.write(batch(*[(each, -1, 0, NONE) for each, *_ in rows])) == 0
-    assert [number_in(row) for row in store.read([row[0] for row in rows])] == list(range(5_000))
+    assert [number_in(row) for row in store.read([row[0] for row in rows])] == list(range(pace.rows))
 
 
 def test_reads_keep_order_and_duplicates_and_answer_none_for_unknown_keys(store):
@@ -111,15 +149,6 @@ def test_delete_removes_rows_and_says_how_many_there_were(store):
     assert store.write(batch((KEY, 3, 1, NONE))) == 1, "a deleted row guards nothing"
 
 
-def test_notes_are_kept_replaced_and_apart_per_project(store, open_again):
-    assert store.read_note("watermark") is None
-    store.write_note("watermark", b"1")
-    store.write_note("watermark", b"\x00\xff")
-    assert open_again().read_note("watermark") == b"\x00\xff"
-    assert open_again("other").read_note("watermark") is None
-    assert store.read_note("Watermark") is None
-
-
 def test_what_was_written_is_there_when_the_store_is_opened_again(store, open_again):
     store.write(batch((KEY, 1, 0, NONE)))
     store.close()
@@ -146,71 +175,3 @@ def test_a_row_written_without_expiry_does_not_inherit_one(store):
     while store.read([OTHER]) != [None]:
         time.sleep(0.02)
     assert number_in(store.read([KEY])[0]) == 2
-
-
-def test_a_reader_never_sees_a_mix_of_two_rows(store, open_again):
-    """O2"""
-    store.write(batch((KEY, 0, 0, NONE)))
-    writer, done = open_again(), threading.Event()
-
-    def overwrite():
-        for number in range(1, 400):
-            writer.write(batch((KEY, number, number, NONE)))
-        done.set()
-
-    thread = threading.Thread(target=overwrite)
-    thread.start()
-    seen = [number_in(store.read([KEY])[0])]
-    while not done.is_set():
-        seen.append(number_in(store.read([KEY])[0]))
-    thread.join()
-    assert seen == sorted(seen), "O1 and never an older one after a newer one"
-    assert number_in(store.read([KEY])[0]) == 399
-
-
-def test_four_processes_that_write_in_any_order_leave_no_stale_key(shared_store_uri):
-    """O1, O2: the guard is inside the store; a read-then-write in the client fails here."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(4)
-    writers = [
-        context.Process(target=write_shuffled, args=(shared_store_uri, seed, 60, 40, 50, barrier)) for seed in range(4)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(120)
-        assert writer.exitcode == 0
-    assert numbers_in(shared_store_uri, keys=60) == [39] * 60
-
-
-def test_a_killed_writer_leaves_whole_rows_and_a_rerun_finishes_the_job(shared_store_uri):
-    """O7"""
-    root = Path(__file__).parents[2]
-    for seconds in (0.0, 0.01, 0.05):
-        writer = subprocess.Popen([sys.executable, "-m", "tests.online.rows", shared_store_uri], cwd=root)
-        try:
-            while not any(number is not None for number in numbers_if_any(shared_store_uri, keys=300)):
-                assert writer.poll() is None
-                time.sleep(0.01)
-            time.sleep(seconds)
-        finally:
-            writer.kill()
-            writer.wait()
-        assert all(number is None or 0 <= number < 20 for number in numbers_in(shared_store_uri, keys=300))
-    write_shuffled(shared_store_uri, seed=1, keys=300, versions=20)
-    assert numbers_in(shared_store_uri, keys=300) == [19] * 300
-
-
-def numbers_in(uri, keys):
-    store = open_online_store(uri, project="shop", base_dir=Path())
-    try:
-        return [number_in(row) for row in store.read([key(each) for each in range(keys)])]
-    finally:
-        store.close()
-
-
-def numbers_if_any(uri, keys):
-    try:
-        return numbers_in(uri, keys)
-    except OnlineStoreError:
-        return []  # the writer has not made the file yet

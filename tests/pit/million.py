@@ -28,6 +28,7 @@ from tests.pit.strategies import Case, draw_rows, draw_table, draw_world
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from featurestore.definitions.views import FeatureView
     from featurestore.sql.dialects.table import Strategy
     from tests.pit.engines import Engine
     from tests.pit.strategies import Rows, World
@@ -119,10 +120,17 @@ def _difference(warehouse: Engine, world: World, batch: Sequence[Rows], end: int
             return f"{way.name}:\n{_reproduce(warehouse, world, batch, way)}"
     for view in world.views:
         rows = [row for table in _tables(view.name, batch) for row in table]
-        got = rows_of(warehouse.read(newest_query(view, SyncWindow(end=utc(end)), dialect=warehouse.dialect)))
-        if not same_rows(got, newest_values(view, newest_rows(view, rows, end))):
+        expected = newest_values(view, newest_rows(view, rows, end))
+        if not all(same_rows(got, expected) for got in _newest(warehouse, view, end)):
             return f"newest rows of {view.name} at {utc(end)}:\n{_reproduce_newest(warehouse, world, batch, end)}"
     return None
+
+
+def _newest(warehouse: Engine, view: FeatureView, end: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The newest rows in both ways of asking."""
+    for is_sparse in (False, True):
+        sql = newest_query(view, SyncWindow(end=utc(end)), dialect=warehouse.dialect, is_sparse=is_sparse)
+        yield rows_of(warehouse.read(sql))
 
 
 def _tables(name: str, batch: Sequence[Rows]) -> Iterator[Sequence[dict[str, Any]]]:
@@ -148,8 +156,8 @@ def _reproduce_newest(warehouse: Engine, world: World, batch: Sequence[Rows], en
     def fails(case: Case) -> bool:
         warehouse.load(case.world, [case.rows])
         for view in case.world.views:
-            got = rows_of(warehouse.read(newest_query(view, SyncWindow(end=utc(end)), dialect=warehouse.dialect)))
-            if not same_rows(got, newest_values(view, newest_rows(view, case.rows.tables[view.name], end))):
+            expected = newest_values(view, newest_rows(view, case.rows.tables[view.name], end))
+            if not all(same_rows(got, expected) for got in _newest(warehouse, view, end)):
                 return True
         return False
 

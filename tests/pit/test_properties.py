@@ -130,8 +130,8 @@ def test_a_shorter_ttl_only_turns_values_into_null(warehouse, case, shorter):
 
 
 @checked(150)
-@given(case=cases(), end=st.integers(0, 7), start=st.none() | st.integers(0, 7))
-def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start):
+@given(case=cases(), end=st.integers(0, 7), start=st.none() | st.integers(0, 7), is_sparse=st.booleans())
+def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start, is_sparse):
     """O5, P4."""
     last = case.world.instants[end]
     first = None if start is None else case.world.instants[start]
@@ -139,7 +139,8 @@ def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start):
     for view in case.world.views:
         window = SyncWindow(end=utc(last), start=None if first is None else utc(first))
         expected = oracle.newest_rows(view, case.rows.tables[view.name], last, start=first)
-        assert same_rows(rows_of(warehouse.read(newest_query(view, window))), newest_values(view, expected))
+        sql = newest_query(view, window, is_sparse=is_sparse)
+        assert same_rows(rows_of(warehouse.read(sql)), newest_values(view, expected))
 
 
 @checked(150)

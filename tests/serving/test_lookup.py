@@ -8,6 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from featurestore.definitions.references import parse_reference
 from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, OnlineStoreError, UsageError
 from featurestore.online.batches import batch_of
@@ -16,7 +17,7 @@ from featurestore.online.layouts import layout_note
 from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.serving import connect
-from tests.serving.conftest import DAY, NOON, US, project, sync, view
+from tests.serving.conftest import DAY, NOON, US, Listening, project, sync, view
 
 ORDERS = view()
 
@@ -101,6 +102,14 @@ def test_a_view_used_twice_under_other_names_answers_for_both_keys(ask, store):
     features = ["weather[city=origin] as start:rain", "weather[city=target] as finish:rain"]
     response = ask([weather], features, [{"origin": "A", "target": "B"}], full_feature_names=True)
     assert response.rows() == [{"origin": "A", "target": "B", "start__rain": True, "finish__rain": False}]
+
+
+def test_features_may_be_given_as_references(ask, store):
+    """P11: as for training sets."""
+    sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
+    buyer = parse_reference("orders").with_name("buyer").with_join_key_map({"customer_id": "buyer_id"})
+    response = ask([ORDERS], [buyer["spend"], "orders:orders_7d"], [{"buyer_id": 1, "customer_id": 2}])
+    assert response.rows() == [{"buyer_id": 1, "customer_id": 2, "spend": 0.5, "orders_7d": None}]
 
 
 def test_a_view_without_entity_is_asked_with_an_empty_row(ask, store):
@@ -204,21 +213,12 @@ def test_a_view_that_gained_a_validity_reads_older_rows_as_still_valid(ask, stor
 
 
 def test_the_description_of_a_layout_is_read_once(store):
-    class Counting:
-        notes = 0
-
-        def read(self, keys):
-            return store.read(keys)
-
-        def read_note(self, name):
-            Counting.notes += 1
-            return store.read_note(name)
-
+    listening = Listening(store)
     sync(store, view(features=(A,)), ROW, {**ROW, "customer_id": 2})
-    client = connect(project(view(features=(A, B))), Counting())
+    client = connect(project(view(features=(A, B))), listening)
     for _ in range(3):
         client.get_online_features(["orders:a"], {"customer_id": [1, 2]})
-    assert Counting.notes == 1
+    assert sum(name.startswith("layout:") for _, notes in listening.asked for name in notes) == 1
 
 
 def test_a_service_names_its_features(store):
@@ -232,18 +232,15 @@ def test_a_service_names_its_features(store):
 
 
 def test_one_read_answers_all_views_and_equal_entities_are_asked_once(store):
-    class Listening:
-        asked: list[list[bytes]] = []  # noqa: RUF012
-
-        def read(self, keys):
-            Listening.asked.append(list(keys))
-            return store.read(keys)
-
+    listening = Listening(store)
     spend = view("spend", features=(("total", "int64"),))
     sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
-    client = connect(project(ORDERS, spend), Listening())
-    client.get_online_features(["orders:orders_7d", "spend:total"], {"customer_id": [1, 2, 1]})
-    assert Listening.asked == [[f"fs:shop:{name}@0:{{{n}}}".encode() for name in ("orders", "spend") for n in (1, 2)]]
+    client = connect(project(ORDERS, spend), listening)
+    for _ in range(2):
+        client.get_online_features(["orders:orders_7d", "spend:total"], {"customer_id": [1, 2, 1]})
+    keys = [f"fs:shop:{name}@0:{{{n}}}".encode() for name in ("orders", "spend") for n in (1, 2)]
+    notes = ["generation", "view:orders", "view:spend"]
+    assert listening.asked == [(keys, notes), (keys, [])], "the notes come along with the rows, once a second"
 
 
 KEYS_HINT = "the features asked for need customer_id; got "
@@ -295,6 +292,8 @@ def test_columns_of_different_length_are_refused(ask):
         ({"feature_service": "churn"}, "no feature service 'churn' in the registry\n  -> did you mean churn_v1?"),
         ({"features": []}, "no features were asked for"),
         ({"features": "orders:spend"}, "expected a list of features, got 'orders:spend'\n  -> write features=['orders"),
+        ({"features": [5]}, 'expected a reference to a feature, got 5\n  -> write features=["view:feature"]'),
+        ({"features": [["orders"]]}, "expected a reference to a feature, got ['orders']"),
         ({}, "expected either features or a feature service"),
         ({"features": ["orders"], "feature_service": "churn_v1"}, "expected either features or a feature service"),
         ({"features": ["archive:x"]}, "feature view archive is not online\n  -> set `online: true`"),

@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from featurestore.serving import FeatureColumn, OnlineResponse, connect
+from featurestore.errors import UnknownNameError, UsageError
+from featurestore.serving import FeatureColumn, OnlineResponse, connect, ready_columns
 from tests.serving.conftest import NOON, project, sync, view
 
 NOON_US = 1_769_860_800_000_000
@@ -31,7 +32,7 @@ def response_of(value_type, *values):
         event_us=[None] * len(values),
     )
     feature = FeatureColumn(name="x", type=value_type, values=list(values), statuses=statuses, event_us=times)
-    return OnlineResponse(entity_columns=(entity,), feature_columns=(feature,), count=len(values))
+    return OnlineResponse(entities=ready_columns([entity]), features=ready_columns([feature]), count=len(values))
 
 
 def test_feasts_shape_is_feasts_shape(store):
@@ -111,7 +112,7 @@ def test_arrow_columns_have_the_declared_types(value_type, value, kind):
 
 def test_arrow_keeps_keys_that_were_given_in_another_type():
     column = FeatureColumn(name="id", type="int64", values=["1001"], statuses=["PRESENT"], event_us=[None])
-    response = OnlineResponse(entity_columns=(column,), feature_columns=(), count=1)
+    response = OnlineResponse(entities=ready_columns([column]), features=ready_columns([]), count=1)
     assert response.to_arrow().to_pydict() == {"id": ["1001"]}
 
 
@@ -156,3 +157,57 @@ print([name for name in ("duckdb", "sqlglot", "pyarrow", "pandas", "redis", "cli
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[3]\n[]\n"
+
+
+def test_a_matrix_of_numbers_has_the_order_of_the_request_and_nan_where_nothing_is(store):
+    mixed = view(
+        features=(
+            ("n", "int64"),
+            ("price", "decimal(9,2)"),
+            ("is_new", "boolean"),
+            ("share", "float32"),
+            ("u", "int128"),
+        )
+    )
+    sync(
+        store,
+        mixed,
+        {"customer_id": 1, "n": 2**53, "price": Decimal("1.50"), "is_new": True, "share": 0.5, "u": Decimal(2**100)},
+        {"customer_id": 2, "n": None, "price": None, "is_new": False, "share": float("inf"), "u": None},
+    )
+    features = ["orders:share", "orders:n", "orders:price", "orders:is_new", "orders:u"]
+    response = connect(project(mixed), store).get_online_features(features, {"customer_id": [2, 1, 7, 1]}, now=NOON)
+    nan = float("nan")
+    first = [0.5, 2.0**53, 1.5, 1.0, 2.0**100]
+    matrix = response.to_numpy()
+    assert matrix.dtype == np.float64
+    np.testing.assert_array_equal(matrix, [[float("inf"), nan, nan, 0.0, nan], first, [nan] * 5, first])
+    np.testing.assert_array_equal(response.to_numpy(["n", "share"]), matrix[:, [1, 0]])
+
+
+def test_a_matrix_of_no_entities_has_its_columns(store):
+    response = connect(project(view()), store).get_online_features(["orders"], [])
+    assert response.to_numpy().shape == (0, 2)
+
+
+@pytest.mark.parametrize(("value_type", "value"), [("string", "1"), ("date", date(2026, 1, 31)), ("list<int64>", [1])])
+def test_what_is_not_a_number_is_no_part_of_a_matrix(value_type, value):
+    with pytest.raises(UsageError) as problem:
+        response_of(value_type, value).to_numpy()
+    assert str(problem.value) == (
+        f"to_numpy: feature 'x' is not a number but a {value_type}\n"
+        '  -> name those to take, to_numpy(["..."]), or use to_df()'
+    )
+    with pytest.raises(UnknownNameError, match="no feature 'y' in the answer"):
+        response_of("int64", 1).to_numpy(["y"])
+
+
+def test_an_answer_may_be_asked_for_everything_again(store):
+    sync(store, view(), {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
+    response = connect(project(view()), store).get_online_features(["orders"], {"customer_id": [1]}, now=NOON)
+    response.to_dict()["spend"].clear()
+    response.statuses["spend"].clear()
+    assert response.to_dict()["spend"] == [0.5]
+    assert response.statuses["spend"] == ["PRESENT"]
+    assert [column.values for column in response.columns] == [[1], [3], [0.5]]
+    assert "to_dict()" in repr(response)

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import boto3
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 from featurestore.errors import ObjectStoreError, OperationError, QueryError, UsageError
 from featurestore.training.card import encode_card
 from featurestore.training.hash import hash_table
 from featurestore.training.places import place_of
 from featurestore.training.verify import find_card, verify
+from tests.moto_server import start_moto
 from tests.shop_in_memory import change_shop, make_shop
 from tests.training.test_training_sets import ask_shop
 
@@ -39,10 +39,8 @@ def shop(tmp_path):
 @pytest.fixture(scope="module")
 def server():
     """One server for the tests of this file."""
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield f"http://{host}:{port}"
+    moto = start_moto()
+    yield moto.endpoint
     moto.stop()
 
 

@@ -45,6 +45,7 @@ class Load:
     Attributes:
         view: the definition.
         window: which of its rows.
+        rows: how many rows the window has, those of one key counted apart.
         row_set: number of the set that they go into (`online.state`).
         keep_until_ms: Unix milliseconds before which the store may forget none of them.
         expect_new: whether the store holds hardly any of their keys; for speed alone.
@@ -54,6 +55,7 @@ class Load:
 
     view: FeatureView
     window: SyncWindow
+    rows: int
     row_set: int
     keep_until_ms: int
     expect_new: bool = False

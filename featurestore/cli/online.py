@@ -1,0 +1,127 @@
+"""``featurestore online``: what the online store holds, and how to remove some of it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from featurestore.cli.entity import parse_entity
+from featurestore.cli.options import Common, common_options, example
+from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size, warn
+from featurestore.errors import OperationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from featurestore.operations.contents import SetContents, ViewContents
+
+_HEADER = ("VIEW", "SET", "KEYS", "BYTES", "TOMBSTONES", "LAST SYNC", "")
+_WAIT = "Wait so long for a sync that is under way."
+
+
+@click.group("online", epilog=example("featurestore online stats"))
+def command() -> None:
+    """Look at the rows of the online store, or remove some."""
+
+
+@command.command("stats", epilog=example("featurestore online stats"))
+@click.argument("views", nargs=-1, metavar="[VIEW]...")
+@common_options
+def stats(common: Common, views: tuple[str, ...]) -> None:
+    """Count the keys and bytes of each view.
+
+    Keys are counted, by a walk over all of them; bytes and tombstones (entities that vanished from the model) are those
+    of a sample of 1,000 keys per set of rows. Rows of views that are no longer defined are marked as orphans.
+    """
+    found = common.store().online_contents(views or None)
+    if common.as_json:
+        result_json({"views": [each.to_dict() for each in found]})
+        return
+    rows = [row for each in found for row in _rows(each)]
+    result(aligned([_HEADER, *rows]))
+    total = sum(each.keys for each in found)
+    result(f"{counted(total, 'key')}, about {size(sum(each.size_bytes for each in found))} in all.")
+    orphans = [each.view for each in found if each.is_orphan]
+    if orphans:
+        names = ", ".join(orphans)
+        say(f"Not in the registry as online views: {names}\n  -> remove one: featurestore online drop VIEW")
+
+
+@command.command("delete-entity", epilog=example("featurestore online delete-entity --entity customer_id=1 --dry-run"))
+@click.option("--entity", required=True, metavar="KEY=VALUE,...", help="The entity, all its join keys.")
+@click.option("--dry-run", is_flag=True, help="Count the rows; remove none.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help=_WAIT)
+@common_options
+def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: float) -> None:
+    """Remove all rows of one entity, in all views and versions that have exactly these join keys.
+
+    For a request to be forgotten: delete the entity from the warehouse first, since a sync brings back what the
+    warehouse still has. Views with these and further join keys are named, not touched.
+    """
+    keys = parse_entity(entity)
+    store = common.store()
+    if not dry_run:
+        planned = store.delete_online_entity(keys, dry_run=True)
+        views = counted(len(planned.views), "feature view")
+        _confirm(f"Remove {counted(planned.rows, 'row')} of {entity} from {views}?", yes=yes)
+    removed = store.delete_online_entity(keys, dry_run=dry_run, wait_s=wait)
+    if common.as_json:
+        result_json({"dry_run": dry_run, "rows": removed.rows, "views": removed.views, "others": removed.others})
+    else:
+        rows = [(each.view, counted(each.rows, "row"), "orphan" if each.is_orphan else "") for each in removed.views]
+        result(aligned(rows))
+        done = "Nothing was removed; it would be" if dry_run else "Removed"
+        result(f"{done} {counted(removed.rows, 'row')}.")
+    if removed.others:
+        warn(
+            f"rows of this entity may be left in views with further join keys: {', '.join(removed.others)}\n"
+            "  -> name all their keys, or sync them with --full once the warehouse has no such rows"
+        )
+
+
+@command.command("drop", epilog=example("featurestore online drop customer_orders@v1"))
+@click.argument("view")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help=_WAIT)
+@common_options
+def drop(common: Common, view: str, yes: bool, wait: float) -> None:
+    """Remove all rows of VIEW from the online store, and what the store notes about it.
+
+    VIEW may be one that is no longer defined. Lookups of it answer NOT_FOUND until its next sync, which is a full one.
+    """
+    store = common.store()
+    (found,) = store.online_contents([view])
+    _confirm(f"Remove {counted(found.keys, 'row')} of {view} from the online store?", yes=yes)
+    removed = store.drop_online_view(view, wait_s=wait)
+    if common.as_json:
+        result_json(removed)
+    else:
+        result(f"{removed.view}  {counted(removed.rows, 'row')} removed")
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    """Ask on a terminal; elsewhere `--yes` has to be given."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody can be asked here", hint="add --yes")
+    if not click.confirm(question, err=True):
+        raise OperationError("nothing was removed: not confirmed")
+
+
+def _rows(found: ViewContents) -> Iterator[tuple[str, ...]]:
+    synced = "-" if found.synced_at is None else moment(found.synced_at.replace(microsecond=0))
+    mark = "orphan" if found.is_orphan else ""
+    if not found.sets:
+        yield (found.view, "-", "0", size(0), "0", synced, mark or "nothing is stored")
+    for place, each in enumerate(found.sets):
+        name, when = ("", "") if place else (found.view, synced)
+        yield (name, str(each.number), *_counts(each), when, mark or each.use)
+
+
+def _counts(each: SetContents) -> tuple[str, str, str]:
+    about = "" if each.sampled >= each.keys else "~"
+    return f"{each.keys:,}", f"{about}{size(each.size_bytes)}", f"{about}{each.tombstones:,}"

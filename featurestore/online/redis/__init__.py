@@ -1,0 +1,1 @@
+"""The online store in Redis or Valkey: alone, with Sentinel, or as a Cluster."""

@@ -1,0 +1,229 @@
+"""Compare what is served with the warehouse's point-in-time answer (SEMANTICS P17), also while rows move.
+
+Shape: ``all keys, or a sample with keys of the store and keys that nobody has -> suspects -> looked at again, at most
+three times, each time against the watermark of that moment``. A fault is what stands still and differs.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from array import array
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from featurestore.errors import QueryError, UsageError
+from featurestore.materialize.window import SyncRequest, choose_window, utc_now
+from featurestore.online.codec import instant, microseconds
+from featurestore.online.state import read_state
+from featurestore.operations.comparison import Pass
+from featurestore.operations.keys import absent_keys, fitting_keys, key_arrays, values_of
+from featurestore.operations.offline import of_all_keys, of_these_keys
+from featurestore.operations.results import Tally, ViewVerification
+from featurestore.operations.served import Served
+from featurestore.operations.sides import SYNC, unsynced
+from featurestore.operations.verdicts import Judge, settled_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    import numpy as np
+
+    from featurestore.definitions.part import Part
+    from featurestore.definitions.views import FeatureView
+    from featurestore.operations.keys import KeyValues
+    from featurestore.operations.offline import Answers
+    from featurestore.operations.sides import Sides
+
+    Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+ABSENT_KEYS = 1_000
+ROUNDS = 3
+MOMENT_S = 0.3
+"""How long a suspect is given to move before it is looked at again."""
+_PAGED_KEYS = 200_000
+_KEYS_PER_QUESTION = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """What is to be compared.
+
+    Attributes:
+        part: a sample of the model's keys; None for all, and for all keys of the store.
+        at: the moment, UTC; None takes the moment at which all that was synced is usable.
+        seed: of the sample of the store's keys and of the keys that nobody has.
+    """
+
+    part: Part | None
+    at: datetime | None = None
+    seed: int = 0
+
+
+def verify_view(
+    view: FeatureView, request: VerifyRequest, sides: Sides, *, on_rows: Callable[[int], None] | None = None
+) -> ViewVerification:
+    """Compare one view.
+
+    Args:
+        view: the definition.
+        request: which keys, at which moment.
+        sides: warehouse and store.
+        on_rows: told how many keys were compared so far; raises to stop the work.
+
+    Raises:
+        WarehouseError, OnlineStoreError: one of them cannot be reached.
+    """
+    started = time.monotonic()
+    try:
+        found = _Verifier(view, request, sides, on_rows).run()
+    except (QueryError, UsageError) as error:
+        found = ViewVerification(view=view.reference, problem=str(error))
+    return replace(found, seconds=time.monotonic() - started)
+
+
+class _Verifier:
+    """The comparison of one view."""
+
+    def __init__(
+        self, view: FeatureView, request: VerifyRequest, sides: Sides, on_rows: Callable[[int], None] | None
+    ) -> None:
+        self._view = view
+        self._request = request
+        self._sides = sides
+        self._on_rows = on_rows
+        self._tally = Tally(view)
+        self._compared = 0
+        self._keys = array("q")
+        self._more: set[int] = set()
+
+    def run(self) -> ViewVerification:
+        """Compare, and look at suspects again."""
+        state = read_state(self._sides.store, self._view)
+        problem = unsynced(self._view, state)
+        if problem is not None:
+            if state.watermark is None and self._is_empty():
+                return ViewVerification(view=self._view.reference)
+            return ViewVerification(view=self._view.reference, problem=f"{problem}\n  -> {SYNC}")
+        first = look = self._look()
+        self._everything(look)
+        for _ in range(ROUNDS):
+            if not look.suspects.keys:
+                break
+            time.sleep(MOMENT_S)
+            look, before = self._look(look.suspects.seen), look
+            self._ask(look, before.suspects.keys)
+        self._tally.add("unsettled", len(look.suspects.keys))
+        return self._tally.result(ViewVerification(view=self._view.reference, at=instant(first.judge.at_us)))
+
+    def _is_empty(self) -> bool:
+        """Whether the model has no row that a sync would take."""
+        from featurestore.materialize.sync import seen_in
+
+        window = choose_window(self._view, SyncRequest(), None, utc_now())
+        with closing(self._sides.open_warehouse()) as warehouse:
+            return not seen_in(self._view, window, warehouse).rows
+
+    def _look(self, before: dict[int, int] | None = None) -> Pass:
+        """Begin a pass: against the watermark and the set of rows of now."""
+        sides, view = self._sides, self._view
+        state = read_state(sides.store, view)
+        row_set = state.set_for(view)
+        if state.watermark is None or row_set is None:
+            raise UsageError("its rows were dropped or redefined while they were compared", hint="verify it again")
+        return Pass(
+            view=view,
+            judge=Judge(
+                view=view,
+                at_us=settled_at(view, state.watermark, self._request.at),
+                watermark=state.watermark,
+                now_us=microseconds(utc_now()),
+            ),
+            served=Served(sides.project, sides.store, view, row_set),
+            tally=self._tally,
+            before=before or {},
+        )
+
+    def _everything(self, look: Pass) -> None:
+        """Compare the model's keys, then keys of the store and keys that nobody has."""
+        rng = random.Random(self._request.seed)  # noqa: S311 -- no secret is drawn
+        with closing(self._sides.open_warehouse()) as warehouse:
+            for answers in of_all_keys(self._view, instant(look.judge.at_us), self._request.part, warehouse):
+                self._compare(look, answers)
+                self._keys.extend(map(hash, _online_keys(look.served, answers)))
+        if not self._view.join_keys:
+            return
+        known = _sorted(self._keys)
+        online = (key for page in look.served.pages() for key in self._new(page, known))
+        self._ask_online(look, online if self._request.part is None else self._sampled(online, rng))
+        absent = {look.served.key(values): values for values in absent_keys(self._view, ABSENT_KEYS, rng)}
+        self._ask(look, [absent[key] for key in self._new([key for key in absent if key is not None], known)])
+
+    def _new(self, keys: Sequence[bytes], known: Hashes) -> list[bytes]:
+        """Those that were not compared yet. Two keys of one hash of 64 bits would only hide one."""
+        new = [key for key in _not_in(keys, known) if hash(key) not in self._more]
+        self._more.update(map(hash, new))
+        return new
+
+    def _sampled(self, keys: Iterator[bytes], rng: random.Random) -> Iterator[bytes]:
+        """As many keys of the store as of the model, drawn from the first pages."""
+        wanted = max(ABSENT_KEYS, self._compared)
+        kept: list[bytes] = []
+        for seen, key in enumerate(islice(keys, _PAGED_KEYS)):
+            if len(kept) < wanted:
+                kept.append(key)
+            elif (place := rng.randrange(seen + 1)) < wanted:
+                kept[place] = key
+        return iter(kept)
+
+    def _ask_online(self, look: Pass, keys: Iterator[bytes]) -> None:
+        """Compare keys of the store, whatever the model has for them."""
+        columns, prefix = self._view.join_keys, look.served.prefix
+        while chunk := list(islice(keys, _KEYS_PER_QUESTION)):
+            read = {key: values_of(key, prefix, columns) for key in chunk}
+            fitting = fitting_keys([values for values in read.values() if values is not None], columns)
+            self._ask(look, fitting)
+            if len(fitting) < len(read):
+                known = set(fitting)
+                look.unreadable([key for key, values in read.items() if values not in known])
+
+    def _ask(self, look: Pass, keys: Sequence[KeyValues]) -> None:
+        """Compare given keys."""
+        if not keys:
+            return
+        at = instant(look.judge.at_us)
+        with closing(self._sides.open_warehouse()) as warehouse:
+            if self._view.join_keys:
+                found = of_these_keys(self._view, at, key_arrays(keys, self._view.join_keys), warehouse)
+            else:
+                found = of_all_keys(self._view, at, None, warehouse)
+            for answers in found:
+                self._compare(look, answers)
+
+    def _compare(self, look: Pass, answers: Answers) -> None:
+        look.compare(answers)
+        self._compared += len(answers)
+        if self._on_rows is not None:
+            self._on_rows(self._compared)
+
+
+def _online_keys(served: Served, answers: Answers) -> Iterator[bytes | None]:
+    return map(served.key, zip(*answers.keys, strict=True))
+
+
+def _sorted(hashes: array[int]) -> Hashes:
+    import numpy as np
+
+    return np.sort(np.frombuffer(hashes, dtype=np.int64)) if hashes else np.empty(0, dtype=np.int64)
+
+
+def _not_in(keys: Sequence[bytes], known: Hashes) -> list[bytes]:
+    import numpy as np
+
+    hashes = np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
+    places = np.minimum(np.searchsorted(known, hashes), max(0, len(known) - 1))
+    is_known = known[places] == hashes if len(known) else np.zeros(len(keys), dtype=bool)
+    return [keys[place] for place in np.flatnonzero(~is_known).tolist()]

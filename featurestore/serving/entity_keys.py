@@ -1,0 +1,105 @@
+"""The ends of online keys: what identifies each requested entity, without what its view's keys begin with.
+
+Equal entities are one; views with the same join keys share the work. A NULL join key matches nothing (SEMANTICS P2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import repeat
+from operator import methodcaller
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from featurestore.definitions.types import INTEGERS
+from featurestore.errors import UsageError
+from featurestore.online.keys import entity_key, integer_key, key_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from featurestore.definitions.views import Column
+    from featurestore.serving.entities import Entities
+
+_MAX_KEY_BITS = 128
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEnds:
+    """The distinct entities of a request, for views with the same join keys.
+
+    Attributes:
+        ends: the end of each one's key; None where a join key is NULL.
+        places: for each requested entity, its place among `ends`; None where all are distinct.
+    """
+
+    ends: Sequence[bytes | None]
+    places: Sequence[int] | None
+
+    def spread(self, rows: Sequence[_Row]) -> Sequence[_Row]:
+        """Turn one row per distinct entity into one per requested entity."""
+        return rows if self.places is None else [rows[place] for place in self.places]
+
+
+def key_ends(keys: Sequence[Column], entities: Entities) -> KeyEnds:
+    """Write the key ends of the requested entities, each once.
+
+    Args:
+        keys: the request's column and the declared type of each join key.
+        entities: the values.
+
+    Raises:
+        UsageError: a value is not of its key's type; names the entity, the key, the type and what was got.
+    """
+    ends = _ends(keys, entities)
+    distinct = list(dict.fromkeys(ends))
+    if len(distinct) == len(ends):
+        return KeyEnds(ends, None)
+    places = {end: place for place, end in enumerate(distinct)}
+    return KeyEnds(distinct, [places[end] for end in ends])
+
+
+def _ends(keys: Sequence[Column], entities: Entities) -> Sequence[bytes | None]:
+    if not keys:
+        return [entity_key(b"", ())] * entities.count
+    if len(keys) == 1 and keys[0].type in INTEGERS:
+        numbers = _integers(entities.columns[keys[0].name])
+        if numbers is not None:
+            return list(map(integer_key, repeat(b""), numbers))
+    columns = [_texts(entities.columns[key.name], key) for key in keys]
+    return [None if None in texts else _end(texts, row) for row, texts in enumerate(zip(*columns, strict=True))]
+
+
+def _integers(values: Sequence[object]) -> Iterable[int] | None:
+    """Return the values if all are plain integers (or numpy's) that a key can hold; None if not."""
+    kinds = set(map(type, values))
+    if len(kinds) == 1 and _is_numpy_scalar(next(iter(kinds))):
+        values = list(map(methodcaller("item"), values))
+        kinds = set(map(type, values))
+    if kinds != {int}:
+        return None
+    numbers = cast("Sequence[int]", values)
+    return numbers if max(map(int.bit_length, numbers)) <= _MAX_KEY_BITS else None
+
+
+def _is_numpy_scalar(kind: type) -> bool:
+    return kind.__module__ == "numpy" and kind.__name__ != "ndarray"
+
+
+def _texts(values: Sequence[object], key: Column) -> Sequence[str | None]:
+    if key.type == "string" and set(map(type, values)) == {str}:
+        return cast("Sequence[str]", values)
+    texts: list[str | None] = []
+    for row, value in enumerate(values):
+        try:
+            texts.append(key_text(value, key))
+        except UsageError as problem:
+            raise UsageError(problem.what, where=f"entity_rows[{row}]: {problem.where}", hint=problem.hint) from None
+    return texts
+
+
+def _end(texts: Sequence[str | None], row: int) -> bytes:
+    try:
+        return entity_key(b"", cast("Sequence[str]", texts))
+    except UsageError as problem:
+        raise UsageError(problem.what, where=f"entity_rows[{row}]", hint=problem.hint) from None

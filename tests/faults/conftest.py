@@ -1,0 +1,5 @@
+"""The servers of the online stores' own tests."""
+
+from tests.online.conftest import moto, valkey
+
+__all__ = ["moto", "valkey"]

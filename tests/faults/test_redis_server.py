@@ -1,0 +1,204 @@
+"""The Redis server itself forgets, is full, is busy, restarts or is not what it was."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import hiredis
+import pytest
+
+from featurestore.errors import OnlineStoreError
+from featurestore.online.open import open_online_store
+from featurestore.online.protocol import NO_CREATED_TIME
+from tests.online.conftest import valkey  # noqa: F401 -- a fixture
+from tests.online.rows import batch, key, number_in
+from tests.online.servers import Server, start_server
+
+NONE = NO_CREATED_TIME
+
+
+@pytest.fixture
+def server(valkey, tmp_path):  # noqa: F811
+    """One that the test may break."""
+    made = start_server(tmp_path)
+    yield made
+    made.resume()
+    made.stop()
+
+
+@pytest.fixture
+def store(server):
+    made = opened(server.uri)
+    yield made
+    made.close()
+
+
+def opened(uri):
+    return open_online_store(uri, project="shop", base_dir=Path())
+
+
+def rows(count, version=1):
+    return [(key(number), number, version, NONE) for number in range(count)]
+
+
+def numbers(store, count):
+    return [number_in(row) for row in store.read([key(number) for number in range(count)])]
+
+
+def test_scripts_that_are_flushed_in_the_middle_of_writing_are_loaded_again(server, store):
+    done = threading.Event()
+
+    def flush():
+        while not done.is_set():
+            server.ask("SCRIPT", "FLUSH")
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=flush)
+    thread.start()
+    try:
+        for version in range(1, 6):
+            assert store.write(batch(*rows(20_000, version))) == 20_000
+    finally:
+        done.set()
+        thread.join()
+    assert numbers(store, 20_000) == list(range(20_000))
+
+
+def test_of_equal_pairs_the_last_one_stays_though_the_script_was_unknown(server, store):
+    """O1: calls that were refused go before those that come after them."""
+    for _ in range(5):
+        server.ask("SCRIPT", "FLUSH")
+        server.ask("FLUSHALL", "SYNC")
+        store.write(batch(*[(key(1), number, 1, NONE) for number in range(100)] * 20))
+        assert numbers(store, 2)[1] == 99
+
+
+def test_a_paused_server_fails_lookups_soon_and_writes_wait_for_it(server, store):
+    store.write(batch(*rows(10)))
+    assert numbers(store, 10) == list(range(10))
+    server.ask("CLIENT", "PAUSE", 700, "ALL")
+    before = time.monotonic()
+    with pytest.raises(OnlineStoreError, match=r"no (answer|connection) in time"):
+        store.read([key(1)])
+    assert time.monotonic() - before < 0.4
+    assert store.write(batch(*rows(10, 2))) == 10
+    assert time.monotonic() - before > 0.6
+    assert numbers(store, 10) == list(range(10))
+
+
+def test_a_server_with_no_place_for_one_more_client_is_an_error_that_says_so(server, store):
+    server.ask("CONFIG", "SET", "maxclients", 2)
+    with server.client() as first, server.client() as second:
+        first.ping()
+        second.ping()
+        with pytest.raises(OnlineStoreError, match="has no place for one more client\n  -> raise maxclients"):
+            store.read([key(1)])
+        with pytest.raises(OnlineStoreError, match="has no place for one more client"):
+            store.write(batch(*rows(1)))
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            assert numbers(store, 1) == [None]
+        except OnlineStoreError:
+            continue
+        return
+    raise AssertionError("it never answered again")
+
+
+def test_a_full_server_stops_a_write_in_its_middle_what_landed_is_whole_and_a_rerun_finishes(server, store):
+    used = int(next(line for line in server.ask("INFO", "memory").splitlines() if b"used_memory:" in line)[12:])
+    server.ask("CONFIG", "SET", "maxmemory", used + 1_500_000)
+    with pytest.raises(OnlineStoreError, match="is out of memory\n  -> raise maxmemory or free keys, then sync again"):
+        store.write(batch(*rows(40_000)))
+    landed = numbers(store, 40_000)
+    assert 0 < sum(number is not None for number in landed) < 40_000
+    assert all(found in {None, number} for number, found in enumerate(landed))
+    with pytest.raises(OnlineStoreError, match="is out of memory"):
+        store.write(batch(*rows(40_000)), expect_new=True)
+    server.ask("CONFIG", "SET", "maxmemory", 0)
+    assert store.write(batch(*rows(40_000)), expect_new=True) == 40_000
+    assert numbers(store, 40_000) == list(range(40_000))
+
+
+def test_a_replica_refuses_writes_and_says_what_it_is(server, store, tmp_path, valkey):  # noqa: F811
+    store.write(batch(*rows(1)))
+    server.ask("REPLICAOF", "127.0.0.1", valkey.port)
+    try:
+        for use in (
+            lambda: store.write(batch(*rows(1, 2))),
+            lambda: store.write(batch(*rows(1, 2)), expect_new=True),
+            lambda: store.write_note("state", b"1"),
+            lambda: store.swap_note("state", None, b"1"),
+            lambda: store.take_lease("sync", "me", 60),
+        ):
+            with pytest.raises(OnlineStoreError, match="is a replica, which takes no writes\n  -> name the master"):
+                use()
+    finally:
+        server.ask("REPLICAOF", "NO", "ONE")
+
+
+def test_a_server_that_reads_its_data_from_disk_is_waited_for_by_writes_alone(server, tmp_path):
+    store = opened(server.uri)
+    store.write(batch(*rows(1_500)))
+    server.ask("SAVE")
+    slow = ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"]
+    server.stop()
+    again = restarted(server, slow)
+    try:
+        with pytest.raises(OnlineStoreError, match="is still reading its data from disk\n  -> wait a moment"):
+            store.read([key(1)])
+        assert store.write(batch(*rows(2_000, 2))) == 2_000
+        assert numbers(store, 2_000) == list(range(2_000))
+    finally:
+        again.stop()
+        store.close()
+
+
+def restarted(server, options=()):
+    """Start it once more, on the same port and folder."""
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([*server.process.args, *options], stdout=quiet, stderr=quiet)
+    again = Server(process=process, port=server.port)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            again.ask("PING")
+        except OSError:
+            time.sleep(0.01)
+        except hiredis.ReplyError:
+            return again  # it is loading
+        else:
+            return again
+    raise AssertionError("it does not start")
+
+
+def test_a_server_that_was_killed_and_came_back_empty_is_used_again(server, store):
+    """O8: nothing is answered from before."""
+    store.write(batch(*rows(10)))
+    store.write_note("generation", b"x")
+    assert numbers(store, 10) == list(range(10))
+    server.stop()
+    with pytest.raises(OnlineStoreError):
+        store.read([key(1)])
+    again = restarted(server)
+    try:
+        assert numbers(store, 10) == [None] * 10
+        assert store.read_note("generation") is None
+        assert store.write(batch(*rows(10))) == 10
+    finally:
+        again.stop()
+
+
+def test_a_server_whose_disk_is_full_says_so(server, store, tmp_path):
+    server.ask("CONFIG", "SET", "save", "3600 1")
+    (tmp_path / "dump.rdb").mkdir()
+    server.ask("SET", "x", "1")
+    server.ask("BGSAVE")
+    until = time.monotonic() + 5
+    while b"rdb_last_bgsave_status:err" not in server.ask("INFO", "persistence") and time.monotonic() < until:
+        time.sleep(0.02)
+    with pytest.raises(OnlineStoreError, match="takes no writes because it cannot save to disk"):
+        store.write(batch(*rows(1)))

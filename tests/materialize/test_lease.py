@@ -1,0 +1,98 @@
+"""One sync of a view at a time, on whatever machine; a lease ends with its process or by itself."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from featurestore.errors import OperationError
+from featurestore.materialize.lease import SyncLease
+from featurestore.online.open import open_online_store
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=tmp_path)
+    yield store
+    store.close()
+
+
+def test_a_second_sync_of_the_view_is_refused_and_names_the_first(store):
+    with SyncLease(store, "orders"), pytest.raises(OperationError) as problem, SyncLease(store, "orders"):
+        pass
+    assert str(problem.value).startswith(f"another sync of orders is under way (process {os.getpid()} on ")
+
+
+def test_two_views_do_not_wait_for_each_other(store):
+    with SyncLease(store, "orders"), SyncLease(store, "customers"):
+        pass
+
+
+def test_a_lease_is_given_back_also_after_an_error(store):
+    with pytest.raises(ZeroDivisionError), SyncLease(store, "orders"):
+        raise ZeroDivisionError
+    with SyncLease(store, "orders"):
+        pass
+
+
+def test_who_waits_gets_it_when_the_first_is_done(tmp_path, store):
+    started = time.monotonic()
+    holder = multiprocessing.get_context("spawn").Process(target=hold, args=(str(tmp_path), 1.0))
+    holder.start()
+    wait_until_held(store)
+    with SyncLease(store, "orders", wait_s=30):
+        assert time.monotonic() - started > 1.0
+    holder.join(30)
+
+
+def test_a_lease_is_prolonged_while_its_sync_lives(store):
+    with SyncLease(store, "orders", lease_s=0.4) as lease:
+        time.sleep(1.0)
+        lease.check()
+        assert store.take_lease("sync:orders", "other", 1) != "other"
+
+
+def test_a_process_that_was_killed_holds_nobody_up(tmp_path, store):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=Path(__file__).parents[2])
+    wait_until_held(store)
+    holder.kill()
+    holder.wait()
+    with SyncLease(store, "orders"):
+        pass
+
+
+def test_on_another_machine_a_dead_lease_ends_by_itself(store):
+    store.take_lease("sync:orders", "far-away|1|99|abc", 0.5)
+    with pytest.raises(OperationError, match="process 99 on far-away"), SyncLease(store, "orders"):
+        pass
+    with SyncLease(store, "orders", wait_s=10):
+        pass
+
+
+def test_a_lease_that_another_took_over_is_noticed(store):
+    with SyncLease(store, "orders", lease_s=0.4) as lease:
+        store.end_lease("sync:orders", lease.owner)
+        store.take_lease("sync:orders", "far-away|1|99|abc", 60)
+        time.sleep(0.3)
+        with pytest.raises(OperationError, match="lost its lease to process 99 on far-away"):
+            lease.check()
+
+
+def hold(folder, seconds):
+    store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(folder))
+    with SyncLease(store, "orders"):
+        time.sleep(seconds)
+
+
+def wait_until_held(store):
+    while store.take_lease("sync:orders", "me", 0.001) == "me":
+        time.sleep(0.02)
+
+
+HOLD = "import sys; from tests.materialize.test_lease import hold; hold(sys.argv[1], 60)"

@@ -1,0 +1,64 @@
+"""What several processes do to one store at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from pathlib import Path
+
+from featurestore.online.open import open_online_store
+
+_WAIT_S = 120
+
+
+def in_processes(count, do, uri, *arguments):
+    """Run `do(store, number, barrier, *arguments)` in so many processes at once; returns what each answered."""
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(count), context.Queue()
+    processes = [
+        context.Process(target=_run, args=(do, uri, number, barrier, answers, arguments)) for number in range(count)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        found = dict(answers.get(timeout=_WAIT_S) for _ in processes)
+    finally:
+        for process in processes:
+            process.join(10)
+            process.kill()
+    return [found[number] for number in range(count)]
+
+
+def _run(do, uri, number, barrier, answers, arguments):
+    store = open_online_store(uri, project="shop", base_dir=Path())
+    barrier.wait(_WAIT_S)
+    answers.put((number, do(store, number, barrier, *arguments)))
+    store.close()
+
+
+def swap_in_rounds(store, number, barrier, rounds):
+    """Try to move a note from each number to the next; returns the rounds that were won."""
+    won = []
+    for round_ in range(rounds):
+        barrier.wait(_WAIT_S)
+        old = None if round_ == 0 else b"%d" % round_
+        if store.swap_note("state", old, b"%d" % (round_ + 1)):
+            won.append(round_)
+    return won
+
+
+def hold_in_turn(store, number, barrier, turns, file):
+    """Take a lease so many times, and make a file while it is held; fails if the other one's file is there."""
+    held = 0
+    until = time.monotonic() + _WAIT_S
+    while held < turns:
+        assert time.monotonic() < until
+        if store.take_lease("sync", f"process {number}", 60) != f"process {number}":
+            time.sleep(0.001)
+            continue
+        file.open("x").close()
+        time.sleep(0.002)
+        file.unlink()
+        store.end_lease("sync", f"process {number}")
+        held += 1
+    return held

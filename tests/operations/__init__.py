@@ -1,0 +1,1 @@
+"""What is online is compared, measured and removed."""
