@@ -24,7 +24,7 @@ from featurestore.materialize.engines.spark import STORE_VARIABLE, SparkEngine, 
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from featurestore.online.keys import key_prefix
-from featurestore.sql.newest import SyncWindow
+from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.warehouse.duckdb import open_warehouse as open_duckdb
 from tests.materialize.routes import opened_route
 from tests.materialize.spark_loads import (
@@ -202,6 +202,17 @@ def _stages(warehouse):
     jobs = [tracker.getJobInfo(job) for job in sorted(tracker.getJobIdsForGroup(group))]
     stages = {stage for job in jobs if job is not None for stage in job.stageIds}
     return {stage: tracker.getStageInfo(stage).numTasks for stage in sorted(stages) if tracker.getStageInfo(stage)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_sort_over_all_rows_stands_before_the_workers(everything, shape):
+    """It would be one more shuffle of everything, and its sample would run the query twice."""
+    view = replace(everything, **SHAPES[shape])
+    window = load_of(view).window
+    ordered = newest_query(view, window, dialect="spark")
+    loose = newest_query(view, window, dialect="spark", in_order=False)
+    assert ordered.startswith(loose)
+    assert ordered.removeprefix(loose).split()[:2] == (["ORDER", "BY"] if view.join_keys else [])
 
 
 # Syncs
@@ -404,6 +415,7 @@ def test_an_error_survives_a_text_with_a_stack_around_it():
     text = f"Job aborted\nTraceback ...\n  raise\nx.y.RemoteFailure: {RemoteFailure(error)}\n\tat org.apache.spark"
     assert repr(failure_in(text)) == repr(error)
     assert isinstance(failure_in(text), OnlineStoreError)
+    assert repr(failure_in(text.replace("\n\tat", " SQLSTATE: {38000} at"))) == repr(error)
     assert failure_in("Traceback") is None
 
 
