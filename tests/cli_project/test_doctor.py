@@ -207,6 +207,57 @@ def test_a_server_that_may_forget_any_key_is_a_warning(synced, valkey, policy, s
     assert (found["status"], policy in found["what"]) == (status, True)
 
 
+def test_a_server_that_may_forget_rows_with_an_expiry_is_a_mild_warning(synced, valkey):
+    """O8"""
+    with valkey.client() as client:
+        client.config_set("maxmemory-policy", "volatile-lru")
+        found = findings(synced, "--online-store", valkey.uri)["eviction"]
+        client.config_set("maxmemory-policy", "noeviction")
+    assert (found["status"], found["what"]) == (
+        "WARN",
+        "maxmemory-policy is volatile-lru: a full server may forget live rows of views with a ttl",
+    )
+
+
+def test_how_full_a_server_is_is_told_and_a_warning_from_four_fifths_on(synced, valkey):
+    with valkey.client() as client:
+        client.execute_command("FLUSHALL", "SYNC")
+        for maxmemory, status, said in (
+            (0, "WARN", r"maxmemory is unlimited, \d+ MiB used: the machine's memory is the limit"),
+            (400 * 2**20, "OK", r"\d+ MiB of 400 MiB used \(\d %\)"),
+            (client.info("memory")["used_memory"] * 10 // 9, "WARN", r"\d+ MiB of \d+ MiB used \([89]\d %\)"),
+        ):
+            client.config_set("maxmemory", maxmemory)
+            found = findings(synced, "--online-store", valkey.uri)["memory"]
+            assert (found["status"], bool(re.fullmatch(said, found["what"]))) == (status, True), found
+        client.config_set("maxmemory", 0)
+
+
+def test_a_server_that_has_forgotten_keys_is_a_warning_even_when_it_no_longer_would(synced, valkey):
+    """O8"""
+    with valkey.client() as client:
+        client.execute_command("FLUSHALL", "SYNC")
+        client.config_set("maxmemory-policy", "allkeys-random")
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + 200_000)
+        for number in range(2_000):
+            client.set(f"x{number}", "x" * 500)
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 0)
+        found = findings(synced, "--online-store", valkey.uri)["eviction"]
+        client.config_resetstat()
+        client.execute_command("FLUSHALL", "SYNC")
+    assert found["status"] == "WARN"
+    assert re.fullmatch(r"the server was full and has forgotten keys: \d+", found["what"])
+    assert found["fix"] == "raise maxmemory, then featurestore materialize --full"
+
+
+def test_a_server_that_tells_nothing_about_itself_is_a_warning(synced, valkey):
+    with valkey.client() as client:
+        client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "-@all", "+mget", "+get", "+select")
+    found = findings(synced, "--online-store", f"redis://reader:pw@{valkey.place}/0")["eviction"]
+    assert (found["status"], found["what"]) == ("WARN", "the server does not tell its maxmemory-policy")
+
+
 def test_a_server_that_is_not_there_fails(synced):
     found = findings(synced, "--online-store", "redis://127.0.0.1:1/0")["online store"]
     assert (found["status"], "127.0.0.1:1 cannot be used" in found["what"]) == ("FAIL", True)

@@ -37,9 +37,9 @@ def servers(request, tmp_path):
     started.stop()
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    started = start_cluster(tmp_path)
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    started = start_cluster(tmp_path_factory.mktemp("cluster"))
     yield started
     started.stop()
 
@@ -103,7 +103,7 @@ class Traffic:
             ]
 
     def numbers(self):
-        return [number_in(row) for row in self.store.read([key(number) for number in range(KEYS)])]
+        return numbers_of(self.store, [key(number) for number in range(KEYS)])
 
 
 def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replication_lost(servers):
@@ -111,46 +111,97 @@ def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replicatio
         time.sleep(0.5)
         assert traffic.wrong == []
         servers.kill_master()
-        time.sleep(5)
+        seen = list(traffic.acknowledged)
+        wait_until(lambda: all(now > before for now, before in zip(traffic.acknowledged, seen, strict=True)))
+        time.sleep(0.5)
     assert traffic.write_errors == [], "every writer waited for the new master"
-    assert 0.5 < max(traffic.gaps) < 10
+    assert 0.5 < max(traffic.gaps) < 15
     assert all("cannot be used" in said or "does not answer" in said or "slots" in said for said in traffic.read_errors)
     resync = [(key(number), version, version, NONE) for number, version in enumerate(traffic.acknowledged)]
     traffic.store.write(batch(*resync))
     found = traffic.numbers()
     assert all(seen >= least for seen, least in zip(found, traffic.acknowledged, strict=True))
-    assert asyncio.run(traffic.store.aread([key(7)])) == traffic.store.read([key(7)])
     traffic.store.close()
 
 
+def wait_until(is_so, seconds=20):
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_more(servers):
+    """Lookups find the new one by themselves, with many idle connections to the old one and the breaker open."""
     store = opened(servers.uri)
-    store.write(batch(*[(key(number), 1, 1, NONE) for number in range(KEYS)]))
+    keys = [key(number) for number in range(KEYS)]
+    store.write(batch(*[(each, 1, 1, NONE) for each in keys]))
+    in_threads(20, lambda: [store.read(keys) for _ in range(5)])
     hung = servers.master_of(key(1)) if hasattr(servers, "master_of") else servers.master()
-    hung.pause()
-    assert store.write(batch(*[(key(number), 2, 2, NONE) for number in range(KEYS)])) >= KEYS
+    landed = []
+    writer = threading.Thread(target=lambda: landed.append(store.write(batch(*[(each, 2, 2, NONE) for each in keys]))))
+    found = asyncio.run(look_up_through(store, keys, hung, writer))
+    assert all(number_in(row) in {1, 2} for rows in found for row in rows)
+    writer.join(30)
+    assert landed[0] >= KEYS
     hung.resume()
-    time.sleep(2)
-    assert store.write(batch(*[(key(number), 3, 3, NONE) for number in range(KEYS)])) >= KEYS
-    assert [number_in(row) for row in store.read([key(number) for number in range(KEYS)])] == [3] * KEYS
+    time.sleep(1)
+    assert store.write(batch(*[(each, 3, 3, NONE) for each in keys])) >= KEYS
+    assert numbers_of(store, keys) == [3] * KEYS
     store.close()
 
 
+async def look_up_through(store, keys, hung, writer):
+    """Pause a master, begin to write, and look up both ways until both are answered."""
+    assert (await store.aread(keys))[7] is not None
+    hung.pause()
+    writer.start()
+    found = []
+    until = time.monotonic() + 20
+    while len(found) < 2:
+        assert time.monotonic() < until
+        try:
+            found.append(await store.aread(keys) if found else store.read(keys))
+        except OnlineStoreError:
+            await asyncio.sleep(0.02)
+    return found
+
+
+def in_threads(count, do):
+    threads = [threading.Thread(target=do) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def numbers_of(store, keys):
+    """Errors are tried again: the machine may be busy."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            return [number_in(row) for row in store.read(keys)]
+        except OnlineStoreError:
+            assert time.monotonic() < until
+
+
 def test_slots_move_while_rows_are_written_and_read_and_nobody_notices(cluster):
+    cluster.empty()
     source, target = cluster.masters()[:2]
     slots = sorted(slot for slot in {slot_of(key(number)) for number in range(KEYS)} if owner(cluster, slot) is source)
     with Traffic(f"{cluster.uri}?read_timeout=1&connect_timeout=1") as traffic:
         time.sleep(0.2)
-        for slot in slots:
+        for slot in slots[:60]:
             move(cluster, slot, source, target)
         time.sleep(0.2)
-    assert len(slots) > 50
+    assert len(slots) > 60
     assert (traffic.write_errors, traffic.read_errors, traffic.wrong) == ([], [], [])
     assert [seen >= least for seen, least in zip(traffic.numbers(), traffic.acknowledged, strict=True)] == [True] * KEYS
     traffic.store.close()
 
 
 def test_a_slot_that_is_half_moved_is_read_and_written_key_by_key(cluster):
+    cluster.empty()
     source, target = cluster.masters()[:2]
     slot = next(slot for slot in map(slot_of, map(key, range(1_000))) if owner(cluster, slot) is source)
     entity = next(number for number in range(1_000) if slot_of(key(number)) == slot)

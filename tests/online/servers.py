@@ -158,9 +158,7 @@ class _Starting:
     ends: ExitStack = field(default_factory=ExitStack)
 
     def server(self, name: str, options) -> Server:
-        place = self.folder / name
-        place.mkdir()
-        server = start_server(place, brand=self.brand, options=options)
+        server = start_server(self.folder / name, brand=self.brand, options=options)
         self.ends.callback(server.stop)
         return server
 
@@ -197,6 +195,7 @@ def start_server(folder: Path, *, brand: str | None = None, options=(), wait: bo
     """Start a server, options as on its command line; waits until it answers."""
     binary = server_binary(brand)
     assert binary is not None
+    folder.mkdir(exist_ok=True)
     (port,) = free_ports(1)
     fixed = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     process = subprocess.Popen(

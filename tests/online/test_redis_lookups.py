@@ -86,8 +86,8 @@ def test_a_hung_server_costs_a_lookup_at_most_200_ms_and_then_microseconds(fille
         assert f"127.0.0.1:{own_server.port} cannot be used: no " in seconds_of(lambda: filled.read([key(1)]))[1]
     assert fastest_of(lambda: filled.read([key(1)])) < 0.005, "the breaker is open"
     _, said = seconds_of(lambda: filled.read([key(1)]))
-    assert "does not answer: the last 5 lookups failed, so none was sent since 20" in said
-    assert " UTC but one try every 1 s\n  -> is the server running" in said
+    assert "does not answer: the last 5 tries failed, so none was made since 20" in said
+    assert " UTC but one every 1 s\n  -> is the server running" in said
 
 
 def test_one_lookup_tries_again_when_the_pause_is_over_and_lets_the_others_through(filled, own_server):
@@ -111,7 +111,7 @@ def test_the_breaker_can_be_shut_off_and_set(own_server):
     store.close()
     store = opened(f"{own_server.uri}?breaker_failures=1&breaker_pause=60&connect_timeout=0.01")
     seconds_of(lambda: store.read([key(1)]))
-    assert "the last 1 lookups failed" in seconds_of(lambda: store.read([key(1)]))[1]
+    assert "the last 1 tries failed" in seconds_of(lambda: store.read([key(1)]))[1]
     store.close()
 
 
@@ -239,6 +239,22 @@ def test_lookups_of_an_event_loop_share_one_connection_and_each_gets_its_answer(
         answers, made = asyncio.run(many())
     assert [[number_in(row) for row in rows] for rows in answers] == [[n, 499 - n, n] for n in range(500)]
     assert len(made) == 1
+    store.close()
+
+
+def test_uvloop_is_an_event_loop_too(uri):
+    uvloop = pytest.importorskip("uvloop")
+    store = opened(uri)
+    store.write(batch(*[(key(number), number, 1, NONE) for number in range(100)]))
+
+    async def many():
+        return await asyncio.gather(*[store.aread([key(number)]) for number in range(100)])
+
+    for _ in range(2):
+        loop = uvloop.new_event_loop()
+        answers = loop.run_until_complete(many())
+        loop.close()
+        assert [number_in(row) for (row,) in answers] == list(range(100))
     store.close()
 
 

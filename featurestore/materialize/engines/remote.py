@@ -22,12 +22,13 @@ from featurestore.definitions.views import FeatureView
 from featurestore.errors import FeatureStoreError, OnlineStoreError, OperationError, UsageError
 from featurestore.materialize.ahead import in_threads
 from featurestore.online.encode import RowEncoder
-from featurestore.online.layouts import read_generation
+from featurestore.online.layouts import ensure_generation, read_generation
 from featurestore.online.open import open_online_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from featurestore.materialize.engines.protocol import Load, Route
     from featurestore.online.encode import EncodedBatch
     from featurestore.online.protocol import OnlineStore
 
@@ -69,6 +70,30 @@ class RemoteLoad:
 def package_version() -> str:
     """The version of this package that is installed here."""
     return version("featurestore")
+
+
+def remote_load(route: Route, load: Load, *, columns: Sequence[str], store_variable: str = "") -> RemoteLoad:
+    """Say to a worker what this process knows.
+
+    Args:
+        route: from where to where; the store is marked as filled, if it is not yet.
+        load: what to copy.
+        columns: names of the columns of the batches that the worker will get.
+        store_variable: the variable of its environment that holds the store's URI; then the URI is not told.
+    """
+    return RemoteLoad(
+        view=load.view,
+        columns=tuple(columns),
+        project=route.project,
+        row_set=load.row_set,
+        keep_until_ms=load.keep_until_ms,
+        expect_new=load.expect_new,
+        store_uri="" if store_variable else route.store_uri,
+        store_variable=store_variable,
+        base_dir=str(route.base_dir.absolute()),
+        generation=ensure_generation(route.store),
+        version=package_version(),
+    )
 
 
 class RemoteFailure(Exception):  # noqa: N818  it is no error of its own, but carries one

@@ -53,6 +53,6 @@ class Breaker:
             failed = self._failed
         said = f"{since:%Y-%m-%d %H:%M:%S} UTC"
         raise BreakerOpenError(
-            f"does not answer: the last {failed} lookups failed, so none was sent since {said} but one try"
+            f"does not answer: the last {failed} tries failed, so none was made since {said} but one"
             f" every {self._pause_s:g} s"
         )

@@ -56,7 +56,7 @@ def greet(login: Login, db: int) -> Steps:
     if login.password is not None:
         hello += ["AUTH", login.username or "default", login.password]
     answers = yield _question([[*hello, "SETNAME", CLIENT_NAME], *select])
-    if not _is_unknown(answers[0]):
+    if not _is_unknown(answers[0], is_login=login.password is not None):
         raise_if_refused(answers)
         return _greeting(answers[0])
     names = [] if login.username is None else [login.username]
@@ -70,11 +70,16 @@ def _question(commands: list[list[Word]]) -> Question:
     return pack_all(commands), len(commands)
 
 
-def _is_unknown(answer: Answer) -> bool:
-    """Whether the server knows no HELLO; its text is not for others, since it may repeat the password."""
+def _is_unknown(answer: Answer, *, is_login: bool) -> bool:
+    """Whether the server knows no HELLO; its text is not for others, since it may repeat the password.
+
+    One that wants a login says no more than that about commands it does not know, even when they hold one.
+    """
     if not isinstance(answer, ServerError):
         return False
-    return answer.code == "NOPROTO" or "unknown command" in answer.text.lower()
+    return (
+        answer.code == "NOPROTO" or "unknown command" in answer.text.lower() or (is_login and answer.code == "NOAUTH")
+    )
 
 
 def _greeting(answer: Answer) -> Greeting:

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from featurestore.online.redis.greeting import Greeting, greet
 from featurestore.online.redis.link import prepare, tls_context
@@ -41,11 +41,12 @@ class Mux(asyncio.Protocol):
         is_open: whether it can be asked.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, raw: socket.socket) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, raw: socket.socket, *, has_tls: bool) -> None:
         self.greeting = Greeting()
         self.is_open = True
         self._loop = loop
         self._raw = raw
+        self._has_tls = has_tls
         self._transport: asyncio.Transport | None = None
         self._reader = make_reader()
         self._waiting: deque[_Waiting] = deque()
@@ -85,13 +86,12 @@ class Mux(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection; on its own loop's thread, or when that loop will not run again."""
         self._fail(LinkError("the connection was closed"))
-        if self._loop.is_closed():
+        if self._loop.is_closed() and not self._has_tls:  # which says goodbye by itself when it is collected
             self._raw.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no common class
 
     def data_received(self, data: bytes) -> None:
         """Hand answers to who waits for them, in order."""
@@ -177,12 +177,14 @@ async def _connected(endpoint: Endpoint, tls: Tls | None) -> Mux:
     raw = await _socket(loop, endpoint)
     try:
         if endpoint.path:
-            _, mux = await loop.create_unix_connection(lambda: Mux(loop, raw), sock=raw)
+            _, mux = await loop.create_unix_connection(lambda: Mux(loop, raw, has_tls=False), sock=raw)
             return mux
         prepare(raw)
         context = None if tls is None else tls_context(tls)
         name = None if tls is None else endpoint.host
-        _, mux = await loop.create_connection(lambda: Mux(loop, raw), sock=raw, ssl=context, server_hostname=name)
+        _, mux = await loop.create_connection(
+            lambda: Mux(loop, raw, has_tls=tls is not None), sock=raw, ssl=context, server_hostname=name
+        )
     except BaseException:
         raw.close()
         raise

@@ -26,6 +26,8 @@ FORMAT = 1
 """`PRAGMA user_version` of a file that holds the tables below."""
 WAL_BYTES = 64 << 20
 """To what the log is cut back when all of it has moved into the file."""
+CHECKPOINT_PAGES = 8_000
+"""How many pages of the log make it move: several batches at once, since each touches most pages of a file."""
 
 _CACHE_KIB = 16 << 10
 _SCHEMA = (
@@ -159,6 +161,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 
