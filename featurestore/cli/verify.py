@@ -62,7 +62,7 @@ def command(
     """
     if is_whole and sample is not None:
         raise UsageError("expected either --sample or --all, got both", hint="--all compares every key")
-    from featurestore.store_operations import DEFAULT_SAMPLE
+    from featurestore.store_online import DEFAULT_SAMPLE
 
     report = Report(as_json=common.as_json)
     with progress_line() as line:
