@@ -19,9 +19,10 @@ NAMES = (
     "growth",
     "encode",
     "sync",
+    "sync_growth",
     "stores",
-    "lookup",
     "redis_store",
+    "lookup",
 )
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"
 

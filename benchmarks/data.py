@@ -101,6 +101,10 @@ SIZES = {
         Size(name="L", entities=100_000, rows=10_000_000, examples=1_000_000, views=1),
         Size(name="L5", entities=100_000, rows=10_000_000, examples=1_000_000),
         Size(name="S50", entities=1_000, rows=20_000, examples=1_000, views=3, width=50),
+        Size(name="K10", entities=10_000, rows=10_000, examples=1_000, views=1),
+        Size(name="K20", entities=20_000, rows=20_000, examples=1_000, views=1),
+        Size(name="K20W200", entities=20_000, rows=20_000, examples=1_000, views=1, width=200),
+        Size(name="K20W500", entities=20_000, rows=20_000, examples=1_000, views=1, width=500),
         Size(name="K20W", entities=20_000, rows=20_000, examples=1_000, views=3, width=50),
         Size(name="K100", entities=100_000, rows=100_000, examples=1_000, views=3),
         Size(name="K1M", entities=1_000_000, rows=1_000_000, examples=1_000, views=1),
@@ -114,7 +118,7 @@ SIZES = {
     )
 }
 """S, M, L grow; SD and MD are dense (2,000 rows per key); S50 is wide, for lookups; the K.. have as many keys as
-rows, for syncs, K20W wide; R.. for growth."""
+rows, for syncs, K20W.. wide; R.. for growth."""
 
 
 def view_sql(size: Size, number: int) -> str:

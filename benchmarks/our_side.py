@@ -6,6 +6,7 @@ Usage: ``python -m benchmarks.our_side COMMAND ARGS...``
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -48,7 +49,11 @@ def historical(arguments: argparse.Namespace) -> None:
 
 
 def materialize(arguments: argparse.Namespace) -> None:
-    """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before."""
+    """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before.
+
+    As where this package was installed without extras: pyarrow imports pandas if it finds it, which no sync needs.
+    """
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     from featurestore import FeatureStore
     from featurestore.materialize.sync import SyncResult
 

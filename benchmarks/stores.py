@@ -46,10 +46,10 @@ def main(options: Options) -> None:
         sides["sqlite"] = _measure(f"sqlite:{place / 'online.sqlite'}", rows, partial(_remove, place))
         valkey = servers.enter_context(server(place))
         if valkey is not None:
-            sides["valkey"] = _measure(valkey, rows, partial(empty, valkey))
+            sides["valkey"] = _measure(f"{valkey}?read_timeout=5", rows, partial(empty, valkey))
         postgres = servers.enter_context(_postgres())
         if postgres is not None:
-            for case, schema in (("postgres", "logged"), ("postgres, unlogged", "unlogged&unlogged=true")):
+            for case, schema in (("postgres", "logged"), ("postgres unlogged", "unlogged&unlogged=true")):
                 uri = f"{postgres}?read_timeout=5&connect_timeout=5&schema={schema}"
                 sides[case] = _measure(uri, rows, partial(_drop, uri))
         dynamodb = servers.enter_context(_dynamodb())
@@ -57,7 +57,8 @@ def main(options: Options) -> None:
             few = min(rows, ROWS_OF_A_STAND_IN)
             uri = f"dynamodb://features?region=us-east-1&endpoint={dynamodb.endpoint}&create=true&read_timeout=10"
             sides["dynamodb (moto)"] = _measure(uri, few, dynamodb.reset)
-        in_turn(sides, recorder, options.rounds)
+        chosen = {name: sides[name] for name in options.chosen(sides)}
+        in_turn(chosen, recorder, options.rounds)
     recorder.summarize(MEASURES, ours="sqlite")
 
 

@@ -90,7 +90,7 @@ def _from_many_rows(place: Path, stores: dict[str, str], options: Options, recor
     question = Question(size=size, views=1, ttl_s=NO_TTL)
     sides: Sides = {}
     for store, online in stores.items():
-        sides[f"ours, {store}, L"] = _ours(place / f"ours-{store}", question, online).measure
+        sides[f"ours, {store}, L"] = ours(place / f"ours-{store}", question, online).measure
         if options.with_feast:
             feast = Target(side="feast_side", project=place / f"feast-{store}", question=question, online=online)
             sides[f"feast, {store}, L"] = feast.measure
@@ -105,7 +105,7 @@ def _a_key_per_row(place: Path, stores: dict[str, str], options: Options, record
     for store, online in stores.items():
         for ttl, ttl_s in (("", NO_TTL), (", ttl", _CENTURY_S)):
             question = Question(size=size, views=1, ttl_s=ttl_s)
-            first = _ours(place / f"ours-{store}{ttl_s}", question, online)
+            first = ours(place / f"ours-{store}{ttl_s}", question, online)
             live = Target(side="our_side", project=first.project, question=question, online=online, is_live=True)
             sides[f"ours, {store}, first{ttl}"] = first.measure
             sides[f"ours, {store}, live{ttl}"] = live.measure
@@ -123,7 +123,7 @@ def _memory(place: Path, stores: dict[str, str], options: Options, recorder: Rec
         question = Question(size=size, views=views, ttl_s=NO_TTL)
         shape = f"{views}x{size.width}"
         online = stores["valkey"]
-        sides[f"ours, memory {shape}"] = _ours(place / f"ours-{name}", question, online).measure
+        sides[f"ours, memory {shape}"] = ours(place / f"ours-{name}", question, online).measure
         if options.with_feast:
             feast = Target(side="feast_side", project=place / f"feast-{name}", question=question, online=online)
             sides[f"feast, memory {shape}"] = feast.measure
@@ -148,7 +148,8 @@ def _goals() -> list[Goal]:
     ]
 
 
-def _ours(project: Path, question: Question, online: str) -> Target:
+def ours(project: Path, question: Question, online: str) -> Target:
+    """Make our project, with its definitions applied."""
     write_project(project, question, online=online)
     run("our_side", "apply", "--folder", str(project))
     return Target(side="our_side", project=project, question=question, online=online)

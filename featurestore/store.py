@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.store_operations import StoreOperations
+from featurestore.store_online import OnlineHalf
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -23,14 +23,9 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Reference
     from featurestore.definitions.views import AsOf, Column
     from featurestore.manifest.read import Reading
-    from featurestore.materialize.estimate import SyncEstimate
-    from featurestore.materialize.run import SyncFailure
-    from featurestore.materialize.sync import SyncResult
     from featurestore.registry.document import Document
     from featurestore.registry.planned import Planned
     from featurestore.registry.versions import Applied
-    from featurestore.serving.client import OnlineClient
-    from featurestore.serving.response import OnlineResponse
     from featurestore.sql.dialects.table import Strategy
     from featurestore.training.card import Card
     from featurestore.training.dataset import HistoricalFeatures
@@ -41,7 +36,7 @@ if TYPE_CHECKING:
     from featurestore.training.verify import Verification
 
 
-class FeatureStore(StoreOperations):
+class FeatureStore(OnlineHalf):
     """A dbt project as a feature store.
 
     Args:
@@ -305,120 +300,6 @@ class FeatureStore(StoreOperations):
         from featurestore.training.request import to_explain
 
         return to_explain(question, self.workspace.surroundings(self.document))
-
-    def materialize(  # noqa: PLR0913  one call for a notebook
-        self,
-        views: Sequence[str] | None = None,
-        *,
-        start: datetime | str | None = None,
-        end: datetime | str | None = None,
-        full: bool = False,
-        rebuild: bool = False,
-        gate: bool | Path = True,
-        engine: str = "local",
-        workers: int = 1,
-        wait_s: float = 0.0,
-        on_rows: Callable[[str, int], None] | None = None,
-        on_done: Callable[[SyncResult | SyncFailure], None] | None = None,
-    ) -> tuple[SyncResult | SyncFailure, ...]:
-        """Copy the newest rows to the online store (`materialize.sync`).
-
-        Args:
-            views: which, by reference; None for all that are online.
-            start: only rows from this event time on; the watermark does not move.
-            end: only rows up to this event time, inclusive; the future is clamped to now.
-            full: read everything, not only what is new since the last sync, and bury keys that vanished.
-            rebuild: read everything into a new set of rows; readers turn to it when it is whole.
-            gate: leave out views that failed in dbt's last run, or a test on them; or the folder of dbt's artifacts.
-            engine: who carries the rows: ``local`` or ``spark``.
-            workers: how many threads write.
-            wait_s: seconds to wait for another sync of the same view.
-            on_rows: told each view and how many rows were read so far.
-            on_done: told each result or failure when it is there.
-
-        Returns:
-            One result or failure per view, in order; a view that fails does not stop the others.
-
-        Raises:
-            UsageError: an unknown view, one that is not online, or bounds that make no sense.
-            WarehouseError, OnlineStoreError: one of them cannot be reached.
-        """
-        from featurestore.definitions.moments import parse_moment
-        from featurestore.materialize.engines.open import open_engine
-        from featurestore.materialize.run import Told, online_views, sync_views
-        from featurestore.materialize.window import SyncRequest
-
-        chosen = online_views(self.project, views)
-        request = SyncRequest(
-            start=parse_moment(start),
-            end=parse_moment(end),
-            full=full,
-            rebuild=rebuild,
-            wait_s=wait_s,
-            workers=workers,
-        )
-        faults = self.workspace.faults(chosen, gate)
-        told = Told(on_rows=on_rows, on_done=on_done)
-        with self.workspace.open_route() as route:
-            return sync_views(chosen, request, route, open_engine(engine, route), faults=faults, told=told)
-
-    def estimate_sync(
-        self,
-        views: Sequence[str] | None = None,
-        *,
-        start: datetime | str | None = None,
-        end: datetime | str | None = None,
-        full: bool = False,
-        rebuild: bool = False,
-    ) -> tuple[SyncEstimate, ...]:
-        """Say what `materialize` would read and how much room the rows would take; nothing is written.
-
-        Arguments and errors as `materialize`; the counts are exact, the bytes those of a sample
-        (`materialize.estimate`).
-        """
-        from featurestore.definitions.moments import parse_moment
-        from featurestore.materialize.estimate import estimate_sync
-        from featurestore.materialize.run import online_views
-        from featurestore.materialize.window import SyncRequest
-
-        chosen = online_views(self.project, views)
-        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full, rebuild=rebuild)
-        with self.workspace.open_route() as route:
-            return tuple(estimate_sync(view, request, route) for view in chosen)
-
-    def online_client(self) -> OnlineClient:
-        """Open the lookup client on this project's registry and online store (`serving.client`)."""
-        from featurestore.serving.client import connect
-
-        return connect(self.project, self.workspace.open_online_store())
-
-    def get_online_features(
-        self,
-        features: Sequence[str] | None = None,
-        entity_rows: Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]] = (),
-        *,
-        feature_service: str | None = None,
-        full_feature_names: bool = False,
-    ) -> OnlineResponse:
-        """Look up the newest feature values (`serving.client`).
-
-        Args:
-            features: references ``view:feature`` or ``view``, in output order.
-            entity_rows: a list of rows, or a mapping of columns; order and duplicates are kept.
-            feature_service: a service's name, in place of `features`.
-            full_feature_names: name features ``view__feature``.
-
-        Returns:
-            Values, statuses and event times; ``.to_dict()``, ``.to_df()``, ``.to_arrow()``.
-
-        Raises:
-            UsageError: unknown names, or a missing or unknown join key.
-            OnlineStoreError: the store cannot be reached.
-        """
-        with closing(self.online_client()) as client:
-            return client.get_online_features(
-                features, entity_rows, feature_service=feature_service, full_feature_names=full_feature_names
-            )
 
     def __repr__(self) -> str:
         return f"<FeatureStore of dbt project {self.workspace.dbt.name}, target {self.workspace.profile.target}>"

@@ -78,7 +78,7 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
     if removed.others:
         warn(
             f"rows of this entity may be left in views with further join keys: {', '.join(removed.others)}\n"
-            "  -> name all their keys, or sync them with --full once the warehouse has no such rows"
+            "  -> name all their keys; or, once the warehouse has no such rows, run featurestore materialize --rebuild"
         )
 
 

@@ -62,7 +62,7 @@ def command(
     """
     if is_whole and sample is not None:
         raise UsageError("expected either --sample or --all, got both", hint="--all compares every key")
-    from featurestore.store_operations import DEFAULT_SAMPLE
+    from featurestore.store_online import DEFAULT_SAMPLE
 
     report = Report(as_json=common.as_json)
     with progress_line() as line:
@@ -80,8 +80,17 @@ def command(
         raise CheckError(
             f"{len(report.faulty)} of {counted(len(found), 'feature view')} not as the warehouse says: "
             f"{', '.join(report.faulty)}",
-            hint="run featurestore materialize --full, and verify again",
+            hint=_hint(found),
         )
+
+
+def _hint(found: tuple[ViewVerification, ...]) -> str | None:
+    """What mends the faults; a full sync never overwrites a row with an older one."""
+    if any(each.rows.extra for each in found):
+        return "run featurestore materialize --rebuild, and verify again; --full where no row is extra"
+    if any(each.rows.faults for each in found):
+        return "run featurestore materialize --full, and verify again"
+    return None
 
 
 def _lines(found: ViewVerification) -> Iterator[str]:

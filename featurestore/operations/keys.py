@@ -81,6 +81,23 @@ def key_arrays(keys: Iterable[KeyValues], columns: Sequence[Column]) -> list[pa.
     return [pa.array(part, kind) for part, kind in zip(parts, kinds, strict=True)]
 
 
+def fitting_keys(keys: list[KeyValues], columns: Sequence[Column]) -> list[KeyValues]:
+    """The keys whose values are all within their types."""
+    if _fit(keys, columns):
+        return keys
+    return [values for values in keys if _fit([values], columns)]
+
+
+def _fit(keys: Sequence[KeyValues], columns: Sequence[Column]) -> bool:
+    import pyarrow as pa
+
+    try:
+        key_arrays(keys, columns)
+    except (pa.ArrowException, OverflowError):
+        return False
+    return True
+
+
 def _unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from featurestore.definitions.references import Output, Selection, ViewUse
 from featurestore.definitions.spine import DEFAULT_TIME
 from featurestore.definitions.views import Feature
+from featurestore.errors import UsageError
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.operations.values import key_values, microseconds_of, warehouse_values
 from featurestore.serving.judged import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
@@ -26,15 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    import pyarrow as pa
-
     from featurestore.definitions.part import Part
     from featurestore.definitions.spine import Spine
     from featurestore.definitions.views import FeatureView
     from featurestore.serving.judged import Status
     from featurestore.warehouse.protocol import Warehouse
 
-WAREHOUSE_MEMORY_BYTES = 2**30
+WAREHOUSE_MEMORY_BYTES = 256 * 2**20
 """What an engine inside this process may use; what does not fit is spilled to disk."""
 _ANSWER, _ANY_AGE = "answer", "any_age"
 _CREATED = "created"
@@ -66,7 +67,14 @@ class Answers:
 
     def column(self, place: int, value_type: str) -> tuple[list[object], list[Status]]:
         """Values and statuses of the view's n-th feature."""
-        values = warehouse_values(self.batch.column(_feature(place)), value_type)
+        array = self.batch.column(_feature(place))
+        try:
+            values = warehouse_values(array, value_type)
+        except pa.ArrowException as problem:
+            raise UsageError(
+                f"expected {value_type} as feature {place + 1}, the warehouse gave {array.type}",
+                hint="the model's types changed since the last apply; run featurestore apply",
+            ) from problem
         dead: list[Status] = [NOT_FOUND if us is None else OUTSIDE_MAX_AGE for us in self.event_us]
         statuses = [
             (NULL_VALUE if value is None else PRESENT) if is_alive else status
@@ -97,8 +105,6 @@ def of_all_keys(view: FeatureView, at: datetime, part: Part | None, warehouse: W
 
 def of_these_keys(view: FeatureView, at: datetime, keys: Sequence[pa.Array], warehouse: Warehouse) -> Iterator[Answers]:
     """Answer for given keys, one array per join key; in any order. Arguments and errors as `of_all_keys`."""
-    import pyarrow as pa
-
     moment = pa.scalar(at.replace(tzinfo=None), pa.timestamp("us"))
     times = pa.repeat(moment, len(keys[0]))
     table = pa.table([*keys, times], names=[*map(_key, range(len(keys))), DEFAULT_TIME])

@@ -36,7 +36,7 @@ def verify_views(
     on_rows: Callable[[str, int], None] | None = None,
     on_done: Callable[[ViewVerification], None] | None = None,
 ) -> tuple[ViewVerification, ...]:
-    """Compare each view with `operations.verify.verify_view`; arguments as `store_operations` says."""
+    """Compare each view with `operations.verify.verify_view`; arguments as `store_online` says."""
     results = []
     for view in chosen_views(sides.project, names):
         told = None if on_rows is None else partial(on_rows, view.reference)

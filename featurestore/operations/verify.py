@@ -19,7 +19,7 @@ from featurestore.materialize.window import SyncRequest, choose_window, utc_now
 from featurestore.online.codec import instant, microseconds
 from featurestore.online.state import read_state
 from featurestore.operations.comparison import Pass
-from featurestore.operations.keys import absent_keys, key_arrays, values_of
+from featurestore.operations.keys import absent_keys, fitting_keys, key_arrays, values_of
 from featurestore.operations.offline import of_all_keys, of_these_keys
 from featurestore.operations.results import Tally, ViewVerification
 from featurestore.operations.served import Served
@@ -183,9 +183,12 @@ class _Verifier:
         """Compare keys of the store, whatever the model has for them."""
         columns, prefix = self._view.join_keys, look.served.prefix
         while chunk := list(islice(keys, _KEYS_PER_QUESTION)):
-            read = [(key, values_of(key, prefix, columns)) for key in chunk]
-            self._ask(look, [values for _, values in read if values is not None])
-            look.unreadable([key for key, values in read if values is None])
+            read = {key: values_of(key, prefix, columns) for key in chunk}
+            fitting = fitting_keys([values for values in read.values() if values is not None], columns)
+            self._ask(look, fitting)
+            if len(fitting) < len(read):
+                known = set(fitting)
+                look.unreadable([key for key, values in read.items() if values not in known])
 
     def _ask(self, look: Pass, keys: Sequence[KeyValues]) -> None:
         """Compare given keys."""

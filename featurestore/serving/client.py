@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 from featurestore.definitions.references import Reference
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.online.codec import microseconds
-from featurestore.online.layouts import read_generation
+from featurestore.online.layouts import GENERATION
+from featurestore.online.state import state_note
 from featurestore.serving.cache import make_cache
 from featurestore.serving.entities import read_entities
 from featurestore.serving.lookup import EMPTY, FILL, look_up
@@ -50,11 +51,13 @@ class StoreStatus:
         is_ready: whether they can.
         reason: why not; empty when ready.
         generation: the id that the store's first sync wrote; None if it holds none.
+        not_synced: references of views of which the store knows nothing; their features are NOT_FOUND.
     """
 
     is_ready: bool
     reason: str = ""
     generation: str | None = None
+    not_synced: tuple[str, ...] = ()
 
 
 def connect(
@@ -198,15 +201,20 @@ class OnlineClient:
 
     def status(self) -> StoreStatus:
         """Say whether lookups can be answered, and if not, why: for a readiness probe and ``doctor``."""
-        if not any(view.online for view in self._project.views):
+        views = [view for view in self._project.views if view.online]
+        if not views:
             return StoreStatus(is_ready=True)
         try:
-            generation = read_generation(self._store)
+            generation, *states = self._store.read((), [GENERATION, *map(state_note, views)])
         except OnlineStoreError as problem:
             return StoreStatus(is_ready=False, reason=str(problem))
         if generation is None:
             return StoreStatus(is_ready=False, reason=f"{EMPTY}; {FILL}")
-        return StoreStatus(is_ready=True, generation=generation)
+        return StoreStatus(
+            is_ready=True,
+            generation=generation.decode(errors="replace"),
+            not_synced=tuple(view.reference for view, state in zip(views, states, strict=True) if state is None),
+        )
 
     def is_ready(self) -> bool:
         """Say whether lookups can be answered."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
 
 from featurestore.store import FeatureStore
-from tests.cli.tiny import labels, orders
+from tests.cli.tiny import ORDER_TYPES, labels, orders
+from tests.manifest.manifests import columns, model
 
 KEYS = 1_003  # three that the model has, a thousand that nobody has
 
@@ -183,6 +186,33 @@ def test_an_entity_is_deleted_with_a_word_about_the_next_sync(synced):
         "views": [{"view": "orders", "rows": 0, "is_orphan": False}],
         "others": [],
     }
+
+
+def test_views_of_the_entity_and_more_are_named(synced):
+    meta = {"entities": ["customer_id", "amount"], "event_time": "placed_at", "features": ["order_count"]}
+    by_amount = model("by_amount", meta={"feature_view": meta}, columns=columns(ORDER_TYPES))
+    synced.sql("create table by_amount as from orders")
+    synced.write_manifest(orders({"ttl": None}), labels(), by_amount)
+    assert synced.run("apply").code == 0
+    assert synced.run("materialize").code == 0
+    ran = synced.run("online", "delete-entity", "--entity", "customer_id=1", "--yes")
+    assert (ran.code, ran.lines) == (0, ["orders  1 row", "Removed 1 row."])
+    assert ran.err.startswith(
+        "Warning: rows of this entity may be left in views with further join keys: by_amount\n  -> name all their keys;"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+@pytest.mark.parametrize(("answer", "code", "left"), [("n", 1, 3), ("y", 0, 0)])
+def test_on_a_terminal_a_drop_asks(synced, answer, code, left):
+    ours, theirs = os.openpty()
+    with synced.start("online", "drop", "orders", stdin=theirs) as process:
+        os.write(ours, f"{answer}\n".encode())
+        _, err = process.communicate(timeout=120)
+    os.close(theirs)
+    os.close(ours)
+    assert "Remove 3 rows of orders from the online store? [y/N]: " in err
+    assert (process.returncode, in_store(synced, "select count(*) from kv")) == (code, [(left,)])
 
 
 BAD = [

@@ -210,3 +210,22 @@ def eventually(is_so, *, within_s=20.0):
             return False
         time.sleep(0.05)
     return True
+
+
+def test_what_is_served_is_verified_against_postgres(shop_on_postgres, postgres_server):
+    """P17: all keys, a sample, and a row that the store lost."""
+    assert run(shop_on_postgres, "verify").code == 3
+    assert run(shop_on_postgres, "materialize").code == 0
+    for options in ((), ("--all",), ("--sample", "50%")):
+        ran = run(shop_on_postgres, "verify", *options)
+        assert (ran.code, ran.err) == (0, ""), ran
+        assert " OK " in ran.out
+    fresh = run(shop_on_postgres, "freshness", "--json").json["views"][0]
+    assert (fresh["state"], fresh["offline"], fresh["waiting"]) == ("fresh", "2026-06-05T10:00:00Z", 0)
+    assert run(shop_on_postgres, "online", "delete-entity", "--entity", "customer_id=3", "--yes").code == 0
+    assert "1 missing" in run(shop_on_postgres, "verify").out
+    postgres_server.run(
+        "insert into marts.orders values (3, '2026-06-04', '2026-06-07', 1, 1.00, null)", database="cli_shop"
+    )
+    assert "1 waiting" in run(shop_on_postgres, "verify").out
+    assert run(shop_on_postgres, "freshness", "--json").json["views"][0]["waiting"] == 1

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from featurestore.definitions.durations import DAY
 from featurestore.definitions.views import Column, Feature, FeatureView
@@ -121,6 +122,15 @@ def opened_spark(**parameters):
         open_warehouse(settings(server_side_parameters=SIX_PARTITIONS | parameters), base_dir=folder())
     ) as warehouse:
         yield warehouse
+
+
+def put_everything(warehouse, base_dir):
+    """Make the rows readable as `everything`; from a file, since Spark 3.5 takes no frames with maps."""
+    pq.write_table(table(), base_dir / "everything.parquet")
+    for kind in ("int96RebaseModeInRead", "datetimeRebaseModeInRead"):
+        warehouse.execute(f"set spark.sql.parquet.{kind}=CORRECTED")  # else Spark 3.5 asks what year 1 means
+    rows = f"select * from parquet.`file://{base_dir}/everything.parquet`"
+    warehouse.execute(f"create or replace temp view everything as {rows}")
 
 
 @contextmanager

@@ -13,19 +13,18 @@ from importlib.metadata import version
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from featurestore.definitions.durations import DAY
 from featurestore.definitions.views import Column, Feature
 from featurestore.errors import OnlineStoreError, OperationError, QueryError, UsageError, WarehouseError
 from featurestore.materialize.engines.local import LocalEngine
-from featurestore.materialize.engines.remote import PartitionWriter, RemoteFailure, failure_in
+from featurestore.materialize.engines.remote import PartitionWriter, RemoteFailure, failure_in, remote_load
 from featurestore.materialize.engines.spark import STORE_VARIABLE, SparkEngine, _explained, open_engine
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from featurestore.online.keys import key_prefix
-from featurestore.sql.newest import SyncWindow
+from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.warehouse.duckdb import open_warehouse as open_duckdb
 from tests.materialize.routes import opened_route
 from tests.materialize.spark_loads import (
@@ -33,10 +32,10 @@ from tests.materialize.spark_loads import (
     SHAPES,
     load_of,
     opened_spark,
+    put_everything,
     route_to,
     rows_in_file,
     rows_in_store,
-    table,
     view_of,
 )
 from tests.online.servers import server_binary, start_server
@@ -47,10 +46,15 @@ pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
-def spark():
-    """A warehouse with the rows of every type, and a view of them."""
+def files(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def spark(files):
+    """A warehouse with the rows of every type."""
     with opened_spark() as warehouse:
-        warehouse.upload("everything", table())
+        put_everything(warehouse, files)
         yield warehouse
 
 
@@ -102,12 +106,11 @@ def test_the_workers_write_what_the_local_engine_writes(spark, everything, tmp_p
 
 
 @pytest.mark.parametrize("shape", ["a key", "a composite key", "no entity", "a date as event time"])
-def test_the_workers_write_what_the_local_engine_writes_from_duckdb(spark, everything, tmp_path, shape):
+def test_the_workers_write_what_the_local_engine_writes_from_duckdb(spark, everything, files, tmp_path, shape):
     """The same rows in another warehouse."""
     view = replace(everything, **SHAPES[shape])
-    pq.write_table(table(), tmp_path / "everything.parquet")
     with duckdb.connect(str(tmp_path / "rows.duckdb")) as connection:
-        connection.execute(f"create table everything as from read_parquet('{tmp_path}/everything.parquet')")
+        connection.execute(f"create table everything as from read_parquet('{files}/everything.parquet')")
     (tmp_path / "local").mkdir()
     with closing(open_duckdb({"path": "rows.duckdb"}, base_dir=tmp_path)) as warehouse:
         expected = copied(LocalEngine, warehouse, tmp_path / "local", load_of(view))
@@ -128,7 +131,7 @@ def test_the_zone_of_the_session_changes_nothing(spark, everything, tmp_path):
     """P14."""
     expected, _ = on_both(tmp_path, spark, load_of(everything))
     with opened_spark() as elsewhere:
-        elsewhere.upload("everything", table())
+        put_everything(elsewhere, tmp_path)
         elsewhere.execute("set time zone 'America/New_York'")
         assert copied(open_engine, elsewhere, tmp_path, load_of(everything)) == expected[0]
     assert rows_in_file(tmp_path / "online.sqlite") == expected[1]
@@ -165,7 +168,7 @@ def test_a_load_may_run_again_and_beside_itself(spark, everything, tmp_path):
     """O1: as when a task is retried, or speculated."""
     expected, _ = on_both(tmp_path, spark, load_of(everything))
     with opened_spark() as other, ThreadPoolExecutor(2) as threads:
-        other.upload("everything", table())
+        put_everything(other, tmp_path)
         both = list(
             threads.map(lambda warehouse: copied(open_engine, warehouse, tmp_path, load_of(everything)), [spark, other])
         )
@@ -199,6 +202,17 @@ def _stages(warehouse):
     jobs = [tracker.getJobInfo(job) for job in sorted(tracker.getJobIdsForGroup(group))]
     stages = {stage for job in jobs if job is not None for stage in job.stageIds}
     return {stage: tracker.getStageInfo(stage).numTasks for stage in sorted(stages) if tracker.getStageInfo(stage)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_sort_over_all_rows_stands_before_the_workers(everything, shape):
+    """It would be one more shuffle of everything, and its sample would run the query twice."""
+    view = replace(everything, **SHAPES[shape])
+    window = load_of(view).window
+    ordered = newest_query(view, window, dialect="spark")
+    loose = newest_query(view, window, dialect="spark", in_order=False)
+    assert ordered.startswith(loose)
+    assert ordered.removeprefix(loose).split()[:2] == (["ORDER", "BY"] if view.join_keys else [])
 
 
 # Syncs
@@ -359,7 +373,7 @@ def test_workers_that_see_another_store_write_nothing(spark, everything, tmp_pat
 
 def test_a_variable_that_the_workers_do_not_have_is_named(everything, tmp_path):
     with opened_spark(**{STORE_VARIABLE: "NOBODY_HAS_SET_THIS"}) as warehouse:
-        warehouse.upload("everything", table())
+        put_everything(warehouse, tmp_path)
         with pytest.raises(UsageError, match="the environment of a worker has no NOBODY_HAS_SET_THIS"):
             copied(open_engine, warehouse, tmp_path, load_of(everything))
 
@@ -401,6 +415,7 @@ def test_an_error_survives_a_text_with_a_stack_around_it():
     text = f"Job aborted\nTraceback ...\n  raise\nx.y.RemoteFailure: {RemoteFailure(error)}\n\tat org.apache.spark"
     assert repr(failure_in(text)) == repr(error)
     assert isinstance(failure_in(text), OnlineStoreError)
+    assert repr(failure_in(text.replace("\n\tat", " SQLSTATE: {38000} at"))) == repr(error)
     assert failure_in("Traceback") is None
 
 
@@ -431,7 +446,7 @@ def test_a_password_is_in_nothing_that_is_shown(spark, everything, valkey, tmp_p
     valkey.client().execute_command("ACL SETUSER writer on >hunter2 ~* &* +@all")
     uri = valkey.uri.replace("redis://", "redis://writer:hunter2@")
     with route_to(uri, spark, tmp_path) as route:
-        remote = engine_of(route)._remote(load_of(everything), ("a",), "generation", "")
+        remote = remote_load(route, load_of(everything), columns=["a"])
         writer = PartitionWriter(remote)
         assert remote.store_uri == uri
         shown = [repr(route), repr(remote), repr(writer), str(writer)]
@@ -454,7 +469,7 @@ def _plan(session, writer):
 def test_what_is_sent_to_the_workers_is_plain_data(spark, everything, tmp_path):
     """Whatever pickles it names a class of the installed package, and bytes."""
     with route_to("sqlite:online.sqlite", spark, tmp_path) as route:
-        writer = PartitionWriter(engine_of(route)._remote(load_of(everything), ("a",), "generation", ""))
+        writer = PartitionWriter(remote_load(route, load_of(everything), columns=["a"]))
     sent = pickle.dumps(writer)
     assert b"featurestore.materialize.engines.remote" in sent
     assert len(sent) < 10_000

@@ -282,8 +282,8 @@ def test_a_machine_whose_clock_is_wrong_takes_no_lease_from_another(store, monke
         ("dynamodb://features/x", "names no table of DynamoDB"),
         ("dynamodb://fe atures", "names no table of DynamoDB"),
         (
-            "dynamodb://features?regoin=x",
-            "no option 'regoin' in the URI of a DynamoDB online store\n  -> did you mean reg",
+            "dynamodb://features?regions=x",
+            "no option 'regions' in the URI of a DynamoDB online store\n  -> did you mean region?",
         ),
         ("dynamodb://features?create=perhaps", "create in the URI of the online store: expected true or false"),
     ],

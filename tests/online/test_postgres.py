@@ -312,7 +312,7 @@ def test_large_rows_come_back_as_they_were(open_store):
     ("uri", "said"),
     [
         ("postgresql://me:geheim@host:port/db", "cannot read the online store's URI"),
-        ("postgresql://me:geheim@host/db?sheme=x", "no option 'sheme' in the URI of a Postgres online store"),
+        ("postgresql://me:geheim@host/db?schemas=x", "no option 'schemas' in the URI of a Postgres online store"),
         (
             "postgresql://me:geheim@host/db?unlogged=perhaps",
             "unlogged in the URI of the online store: expected true or",

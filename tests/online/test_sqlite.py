@@ -196,6 +196,7 @@ def test_a_full_disk_is_one_error_that_loses_no_row_and_the_sync_goes_on_when_th
 def test_the_log_is_cut_back_when_a_long_reader_has_gone(store, file, monkeypatch):
     """While somebody reads an old state, all that is written stays in the log; not for longer."""
     monkeypatch.setattr(sqlite_file, "WAL_BYTES", 1 << 20)
+    monkeypatch.setattr(sqlite_file, "CHECKPOINT_PAGES", 250)
     log = file.with_name(f"{file.name}-wal")
     rows = [batch(*[(key(number), turn, turn, NONE) for number in range(5_000)]) for turn in range(20)]
     store.write(rows[0])

@@ -115,6 +115,40 @@ def test_a_key_that_no_value_has_is_extra(shop):
     assert found.examples[0].keys == {"customer_id": "one"}
 
 
+@pytest.mark.parametrize("text", ["9" * 19, "1" * 30])
+def test_a_key_beyond_its_type_is_extra(shop, text):
+    (row_of_one,) = shop.store.read([shop.key(1)])
+    shop.put(shop.key(text), row_of_one)
+    assert faults(shop.verify()) == {"extra": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "by"),
+    [("missing", "full"), ("stale", "full"), ("different", "full"), ("extra", "full"), ("newer", "rebuild")],
+)
+def test_a_sync_mends_every_fault(shop, fault, by):
+    """What cli.verify advises."""
+    if fault == "missing":
+        shop.store.delete([shop.key(1)])
+    elif fault == "stale":
+        shop.serve("select * from orders where customer_id = 1 and order_count = 1")
+    elif fault == "different":
+        shop.serve("select * replace (9 as order_count) from orders where order_count = 2")
+    elif fault == "extra":
+        shop.sql("delete from orders where customer_id = 3")
+    else:
+        shop.serve(row(3, "2026-06-04 10:00", "2026-06-04 11:00"))
+    assert not shop.verify().is_equal
+    shop.sync(**{by: True})
+    assert shop.verify().is_equal
+
+
+def test_a_model_whose_types_changed_says_so(shop):
+    shop.sql("alter table orders alter order_count type varchar")
+    shop.sql("update orders set order_count = 'many'")
+    assert "expected int64 as feature 1, the warehouse gave string" in shop.verify().problem
+
+
 def test_all_faults_at_once_are_counted_apart(shop):
     shop.store.delete([shop.key(2)])
     shop.serve("select * from orders where customer_id = 1 and order_count = 1")

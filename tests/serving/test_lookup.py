@@ -13,9 +13,10 @@ from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, OnlineStoreError, UsageError
 from featurestore.online.batches import batch_of
 from featurestore.online.codec import microseconds, tombstone
-from featurestore.online.layouts import layout_note
+from featurestore.online.layouts import ensure_generation, layout_note
 from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
+from featurestore.online.state import ViewState, format_state, state_note
 from featurestore.serving import connect
 from tests.serving.conftest import DAY, NOON, US, Listening, project, sync, view
 
@@ -325,7 +326,8 @@ def test_a_store_that_was_emptied_or_never_filled_is_noticed(tmp_path, uri):
     store = open_online_store(uri, project="shop", base_dir=tmp_path)
     client = connect(project(ORDERS), store)
     assert not client.is_ready()
-    assert "the online store was emptied or never filled" in client.status().reason
+    never = "does not exist: nothing was synced yet" if uri.startswith("sqlite") else "was emptied or never filled"
+    assert never in client.status().reason
     with pytest.raises(OnlineStoreError, match="run featurestore materialize"):
         client.get_online_features(["orders"], [{"customer_id": 1}])
     sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
@@ -334,6 +336,14 @@ def test_a_store_that_was_emptied_or_never_filled_is_noticed(tmp_path, uri):
     response = client.get_online_features(["orders"], [{"customer_id": 2}])
     assert response.statuses["spend"] == ["NOT_FOUND"]
     client.close()
+
+
+def test_the_status_names_views_that_were_never_synced(store):
+    """Their features are NOT_FOUND, which is no fault of the store."""
+    ensure_generation(store)
+    store.write_note(state_note(ORDERS), format_state(ViewState()))
+    status = connect(project(ORDERS, view(name="clicks")), store).status()
+    assert (status.is_ready, status.not_synced) == (True, ("clicks",))
 
 
 def test_a_project_without_online_views_is_ready(store):

@@ -23,7 +23,7 @@ from featurestore.materialize.engines.local import LocalEngine
 from featurestore.materialize.engines.spark import open_engine
 from featurestore.warehouse.protocol import TableWrite
 from featurestore.warehouse.spark import open_warehouse
-from tests.materialize.spark_loads import load_of, route_to, rows_in_file, rows_in_store, table, view_of
+from tests.materialize.spark_loads import load_of, put_everything, route_to, rows_in_file, rows_in_store, view_of
 from tests.online.servers import server_binary, start_server
 from tests.spark_here import MARKS, settings
 
@@ -141,8 +141,7 @@ def test_a_sync_is_written_by_the_workers_of_the_server(warehouse, tmp_path):
     """`--engine spark`: the same counts and rows, the same errors, and the same Ctrl-C."""
     if server_binary() is None:
         pytest.skip("no Valkey or Redis server is installed")
-    frame = table()
-    warehouse.upload("everything", frame)
+    put_everything(warehouse, tmp_path)
     columns = warehouse.columns(["everything"])["everything"]
     view = view_of({column.name: column.type for column in columns})
     store = start_server(tmp_path)

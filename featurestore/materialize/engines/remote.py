@@ -7,8 +7,8 @@ that opens another store than the sync's own (its own "localhost", say) writes n
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -22,17 +22,17 @@ from featurestore.definitions.views import FeatureView
 from featurestore.errors import FeatureStoreError, OnlineStoreError, OperationError, UsageError
 from featurestore.materialize.ahead import in_threads
 from featurestore.online.encode import RowEncoder
-from featurestore.online.layouts import read_generation
+from featurestore.online.layouts import ensure_generation, read_generation
 from featurestore.online.open import open_online_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from featurestore.materialize.engines.protocol import Load, Route
     from featurestore.online.encode import EncodedBatch
     from featurestore.online.protocol import OnlineStore
 
 _MARK = "featurestore worker: "
-_MARKED = re.compile(re.escape(_MARK) + r"(?P<json>\{[^\n]*\})")
 _KINDS: dict[str, type[FeatureStoreError]] = {
     each.__name__: each for each in (UsageError, OperationError, OnlineStoreError)
 }
@@ -71,6 +71,30 @@ def package_version() -> str:
     return version("featurestore")
 
 
+def remote_load(route: Route, load: Load, *, columns: Sequence[str], store_variable: str = "") -> RemoteLoad:
+    """Say to a worker what this process knows.
+
+    Args:
+        route: from where to where; the store is marked as filled, if it is not yet.
+        load: what to copy.
+        columns: names of the columns of the batches that the worker will get.
+        store_variable: the variable of its environment that holds the store's URI; then the URI is not told.
+    """
+    return RemoteLoad(
+        view=load.view,
+        columns=tuple(columns),
+        project=route.project,
+        row_set=load.row_set,
+        keep_until_ms=load.keep_until_ms,
+        expect_new=load.expect_new,
+        store_uri="" if store_variable else route.store_uri,
+        store_variable=store_variable,
+        base_dir=str(route.base_dir.absolute()),
+        generation=ensure_generation(route.store),
+        version=package_version(),
+    )
+
+
 class RemoteFailure(Exception):  # noqa: N818  it is no error of its own, but carries one
     """An error on its way to who started the work, through whatever shows only a text of it."""
 
@@ -82,14 +106,11 @@ class RemoteFailure(Exception):  # noqa: N818  it is no error of its own, but ca
 
 def failure_in(text: str) -> FeatureStoreError | None:
     """The error that a worker met, from a text that holds it somewhere; None if there is none."""
-    for found in _MARKED.finditer(text):
-        try:
-            parts = msgspec.json.decode(found["json"], type=dict[str, str | None])
-        except msgspec.DecodeError:
-            continue
-        kind = _KINDS[parts["kind"] or OperationError.__name__]
-        return kind(parts["what"] or "", where=parts["where"], hint=parts["hint"])
-    return None
+    _, mark, behind = text.partition(_MARK)
+    if not mark:
+        return None
+    parts: dict[str, str | None] = json.JSONDecoder().raw_decode(behind)[0]
+    return _KINDS[parts["kind"] or ""](parts["what"] or "", where=parts["where"], hint=parts["hint"])
 
 
 class PartitionWriter:
@@ -99,14 +120,16 @@ class PartitionWriter:
         load: a `RemoteLoad` as JSON. Bytes travel through any pickle, and are shown by none.
     """
 
-    __slots__ = ("_load",)
+    __slots__ = ("_load", "_version")
 
     def __init__(self, load: RemoteLoad) -> None:
         self._load = msgspec.json.encode(load)
+        self._version = load.version
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Write the batches; nothing is yielded before the last row is acknowledged."""
         try:
+            _check_version(self._version)  # before anything is read that another version may have written otherwise
             read, written = write_partition(msgspec.json.decode(self._load, type=RemoteLoad), batches)
         except FeatureStoreError as error:
             raise RemoteFailure(error) from None
@@ -127,7 +150,7 @@ def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> tupl
         UsageError: a key or value that cannot be encoded, another version of this package, or no URI.
         OnlineStoreError: the store cannot be reached, or is another one.
     """
-    _check_version(load)
+    _check_version(load.version)
     encoder = RowEncoder(load.view, project=load.project, row_set=load.row_set, keep_until_ms=load.keep_until_ms)
     read = landed = 0
     with closing(_open_store(load)) as store:
@@ -142,14 +165,14 @@ def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> tupl
     return read, landed
 
 
-def _check_version(load: RemoteLoad) -> None:
-    hint = f"install featurestore {load.version} where the workers run"
+def _check_version(wanted: str) -> None:
+    hint = f"install featurestore {wanted} where the workers run"
     try:
         found = package_version()
     except PackageNotFoundError:  # sent as files: then its stores, which are found by its metadata, are missing too
         raise UsageError("a worker has files of featurestore, but it is not installed there", hint=hint) from None
-    if load.version != found:
-        raise UsageError(f"a worker has featurestore {found}, the sync was started by {load.version}", hint=hint)
+    if wanted != found:
+        raise UsageError(f"a worker has featurestore {found}, the sync was started by {wanted}", hint=hint)
 
 
 def _open_store(load: RemoteLoad) -> OnlineStore:

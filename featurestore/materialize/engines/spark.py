@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.errors import FeatureStoreError, QueryError, UsageError, WarehouseError, without_secrets
 from featurestore.materialize.engines.protocol import Copied
-from featurestore.materialize.engines.remote import PartitionWriter, RemoteLoad, failure_in, package_version
-from featurestore.online.layouts import ensure_generation
+from featurestore.materialize.engines.remote import PartitionWriter, failure_in, package_version, remote_load
 from featurestore.sql.newest import newest_query
 from featurestore.warehouse.spark.open import OURS
 from featurestore.warehouse.spark.types import arrow_schema
@@ -81,45 +80,24 @@ class SparkEngine:
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view."""
         told = on_rows or (lambda _: None)
-        generation = ensure_generation(self._route.store)
         try:
-            read, written = self._warehouse.use(
-                lambda session: self._written(session, load, generation), meanwhile=lambda: told(0)
-            )
+            read, written = self._warehouse.use(lambda session: self._written(session, load), meanwhile=lambda: told(0))
         except (QueryError, WarehouseError) as refusal:
             raise _explained(refusal) from None
         told(read)
         return Copied(read=read, written=written)
 
-    def _written(self, session: SparkSession, load: Load, generation: str) -> tuple[int, int]:
+    def _written(self, session: SparkSession, load: Load) -> tuple[int, int]:
         session.conf.set(_BATCH_ROWS_SETTING, str(BATCH_ROWS))
         frame = session.sql(newest_query(load.view, load.window, dialect=self._warehouse.dialect, in_order=False))
         arrow_schema(frame.schema)  # refuses what Arrow does not have
-        writer = PartitionWriter(self._remote(load, tuple(frame.columns), generation, _variable(session)))
+        variable = str(session.conf.get(STORE_VARIABLE, "") or "")
+        remote = remote_load(self._route, load, columns=frame.columns, store_variable=variable)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pyspark about versions of pandas, which nothing is passed to
-            counted = _plainly_named(_capped(frame, load)).mapInArrow(writer, _COUNTS)
+            counted = _plainly_named(_capped(frame, load)).mapInArrow(PartitionWriter(remote), _COUNTS)
         (row,) = counted.selectExpr("sum(read) AS read", "sum(written) AS written").collect()
         return int(row["read"] or 0), int(row["written"] or 0)
-
-    def _remote(self, load: Load, columns: tuple[str, ...], generation: str, variable: str) -> RemoteLoad:
-        return RemoteLoad(
-            view=load.view,
-            columns=columns,
-            project=self._route.project,
-            row_set=load.row_set,
-            keep_until_ms=load.keep_until_ms,
-            expect_new=load.expect_new,
-            store_uri="" if variable else self._route.store_uri,
-            store_variable=variable,
-            base_dir=str(self._route.base_dir.absolute()),
-            generation=generation,
-            version=package_version(),
-        )
-
-
-def _variable(session: SparkSession) -> str:
-    return str(session.conf.get(STORE_VARIABLE, "") or "")
 
 
 def _capped(frame: DataFrame, load: Load) -> DataFrame:

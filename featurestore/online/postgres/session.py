@@ -231,11 +231,11 @@ async def adrive(steps: Steps[T], deadline: float) -> T:
             loop.add_reader(place, _set, ready)
         if events & WRITABLE:
             loop.add_writer(place, _set, ready)
+        timer = loop.call_later(max(0.0, deadline - time.monotonic()), _give_up, ready)
         try:
-            await asyncio.wait_for(ready, max(0.0, deadline - time.monotonic()))
-        except asyncio.TimeoutError:
-            raise LateError from None
+            await ready
         finally:
+            timer.cancel()
             loop.remove_reader(place)
             loop.remove_writer(place)
 
@@ -243,6 +243,11 @@ async def adrive(steps: Steps[T], deadline: float) -> T:
 def _set(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
+
+
+def _give_up(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_exception(LateError())
 
 
 def _first_line(said: str) -> str:

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ FORMAT = 1
 """`PRAGMA user_version` of a file that holds the tables below."""
 WAL_BYTES = 64 << 20
 """To what the log is cut back when all of it has moved into the file."""
+CHECKPOINT_PAGES = 8_000
+"""How many pages of the log make it move: several batches at once, since each touches most pages of a file."""
 
 _CACHE_KIB = 16 << 10
 _SCHEMA = (
@@ -63,6 +66,7 @@ class SqliteFile:
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
         self._inherited: list[_Opened] = []
+        _FORKS.files.add(self)
 
     @property
     def lock(self) -> threading.Lock:
@@ -104,6 +108,12 @@ class SqliteFile:
         """Close the connection."""
         with self.lock:
             self._forget()
+
+    def hold(self) -> threading.Lock:
+        """Wait until no thread uses the connection, and let none do so; returns what to release."""
+        lock = self.lock
+        lock.acquire()  # released on the other side of the fork
+        return lock
 
     def error(self, problem: Exception) -> OnlineStoreError:
         """Say what cannot be done with the file, and what to do."""
@@ -154,11 +164,43 @@ class SqliteFile:
             opened.connection.close()
 
 
+class _Forks:
+    """Lets a process fork only while no thread is inside SQLite.
+
+    SQLite has locks of its own for the whole process; one that is held at that moment is held in the child for ever.
+    """
+
+    def __init__(self) -> None:
+        self.files: weakref.WeakSet[SqliteFile] = weakref.WeakSet()
+        self._turn = threading.Lock()
+        self._held: list[threading.Lock] = []
+        if hasattr(os, "register_at_fork"):  # not on Windows
+            os.register_at_fork(before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child)
+
+    def _before(self) -> None:
+        self._turn.acquire()
+        self._held = [file.hold() for file in sorted(self.files, key=id)]
+
+    def _in_parent(self) -> None:
+        for lock in self._held:
+            lock.release()
+        self._held = []
+        self._turn.release()
+
+    def _in_child(self) -> None:
+        self._turn, self._held = threading.Lock(), []  # each file makes a lock of its own when it is used
+
+
+_FORKS = _Forks()
+"""The hooks of a fork are the process's: there is one of them."""
+
+
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 

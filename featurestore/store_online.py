@@ -1,0 +1,257 @@
+"""The online half of the facade: sync, look up, compare, measure, remove. Methods delegate."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    from featurestore.definitions.references import Reference
+    from featurestore.materialize.estimate import SyncEstimate
+    from featurestore.materialize.run import SyncFailure
+    from featurestore.materialize.sync import SyncResult
+    from featurestore.operations.contents import ViewContents
+    from featurestore.operations.freshness import ViewFreshness
+    from featurestore.operations.remove import Removed, RemovedEntity
+    from featurestore.operations.results import ViewVerification
+    from featurestore.serving.client import OnlineClient
+    from featurestore.serving.entities import EntityRows
+    from featurestore.serving.lookup import OnError
+    from featurestore.serving.response import OnlineResponse
+    from featurestore.workspace import Workspace
+
+DEFAULT_SAMPLE = 10_000
+
+
+class OnlineHalf:
+    """Methods of `featurestore.store.FeatureStore`."""
+
+    workspace: Workspace
+
+    def materialize(  # noqa: PLR0913  one call for a notebook
+        self,
+        views: Sequence[str] | None = None,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        full: bool = False,
+        rebuild: bool = False,
+        gate: bool | Path = True,
+        engine: str = "local",
+        workers: int = 1,
+        wait_s: float = 0.0,
+        on_rows: Callable[[str, int], None] | None = None,
+        on_done: Callable[[SyncResult | SyncFailure], None] | None = None,
+    ) -> tuple[SyncResult | SyncFailure, ...]:
+        """Copy the newest rows to the online store (`materialize.sync`).
+
+        Args:
+            views: which, by reference; None for all that are online.
+            start: only rows from this event time on; the watermark does not move.
+            end: only rows up to this event time, inclusive; the future is clamped to now.
+            full: read everything, not only what is new since the last sync, and bury keys that vanished.
+            rebuild: read everything into a new set of rows; readers turn to it when it is whole.
+            gate: leave out views that failed in dbt's last run, or a test on them; or the folder of dbt's artifacts.
+            engine: who carries the rows: ``local`` or ``spark``.
+            workers: how many threads write.
+            wait_s: seconds to wait for another sync of the same view.
+            on_rows: told each view and how many rows were read so far.
+            on_done: told each result or failure when it is there.
+
+        Returns:
+            One result or failure per view, in order; a view that fails does not stop the others.
+
+        Raises:
+            UsageError: an unknown view, one that is not online, or bounds that make no sense.
+            WarehouseError, OnlineStoreError: one of them cannot be reached.
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.materialize.engines.open import open_engine
+        from featurestore.materialize.run import Told, online_views, sync_views
+        from featurestore.materialize.window import SyncRequest
+
+        chosen = online_views(self.workspace.latest().content, views)
+        request = SyncRequest(
+            start=parse_moment(start),
+            end=parse_moment(end),
+            full=full,
+            rebuild=rebuild,
+            wait_s=wait_s,
+            workers=workers,
+        )
+        faults = self.workspace.faults(chosen, gate)
+        told = Told(on_rows=on_rows, on_done=on_done)
+        with self.workspace.open_route() as route:
+            return sync_views(chosen, request, route, open_engine(engine, route), faults=faults, told=told)
+
+    def estimate_sync(
+        self,
+        views: Sequence[str] | None = None,
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        full: bool = False,
+        rebuild: bool = False,
+    ) -> tuple[SyncEstimate, ...]:
+        """Say what `materialize` would read and how much room the rows would take; nothing is written.
+
+        Arguments and errors as `materialize`; the counts are exact, the bytes those of a sample
+        (`materialize.estimate`).
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.materialize.estimate import estimate_sync
+        from featurestore.materialize.run import online_views
+        from featurestore.materialize.window import SyncRequest
+
+        chosen = online_views(self.workspace.latest().content, views)
+        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full, rebuild=rebuild)
+        with self.workspace.open_route() as route:
+            return tuple(estimate_sync(view, request, route) for view in chosen)
+
+    def online_client(
+        self,
+        *,
+        cache_entries: int | None = None,
+        cache_seconds: float | None = None,
+        on_error: OnError = "raise",
+    ) -> OnlineClient:
+        """Open the lookup client on this project's registry and online store (`serving.client.open_client`)."""
+        from featurestore.serving.client import connect
+
+        return connect(
+            self.workspace.latest().content,
+            self.workspace.open_online_store(),
+            cache_entries=cache_entries,
+            cache_seconds=cache_seconds,
+            on_error=on_error,
+        )
+
+    def get_online_features(
+        self,
+        features: Sequence[str | Reference] | None = None,
+        entity_rows: EntityRows = (),
+        *,
+        feature_service: str | None = None,
+        full_feature_names: bool = False,
+    ) -> OnlineResponse:
+        """Look up the newest feature values once; for many lookups keep an `online_client` (`serving.client`).
+
+        Args:
+            features: references ``view:feature`` or ``view``, in output order.
+            entity_rows: a list of rows, or a mapping of columns; order and duplicates are kept.
+            feature_service: a service's name, in place of `features`.
+            full_feature_names: name features ``view__feature``.
+
+        Returns:
+            Values, statuses and event times; ``.to_dict()``, ``.to_df()``, ``.to_arrow()``.
+
+        Raises:
+            UsageError: unknown names, or a missing or unknown join key.
+            OnlineStoreError: the store cannot be reached.
+        """
+        with closing(self.online_client()) as client:
+            return client.get_online_features(
+                features, entity_rows, feature_service=feature_service, full_feature_names=full_feature_names
+            )
+
+    def verify(
+        self,
+        views: Sequence[str] | None = None,
+        *,
+        sample: int | str | None = DEFAULT_SAMPLE,
+        at: datetime | str | None = None,
+        seed: int = 0,
+        on_rows: Callable[[str, int], None] | None = None,
+        on_done: Callable[[ViewVerification], None] | None = None,
+    ) -> tuple[ViewVerification, ...]:
+        """Compare what is served with the warehouse's point-in-time answer (`operations.verify`, SEMANTICS P17).
+
+        Args:
+            views: which, by reference; None for all that are online.
+            sample: ``"10%"`` or a number of the model's keys; None for all of them, and all keys of the store.
+            at: the moment; None takes the one at which all that was synced is usable.
+            seed: another seed is another sample.
+            on_rows: told each view and how many keys were compared so far.
+            on_done: told each result when it is there.
+
+        Returns:
+            One result per view, in order; ``.is_equal`` says whether no fault was found.
+
+        Raises:
+            UsageError: an unknown view, one that is not online, or no sample.
+            WarehouseError, OnlineStoreError: one of them cannot be reached.
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.definitions.part import read_part
+        from featurestore.operations.run import verify_views
+        from featurestore.operations.sides import Sides
+        from featurestore.operations.verify import VerifyRequest
+
+        request = VerifyRequest(part=read_part(sample=sample, seed=seed), at=parse_moment(at), seed=seed)
+        with closing(self.workspace.open_online_store()) as store:
+            sides = Sides(
+                project=self.workspace.latest().content, store=store, open_warehouse=self.workspace.open_warehouse
+            )
+            return verify_views(views, request, sides, on_rows=on_rows, on_done=on_done)
+
+    def freshness(
+        self,
+        views: Sequence[str] | None = None,
+        *,
+        max_age: timedelta | str | None = None,
+        online_only: bool = False,
+    ) -> tuple[ViewFreshness, ...]:
+        """Say how old the newest features served are, and what waits in the warehouse (`operations.freshness`).
+
+        Args:
+            views: which, by reference; None for all that are online.
+            max_age: the age from which on a view is stale, e.g. ``"2h"``; None takes each view's ttl.
+            online_only: leave the warehouse alone.
+
+        Raises:
+            UsageError: an unknown view, one that is not online, or no duration.
+            WarehouseError, OnlineStoreError: one of them cannot be reached.
+        """
+        from featurestore.operations.run import freshness_of
+
+        opened = nullcontext(None) if online_only else closing(self.workspace.open_warehouse())
+        with closing(self.workspace.open_online_store()) as store, opened as warehouse:
+            return freshness_of(self.workspace.latest().content, views, store, warehouse, max_age=max_age)
+
+    def online_contents(self, views: Sequence[str] | None = None) -> tuple[ViewContents, ...]:
+        """Say what the online store holds of each view, also of views long gone (`operations.contents`).
+
+        Args:
+            views: references; None for all that are online or that the store knows.
+
+        Raises:
+            UnknownNameError: a view that neither the registry nor the store knows.
+            OnlineStoreError: the store cannot be reached.
+        """
+        from featurestore.operations.run import contents_of
+
+        with closing(self.workspace.open_online_store()) as store:
+            return contents_of(self.workspace.latest().content, store, views)
+
+    def delete_online_entity(
+        self, entity: Mapping[str, object], *, dry_run: bool = False, wait_s: float = 0.0
+    ) -> RemovedEntity:
+        """Remove an entity's rows from all views that have exactly these join keys (`operations.remove`).
+
+        A sync brings them back while the warehouse has them. Arguments and errors as `operations.remove.delete_entity`.
+        """
+        from featurestore.operations.remove import delete_entity
+
+        with closing(self.workspace.open_online_store()) as store:
+            return delete_entity(self.workspace.latest().content, store, entity, dry_run=dry_run, wait_s=wait_s)
+
+    def drop_online_view(self, view: str, *, wait_s: float = 0.0) -> Removed:
+        """Remove all rows of a view and the notes about it (`operations.remove.drop_view`), also of one long gone."""
+        from featurestore.operations.remove import drop_view
+
+        with closing(self.workspace.open_online_store()) as store:
+            return drop_view(self.workspace.latest().content, store, view, wait_s=wait_s)
