@@ -140,7 +140,12 @@ def route_to(uri, warehouse, base_dir, project="shop"):
 
 
 def load_of(view, **options):
-    return replace(Load(view=view, window=SyncWindow(end=END), row_set=3, keep_until_ms=1_800_000_000_000), **options)
+    return replace(
+        Load(
+            view=view, window=SyncWindow(end=END), rows=KEYS * ROWS_PER_KEY, row_set=3, keep_until_ms=1_800_000_000_000
+        ),
+        **options,
+    )
 
 
 def rows_in_file(path):
