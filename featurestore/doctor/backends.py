@@ -108,13 +108,14 @@ def _examine_room(server: ServerFacts, where: str) -> Finding:
 def _examine_view(store: OnlineStore, view: FeatureView) -> Finding:
     check = f"view {view.reference}"
     sync = f"{SYNC} {view.reference}"
-    watermark = read_state(store, view).watermark
+    state = read_state(store, view)
+    watermark = state.watermark
     if watermark is None:
         return warning(check, "never synced", sync)
     now = datetime.now(timezone.utc)
     synced = f"synced {span((now - watermark.synced_at).total_seconds())} ago"
     reached = f"data up to {watermark.event_time.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-    if not is_current(watermark, view):
+    if not is_current(state, view):
         return warning(check, f"{synced}, but the registry defines it otherwise now", sync)
     if view.ttl_us is not None and watermark.event_time + timedelta(microseconds=view.ttl_us) < now:
         what = f"{synced}, {reached}: every value has outlived its ttl of {format_duration(view.ttl_us)}"

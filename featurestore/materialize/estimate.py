@@ -47,7 +47,7 @@ class SyncEstimate:
 
 def estimate_sync(view: FeatureView, request: SyncRequest, route: Route) -> SyncEstimate:
     """Estimate a sync. Raises as `sync_view`, but for what only a write can meet."""
-    window = choose_window(view, request, read_state(route.store, view).watermark, utc_now())
+    window = choose_window(view, request, read_state(route.store, view), utc_now())
     sql = newest_count_query(view, window.rows, dialect=route.warehouse.dialect)
     rows: int = route.warehouse.read(sql).read_all()["rows"][0].as_py()
     sampled, sample_bytes = _sample(view, window, route) if rows else (0, 0)

@@ -87,6 +87,14 @@ class SyncLease:
                 hint="run it again: rows that landed are whole",
             )
 
+    def confirm(self) -> None:
+        """Do what `check` does, and ask the store: this machine's clock may have stood still with it."""
+        self.check()
+        holder = self._take()
+        if holder != self.owner:
+            self._lost_to = holder
+            self.check()
+
     def _give_back(self) -> None:
         for _ in range(_TRIES):
             with suppress(OnlineStoreError):
@@ -120,9 +128,10 @@ def _me() -> str:
 
 
 def _process_space() -> str:
-    """What tells containers of one host name apart; empty where there is no such thing."""
+    """What tells machines and containers of one host name apart; empty where there is no such thing."""
     with suppress(OSError):
-        return str(Path("/proc/self/ns/pid").stat().st_ino)
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"
     return ""
 
 
@@ -134,7 +143,8 @@ def _shown(owner: str) -> str:
 def _is_gone(owner: str) -> bool:
     """Whether the owner was a process of this machine that no longer runs."""
     parts = owner.split("|")
-    if len(parts) != 4 or parts[:2] != [socket.gethostname(), _process_space()] or not parts[2].isdecimal():
+    here = _process_space()
+    if not here or len(parts) != 4 or parts[:2] != [socket.gethostname(), here] or not parts[2].isdecimal():
         return False
     if os.name == "nt":
         return False  # there, signal 0 ends the process

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from featurestore.online.keys import key_prefix
-from featurestore.online.state import FIRST_SET, RowSet, ViewState, join_keys_of
+from featurestore.online.state import FIRST_SET, RowSet, ViewState, made_set
 
 if TYPE_CHECKING:
     from featurestore.definitions.views import FeatureView
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GRACE = timedelta(minutes=10)
 """How long a set outlives its use: readers ask every second which one is in use."""
+CLOSED = timedelta(seconds=10)
+"""How long a set has been closed to readers before its rows go: one of other join keys gets an error, and no gaps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,7 @@ def set_in_use(view: FeatureView, state: ViewState) -> Target:
     """The set that readers use; the first one if there is none yet."""
     if state.sets:
         return Target(row_set=state.sets[0].number, is_new=False, before=state)
-    first = RowSet(number=FIRST_SET, join_keys=join_keys_of(view))
-    return Target(row_set=FIRST_SET, is_new=True, before=replace(state, sets=(first,)))
+    return Target(row_set=FIRST_SET, is_new=True, before=replace(state, sets=(made_set(view, FIRST_SET),)))
 
 
 def new_set(view: FeatureView, state: ViewState, now: datetime) -> Target:
@@ -50,7 +51,7 @@ def new_set(view: FeatureView, state: ViewState, now: datetime) -> Target:
     if not state.sets:
         return set_in_use(view, state)
     number = state.last_number + 1
-    made = RowSet(number=number, join_keys=join_keys_of(view), retired_at=now, is_whole=False)
+    made = replace(made_set(view, number), retired_at=now, is_whole=False)
     return Target(row_set=number, is_new=True, before=replace(state, sets=(*state.sets, made), last_number=number))
 
 
@@ -63,15 +64,27 @@ def after(target: Target, watermark: Watermark | None, now: datetime) -> ViewSta
     return replace(target.before, sets=sets, watermark=watermark)
 
 
+def close_old(state: ViewState, now: datetime) -> ViewState:
+    """The state in which sets that were retired long ago answer nobody any more."""
+    return replace(
+        state,
+        sets=tuple(
+            replace(each, is_whole=False, retired_at=now) if _is_old(each, GRACE, now) and each.is_whole else each
+            for each in state.sets
+        ),
+    )
+
+
 def sweep(store: OnlineStore, view: FeatureView, state: ViewState, *, project: str, now: datetime) -> ViewState:
-    """Remove the rows of sets that were retired long ago; returns the state without them."""
-    kept = []
-    for each in state.sets:
-        if each.retired_at is None or now - each.retired_at < GRACE:
-            kept.append(each)
-        else:
-            remove_rows(store, key_prefix(project, view, each.number))
-    return replace(state, sets=tuple(kept))
+    """Remove the rows of sets that answer nobody; returns the state without them."""
+    gone = [each for each in state.sets if not each.is_whole and _is_old(each, CLOSED, now)]
+    for each in gone:
+        remove_rows(store, key_prefix(project, view, each.number))
+    return replace(state, sets=tuple(each for each in state.sets if each not in gone))
+
+
+def _is_old(row_set: RowSet, age: timedelta, now: datetime) -> bool:
+    return row_set.retired_at is not None and now - row_set.retired_at >= age
 
 
 def remove_rows(store: OnlineStore, prefix: bytes) -> int:

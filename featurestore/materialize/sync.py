@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from featurestore.errors import OnlineStoreError, OperationError
 from featurestore.materialize.engines.protocol import Load
 from featurestore.materialize.lease import SyncLease
-from featurestore.materialize.row_sets import after, new_set, set_in_use, sweep
-from featurestore.materialize.vanished import bury_vanished
+from featurestore.materialize.row_sets import after, close_old, new_set, set_in_use, sweep
+from featurestore.materialize.vanished import Graveyard, bury_vanished
 from featurestore.materialize.window import Mode, SyncRequest, Window, choose_window, utc_now
 from featurestore.online.codec import microseconds
 from featurestore.online.layouts import ensure_generation, read_generation, write_layout
-from featurestore.online.state import ViewState, Watermark, definition_hash, format_state, parse_state, state_note
+from featurestore.online.state import ViewState, Watermark, format_state, parse_state, state_note
 from featurestore.sql.newest import watermark_query
 
 if TYPE_CHECKING:
@@ -111,29 +111,30 @@ def _sync(
     store = route.store
     note = store.read_note(state_note(view))
     state = parse_state(note)
-    window = choose_window(view, request, state.watermark, utc_now())
+    asked_at = utc_now()
+    window = choose_window(view, request, state, asked_at)
     # Asked before the rows are read: a row that arrives in between is read again next time, never missed.
     seen = seen_in(view, window, route.warehouse)
     generation = ensure_generation(store)
     write_layout(store, view)
-    swept = sweep(store, view, state, project=route.project, now=utc_now())
+    swept = close_old(sweep(store, view, state, project=route.project, now=asked_at), asked_at)
     if not seen.rows:
-        swept = _looked_at(swept, window)
+        swept = _looked_at(view, swept, window)
     if swept != state:
         note = _swap(store, view, note, swept)
     if not seen.rows:
         return _result(view, window, seen, read=0, written=0)
-    target = new_set(view, swept, utc_now()) if window.mode == "rebuild" else set_in_use(view, swept)
+    target = new_set(view, swept, asked_at) if window.mode == "rebuild" else set_in_use(view, swept)
     note = _swap(store, view, note, target.before)
     copied = engine.copy(_load(view, window, target, seen, request), on_rows=on_rows)
     lease.check()
-    removed = _bury(view, copied, target, seen, route)
+    removed = _bury(view, copied, target, seen, route, lease)
     if read_generation(store) != generation:
         raise OnlineStoreError(
             "the online store was emptied while rows were written to it", hint="run featurestore materialize again"
         )
-    lease.check()
-    _swap(store, view, note, _state_after(view, window, target, seen))
+    lease.confirm()
+    _swap(store, view, note, _state_after(view, window, target, seen, asked_at))
     return _result(view, window, seen, read=copied.read, written=copied.written, removed=removed)
 
 
@@ -159,29 +160,38 @@ def _load(view: FeatureView, window: Window, target: Target, seen: Seen, request
     )
 
 
-def _bury(view: FeatureView, copied: Copied, target: Target, seen: Seen, route: Route) -> int:
+def _bury(view: FeatureView, copied: Copied, target: Target, seen: Seen, route: Route, lease: SyncLease) -> int:
     """Write tombstones for keys that the model no longer has; only a full sync into a set in use remembers keys."""
     if copied.keys is None:
         return 0
     assert seen.event_time is not None
-    newest_us = microseconds(seen.event_time)
-    return bury_vanished(
-        route.store, view, copied.keys, project=route.project, row_set=target.row_set, newest_us=newest_us
+    before = target.before.watermark
+    newest = seen.event_time if before is None else max(seen.event_time, before.event_time)
+    place = Graveyard(
+        store=route.store,
+        view=view,
+        project=route.project,
+        row_set=target.row_set,
+        newest_us=microseconds(newest),
     )
+    lease.confirm()
+    return bury_vanished(place, copied.keys, confirm=lease.confirm)
 
 
-def _looked_at(state: ViewState, window: Window) -> ViewState:
-    """The state when an incremental sync found nothing new: what is there is as good as synced now."""
+def _looked_at(view: FeatureView, state: ViewState, window: Window) -> ViewState:
+    """The state when a sync found no rows: an empty view is known too, and what is there is as good as synced now."""
+    if not state.sets:
+        return set_in_use(view, state).before
     if window.mode != "incremental" or state.watermark is None:
         return state
     return replace(state, watermark=replace(state.watermark, synced_at=utc_now()))
 
 
-def _state_after(view: FeatureView, window: Window, target: Target, seen: Seen) -> ViewState:
+def _state_after(view: FeatureView, window: Window, target: Target, seen: Seen, asked_at: datetime) -> ViewState:
     if window.mode == "range":
         return target.before
     previous = target.before.watermark if window.mode == "incremental" else None
-    return after(target, _moved(view, seen, previous), utc_now())
+    return after(target, _moved(view, window, seen, previous, asked_at), utc_now())
 
 
 def _swap(store: OnlineStore, view: FeatureView, old: bytes | None, state: ViewState) -> bytes:
@@ -208,24 +218,33 @@ def _result(view: FeatureView, window: Window, seen: Seen, *, read: int, written
     )
 
 
-def _moved(view: FeatureView, seen: Seen, previous: Watermark | None) -> Watermark:
-    """Where the watermark stands after a sync: never behind where it stood before, never in the future."""
+def _moved(view: FeatureView, window: Window, seen: Seen, previous: Watermark | None, asked_at: datetime) -> Watermark:
+    """Where the watermark stands after a sync: never behind where it stood before, never in the future.
+
+    Args:
+        view: the definition.
+        window: the rows that were read.
+        seen: how far they reach.
+        previous: where it stood; None where all rows were read.
+        asked_at: a moment before the rows were read: what a loader whose clock is ahead writes must not hide what
+            others load from then on.
+    """
     assert seen.event_time is not None
-    now = utc_now()
-    # A loader whose clock is ahead must not hide what others load until then.
-    created = None if seen.created_time is None else min(seen.created_time, now)
+    created = None if seen.created_time is None else min(seen.created_time, asked_at)
     event = seen.event_time
     if previous is not None:
         event = max(event, previous.event_time)
         known = [moment for moment in (created, previous.created_time) if moment is not None]
         created = max(known, default=None)
+        if window.rows.end < previous.event_time + timedelta(microseconds=view.delay_us):
+            # Rows between the end and the watermark were not read; those that were loaded since are still new.
+            created = previous.created_time
     return Watermark(
         event_time=event,
         created_time=created,
-        definition=definition_hash(view),
         layout=view.fingerprint,
         ttl_us=view.ttl_us,
-        synced_at=now,
+        synced_at=utc_now(),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.online.batches import batch_of
@@ -16,7 +17,7 @@ from featurestore.online.keys import key_prefix
 from featurestore.online.protocol import NO_CREATED_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -49,29 +50,45 @@ class KeysSeen:
         return np.sort(np.frombuffer(self._hashes, dtype=np.int64))
 
 
-def bury_vanished(
-    store: OnlineStore, view: FeatureView, seen: KeysSeen, *, project: str, row_set: int, newest_us: int
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graveyard:
+    """Where vanished keys are looked for.
+
+    Attributes:
+        store: written to.
+        view: the definition.
+        project: first part of the keys.
+        row_set: the set whose rows are looked at.
+        newest_us: newest event time that a sync has ever seen; newer rows were pushed since and stay.
+    """
+
+    store: OnlineStore
+    view: FeatureView
+    project: str
+    row_set: int
+    newest_us: int
+
+
+def bury_vanished(place: Graveyard, seen: KeysSeen, *, confirm: Callable[[], None]) -> int:
     """Write tombstones for rows whose keys were not seen.
 
     Args:
-        store: written to.
-        view: the definition.
+        place: where to look.
         seen: every key that the model has.
-        project: first part of the keys.
-        row_set: the set whose rows are looked at.
-        newest_us: newest event time that the model has; newer rows were pushed since and stay.
+        confirm: raises when another sync may have written rows that this one knows nothing of; asked before each write.
 
     Returns:
         How many entities were buried.
     """
+    store, view = place.store, place.view
     known = seen.sorted()
     expires_ms = time.time_ns() // 1_000_000 + KEPT_MS
     buried = 0
-    for page in store.keys(key_prefix(project, view, row_set)):
+    for page in store.keys(key_prefix(place.project, view, place.row_set)):
         missing = _not_in(page, known)
-        found = list(_rows_up_to(missing, store.read(missing) if missing else (), newest_us))
+        found = list(_rows_up_to(missing, store.fetch(missing), place.newest_us))
         if found:
+            confirm()
             buried += store.write(
                 batch_of(
                     [key for key, _, _ in found],
@@ -102,7 +119,7 @@ def _rows_up_to(
     keys: Sequence[bytes], rows: Sequence[bytes | None], newest_us: int
 ) -> Iterator[tuple[bytes, int, int]]:
     """Yield key, event time and created time of the rows that are no tombstones and no newer than that."""
-    for key, row in zip(keys, rows, strict=False):
+    for key, row in zip(keys, rows, strict=True):
         if row is None or len(row) < HEADER.size:
             continue
         _, cells, _, event_us, _, created_us, _, _ = HEADER.unpack_from(row)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from featurestore.definitions.durations import DAY
 from featurestore.errors import UsageError
-from featurestore.online.state import definition_hash, is_current
+from featurestore.online.state import is_current, is_redefined
 from featurestore.sql.newest import SyncWindow
 
 if TYPE_CHECKING:
     from featurestore.definitions.views import Column, FeatureView
-    from featurestore.online.state import Watermark
+    from featurestore.online.state import ViewState, Watermark
 
 _EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
 Mode = Literal["full", "range", "incremental", "rebuild"]
@@ -49,25 +49,25 @@ class Window:
     rows: SyncWindow
 
 
-def choose_window(view: FeatureView, request: SyncRequest, watermark: Watermark | None, now: datetime) -> Window:
+def choose_window(view: FeatureView, request: SyncRequest, state: ViewState, now: datetime) -> Window:
     """Choose the rows to read, and the way to write them.
 
     Raises:
         UsageError: start is after end, a start is given with `full` or `rebuild`, or for a view that was redefined.
     """
     end = choose_end(request, now)
-    is_redefined = watermark is not None and watermark.definition != definition_hash(view)
     if request.start is not None:
-        if is_redefined:
+        if is_redefined(state, view):
             raise UsageError(
                 "what its rows mean has changed since its last sync, so a range of them would not match the others",
                 where=f"feature view {view.reference}",
                 hint="sync it without a start first",
             )
         return Window(mode="range", rows=SyncWindow(start=request.start, end=end))
-    if request.rebuild or is_redefined:
+    if request.rebuild or is_redefined(state, view):
         return Window(mode="rebuild", rows=SyncWindow(end=end))
-    if request.full or watermark is None or not is_current(watermark, view):
+    watermark = state.watermark
+    if request.full or watermark is None or not is_current(state, view):
         return Window(mode="full", rows=SyncWindow(end=end))
     return Window(
         mode="incremental",

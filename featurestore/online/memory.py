@@ -77,6 +77,10 @@ class MemoryStore:
         """Read as `read` does: nothing here waits."""
         return self.read(keys, notes)
 
+    def fetch(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read as `read` does: nothing here waits."""
+        return self.read(keys)
+
     def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:  # noqa: ARG002 -- nothing to gain here
         """Write rows under the guard; returns how many landed."""
         now_ms = time.time_ns() // 1_000_000

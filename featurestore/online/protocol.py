@@ -77,6 +77,10 @@ class OnlineStore(Protocol):
         """Do what `read` does, without blocking the event loop."""
         ...
 
+    def fetch(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read rows as `read` does, with the patience of a write: for syncs, not for lookups."""
+        ...
+
     def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:
         """Write rows under the guard; returns how many landed.
 

@@ -29,7 +29,6 @@ class Watermark:
     Attributes:
         event_time: greatest event time seen, UTC.
         created_time: greatest created time seen, UTC; None for a view without one.
-        definition: hash of what its rows speak of; another one asks for another set of rows.
         layout: fingerprint of its rows; another one asks for a full sync, as another ttl does.
         ttl_us: after which age its rows may be forgotten; None is never.
         synced_at: when the sync ended, UTC; for people, never used as a bound.
@@ -37,7 +36,6 @@ class Watermark:
 
     event_time: datetime
     created_time: datetime | None = None
-    definition: str
     layout: int
     ttl_us: int | None = None
     synced_at: datetime
@@ -50,12 +48,15 @@ class RowSet:
     Attributes:
         number: 0 for the first.
         join_keys: what its keys are made of; a reader that asks by others is not answered from it.
+        definition: hash of what its rows mean (`definition_hash`); others go into another set.
         retired_at: since when nobody should begin to use it, UTC; None for the set in use.
-        is_whole: False while its first rows are being loaded, and for ever if that never ended.
+        is_whole: False while its first rows are being loaded, for ever if that never ended, and when its rows are about
+            to be removed: nobody is answered from it.
     """
 
     number: int
     join_keys: JoinKeys
+    definition: str
     retired_at: datetime | None = None
     is_whole: bool = True
 
@@ -96,10 +97,22 @@ def definition_hash(view: FeatureView) -> str:
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()[:16]
 
 
-def is_current(watermark: Watermark, view: FeatureView) -> bool:
-    """Say whether the rows it speaks of were written as the view is defined now."""
-    now = (definition_hash(view), view.fingerprint, view.ttl_us)
-    return (watermark.definition, watermark.layout, watermark.ttl_us) == now
+def made_set(view: FeatureView, number: int) -> RowSet:
+    """Describe a set of rows of this definition."""
+    return RowSet(number=number, join_keys=join_keys_of(view), definition=definition_hash(view))
+
+
+def is_redefined(state: ViewState, view: FeatureView) -> bool:
+    """Say whether the rows in use mean something else than the view as it is defined now."""
+    return bool(state.sets) and state.sets[0].definition != definition_hash(view)
+
+
+def is_current(state: ViewState, view: FeatureView) -> bool:
+    """Say whether the rows in use were all written as the view is defined now."""
+    watermark = state.watermark
+    if watermark is None or is_redefined(state, view):
+        return False
+    return (watermark.layout, watermark.ttl_us) == (view.fingerprint, view.ttl_us)
 
 
 def state_note(view: FeatureView) -> str:

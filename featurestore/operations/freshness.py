@@ -14,7 +14,7 @@ from featurestore.definitions.durations import format_duration
 from featurestore.errors import QueryError
 from featurestore.materialize.sync import seen_in
 from featurestore.materialize.window import SyncRequest, Window, choose_window
-from featurestore.online.state import read_state
+from featurestore.online.state import ViewState, read_state
 from featurestore.operations.sides import SYNC, unsynced
 from featurestore.sql.newest import SyncWindow
 
@@ -99,7 +99,7 @@ def view_freshness(
     offline, unread = None, None
     if warehouse is not None:
         try:
-            offline = _offline(view, state.watermark, warehouse, now)
+            offline = _offline(view, state, warehouse, now)
         except QueryError as error:
             unread = f"the warehouse cannot be asked: {error.what}\n  -> is the model built? run dbt build"
     if offline is not None:
@@ -137,20 +137,20 @@ def _never(view: FeatureView, state: ViewState, offline: _Offline | None) -> str
     return f"{unsynced(view, state)}\n  -> {SYNC}"
 
 
-def _offline(view: FeatureView, watermark: Watermark | None, warehouse: Warehouse, now: datetime) -> _Offline:
-    whole = choose_window(view, SyncRequest(), None, now)
+def _offline(view: FeatureView, state: ViewState, warehouse: Warehouse, now: datetime) -> _Offline:
+    whole = choose_window(view, SyncRequest(), ViewState(), now)
     seen = seen_in(view, whole, warehouse)
-    if watermark is None or not seen.rows:
+    if state.watermark is None or not seen.rows:
         return _Offline(newest=seen.event_time, waiting=seen.rows)
-    waiting = seen_in(view, Window(mode="incremental", rows=_beyond(view, watermark, now)), warehouse)
+    waiting = seen_in(view, Window(mode="incremental", rows=_beyond(view, state, state.watermark, now)), warehouse)
     return _Offline(newest=seen.event_time, waiting=waiting.rows)
 
 
-def _beyond(view: FeatureView, watermark: Watermark, now: datetime) -> SyncWindow:
+def _beyond(view: FeatureView, state: ViewState, watermark: Watermark, now: datetime) -> SyncWindow:
     """What lies strictly beyond the watermarks: a sync's own window looks further back, to be sure."""
     if view.created_at is None:
         return SyncWindow(end=now, after_event=watermark.event_time + _MICROSECOND)
-    window = choose_window(view, SyncRequest(), watermark, now).rows
+    window = choose_window(view, SyncRequest(), state, now).rows
     if window.after_event is None:  # redefined since: all of it is read again
         return window
     loaded = watermark.created_time if watermark.created_time is not None else window.after_created

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.errors import UnknownNameError, did_you_mean
 from featurestore.materialize.run import online_views
-from featurestore.online.state import definition_hash, join_keys_of
+from featurestore.online.state import is_redefined, join_keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,16 +49,16 @@ def unsynced(view: FeatureView, state: ViewState) -> str | None:
         state: what the store says about the view.
     """
     if state.watermark is None:
-        return "only a range of it was ever synced" if state.sets else "never synced"
+        return "no sync of all of it has ended yet" if state.sets else "never synced"
     if state.set_for(view) is None:
         was = ", ".join(name for name, _ in state.sets[0].join_keys) or "none"
         now = ", ".join(name for name, _ in join_keys_of(view)) or "none"
         return f"its join keys changed since the last sync, from {was} to {now}"
-    return _change(view, state.watermark)
+    return _change(view, state, state.watermark)
 
 
-def _change(view: FeatureView, watermark: Watermark) -> str | None:
-    if watermark.definition != definition_hash(view):
+def _change(view: FeatureView, state: ViewState, watermark: Watermark) -> str | None:
+    if is_redefined(state, view):
         return "its source, keys or rules of time changed since the last sync"
     if watermark.layout != view.fingerprint:
         return "its features changed since the last sync"

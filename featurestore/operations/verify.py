@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from featurestore.errors import QueryError, UsageError
 from featurestore.materialize.window import SyncRequest, choose_window, utc_now
 from featurestore.online.codec import instant, microseconds
-from featurestore.online.state import read_state
+from featurestore.online.state import ViewState, read_state
 from featurestore.operations.comparison import Pass
 from featurestore.operations.keys import absent_keys, fitting_keys, key_arrays, values_of
 from featurestore.operations.offline import of_all_keys, of_these_keys
@@ -123,7 +123,7 @@ class _Verifier:
         """Whether the model has no row that a sync would take."""
         from featurestore.materialize.sync import seen_in
 
-        window = choose_window(self._view, SyncRequest(), None, utc_now())
+        window = choose_window(self._view, SyncRequest(), ViewState(), utc_now())
         with closing(self._sides.open_warehouse()) as warehouse:
             return not seen_in(self._view, window, warehouse).rows
 

@@ -83,12 +83,29 @@ def _rows(plan: LookupPlan, ends: Sequence[Sequence[bytes | None]], cache: RowCa
         rows = yield from (_read(plan, keys) if cache is None else _read_through(cache, plan, keys))
         if plan.row_sets.prefixes == prefixes:
             break
-    if not plan.row_sets.is_filled and any(None in each for each in rows):
-        # A row that is there is right; that one is missing means nothing in a store that was emptied (O8).
-        raise OnlineStoreError(EMPTY, hint=FILL)
+    _refuse_emptied(plan, rows)
     return [
         found if len(found) == len(each) else fill_gaps(each, found) for each, found in zip(ends, rows, strict=True)
     ]
+
+
+def _refuse_emptied(plan: LookupPlan, rows: Sequence[Rows]) -> None:
+    """A row that is there is right; that one is missing means nothing in a store that was emptied (O8).
+
+    The generation comes back with the first sync of any view; of the other views the store then still knows nothing.
+    """
+    row_sets = plan.row_sets
+    if row_sets.is_filled and not row_sets.unsynced:
+        return
+    missing = [view for view, found in zip(row_sets.views, rows, strict=True) if None in found]
+    if missing and not row_sets.is_filled:
+        raise OnlineStoreError(EMPTY, hint=FILL)
+    for view in missing:
+        if view in row_sets.unsynced:
+            raise OnlineStoreError(
+                f"feature view {view.reference} was never synced to the online store, or the store was emptied since",
+                hint=f"run featurestore materialize {view.reference}",
+            )
 
 
 def _read_through(cache: RowCache, plan: LookupPlan, keys: Sequence[Sequence[bytes]]) -> Steps[list[Rows]]:
@@ -135,9 +152,10 @@ def _ask_with_notes(row_sets: RowSets, keys: Sequence[bytes], now: float) -> Ste
         try:
             found = yield Ask(keys, row_sets.notes)
         except OnlineStoreError:
-            row_sets.postpone(now=now)
             if keys and time.monotonic() - now > QUICK_FAILURE_S:
+                row_sets.postpone(now=now)
                 raise
+            row_sets.are_apart = True
         else:
             row_sets.learn(found[len(keys) :], now=now)
             return found[: len(keys)]
@@ -146,13 +164,14 @@ def _ask_with_notes(row_sets: RowSets, keys: Sequence[bytes], now: float) -> Ste
 
 def _ask_apart(row_sets: RowSets, keys: Sequence[bytes], now: float) -> Steps[Found]:
     found = (yield Ask(keys)) if keys else []
-    has_nothing = bool(keys) and not any(found)
-    if has_nothing or now >= row_sets.due_at:
+    # Which rows are meant is only known by the notes; that there are none at all may be a store that was emptied.
+    is_doubtful = not row_sets.are_followed(now) or (bool(keys) and not any(found))
+    if is_doubtful or now >= row_sets.due_at:
         try:
             noted = yield Ask((), row_sets.notes)
         except OnlineStoreError:
             row_sets.postpone(now=now)
-            if has_nothing:
+            if is_doubtful:
                 raise
         else:
             row_sets.learn(noted, now=now)

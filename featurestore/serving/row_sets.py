@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from featurestore.serving.cache import RowCache
 
 NOTES_TRUSTED_S = 1.0
+NOTES_FOLLOWED_S = 300.0
+"""How long rows are read by notes that can no longer be asked: half of what old rows outlive their set."""
 NOW = float("-inf")
 """A time that has come."""
 
@@ -52,22 +54,31 @@ class RowSets:
     """Where the rows of a plan's views are read.
 
     Attributes:
+        views: of each use.
         notes: names of the notes that say so, the generation's first.
         prefixes: what the keys of each use's rows begin with; replaced as a whole when a set changes.
         is_filled: False when the store had no generation at the last look (O8).
+        unsynced: of the views, those of which the store knew nothing then: never synced, or lost when it was emptied.
+        learned_at: when the notes were last read, monotonic seconds.
         due_at: when the notes are to be read again, monotonic seconds.
         are_apart: True since they could not be read with the rows, until they can be again.
     """
 
     def __init__(self, views: Sequence[FeatureView], known: KnownNotes) -> None:
-        self._views = tuple(views)
+        self.views = tuple(views)
         self._distinct = tuple({view.reference: view for view in views}.values())
         self._known = known
         self.notes = (GENERATION, *map(state_note, self._distinct))
         self.prefixes = self._prefixes()
         self.is_filled = True
+        self.unsynced: tuple[FeatureView, ...] = ()
+        self.learned_at = NOW
         self.due_at = NOW
         self.are_apart = False
+
+    def are_followed(self, now: float) -> bool:
+        """Whether the notes were read lately enough to go on by them while they cannot be asked."""
+        return now - self.learned_at < NOTES_FOLLOWED_S
 
     def learn(self, noted: Sequence[bytes | None], *, now: float) -> None:
         """Take the notes as the store has them now.
@@ -88,7 +99,9 @@ class RowSets:
         prefixes = self._prefixes()
         if prefixes != self.prefixes:
             self.prefixes = prefixes
+        self.learned_at = now
         self.is_filled = generation is not None
+        self.unsynced = tuple(view for view, state in zip(self._distinct, states, strict=True) if state is None)
         self.due_at = now + NOTES_TRUSTED_S if self.is_filled else NOW
         self.are_apart = False
 
@@ -98,7 +111,7 @@ class RowSets:
         self.are_apart = True
 
     def _prefixes(self) -> tuple[bytes, ...]:
-        return tuple(key_prefix(self._known.project, view, self._known.number(view)) for view in self._views)
+        return tuple(key_prefix(self._known.project, view, self._known.number(view)) for view in self.views)
 
 
 def _number(view: FeatureView, state: ViewState) -> int:

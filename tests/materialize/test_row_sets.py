@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -72,9 +72,17 @@ def test_old_rows_are_removed_by_a_later_sync_after_a_grace(shop, monkeypatch):
     shop.sync(rebuild=True)
     shop.sync()
     assert (sets(shop), count_of(shop, 1)) == ([1, 0], 2)
-    monkeypatch.setattr(row_sets, "GRACE", timedelta(0))
+    let_sets_grow_old(monkeypatch)
+    shop.sync()
+    assert (sets(shop), count_of(shop, 1)) == ([1, 0], 2), "closed to readers first"
+    assert [each.is_whole for each in read_state(shop.store, ORDERS).sets] == [True, False]
     shop.sync()
     assert (sets(shop), count_of(shop, 1), count_of(shop, 1, row_set=1)) == ([1], None, 2)
+
+
+def let_sets_grow_old(monkeypatch):
+    monkeypatch.setattr(row_sets, "GRACE", timedelta(0))
+    monkeypatch.setattr(row_sets, "CLOSED", timedelta(0))
 
 
 def test_a_rebuild_that_died_leaves_readers_where_they_were_and_its_rows_are_removed_later(shop, monkeypatch):
@@ -88,7 +96,7 @@ def test_a_rebuild_that_died_leaves_readers_where_they_were_and_its_rows_are_rem
         shop.sync(rebuild=True, on_rows=stop)
     assert (sets(shop), sets_for(shop)) == ([0, 1], 0)
     assert count_of(shop, 1, row_set=1) == 2
-    monkeypatch.setattr(row_sets, "GRACE", timedelta(0))
+    let_sets_grow_old(monkeypatch)
     shop.sync(rebuild=True)
     assert (sets(shop), sets_for(shop)) == ([2, 0], 2)
     assert count_of(shop, 1, row_set=1) is None
@@ -153,3 +161,28 @@ def test_a_sync_that_finds_nothing_new_says_when_it_looked(shop):
     after = read_state(shop.store, ORDERS).watermark
     assert after.synced_at > before.synced_at
     assert after.event_time == before.event_time
+
+
+def test_a_view_without_rows_is_known_to_the_store_all_the_same(shop):
+    """O8: lookups tell it from one that was lost."""
+    shop.change("delete from orders")
+    assert shop.sync().rows_read == 0
+    assert sets(shop) == [0]
+    shop.change("insert into orders values (1, '2026-06-05', '2026-06-05', 2, 1, null)")
+    assert shop.sync().mode == "full"
+    assert count_of(shop, 1) == 2
+
+
+def test_a_definition_that_changes_before_a_first_sync_has_ended_gets_rows_of_its_own(shop):
+    """O6: also without a watermark the store knows what its rows mean."""
+    shop.change("create table other_orders as select * replace (placed_at - interval 1 year as placed_at) from orders")
+    shop.sync(start=read_moment("2026-06-01"))
+    assert read_state(shop.store, ORDERS).watermark is None
+    moved = replace(ORDERS, relation='"shop"."main"."other_orders"')
+    assert (shop.sync(moved).mode, sets_for(shop, moved)) == ("rebuild", 1)
+    by_count = replace(moved, join_keys=BY_COUNT.join_keys)
+    assert (shop.sync(by_count).mode, sets_for(shop, by_count)) == ("rebuild", 2)
+
+
+def read_moment(text):
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)

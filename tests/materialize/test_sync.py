@@ -23,6 +23,7 @@ from featurestore.materialize.run import SyncFailure, sync_views
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from featurestore.online.open import open_online_store
+from featurestore.online.state import read_state
 from featurestore.serving.client import connect
 from tests.materialize.routes import opened_route
 from tests.shop_in_memory import ORDERS, PROJECT, change_shop, make_shop
@@ -93,6 +94,30 @@ def test_a_row_loaded_by_a_clock_that_is_ahead_hides_no_later_one(shop):
     change_shop(shop, f"insert into orders values (9, '2026-06-01', timestamp '{now}' + interval 1 second, 8, 1, null)")
     sync(shop)
     assert look_up(shop, 9) == [8]
+
+
+def test_an_end_before_the_watermark_loses_no_row_that_was_loaded_late(shop):
+    """O6: what lies between the end and the watermark was not read, so it is still new."""
+    sync(shop)
+    change_shop(
+        shop,
+        "insert into orders values (8, '2026-06-02', '2026-06-08', 8, 1, null), "
+        "(9, '2026-06-04', '2026-06-08', 9, 1, null)",
+    )
+    sync(shop, end=datetime(2026, 6, 3, tzinfo=timezone.utc))
+    assert look_up(shop, 8, 9) == [8, None]
+    sync(shop)
+    assert look_up(shop, 8, 9) == [8, 9]
+
+
+def test_a_clock_that_is_ahead_hides_no_row_that_is_loaded_while_a_sync_runs(shop):
+    """O6: the loaded-watermark never stands beyond the moment at which the rows were asked for."""
+    change_shop(shop, "insert into orders values (3, '2026-06-03', '2099-01-01', 1, 1, null)")
+    before = datetime.now(timezone.utc)
+    sync(shop)
+    with closing(open_online_store("sqlite:online.sqlite", project="shop", base_dir=shop)) as store:
+        watermark = read_state(store, ORDERS).watermark
+    assert before <= watermark.created_time < watermark.synced_at
 
 
 def test_where_nothing_had_a_created_time_every_row_that_has_one_is_new(shop):

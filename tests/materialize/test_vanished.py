@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from featurestore.definitions.views import Column
+from featurestore.errors import OperationError
 from featurestore.online.batches import batch_of
 from featurestore.online.codec import HEADER_CELLS, RowDecoder, header
 from featurestore.online.keys import integer_key, key_prefix
@@ -78,3 +79,26 @@ def test_a_snapshot_row_that_was_closed_is_no_longer_valid_without_a_tombstone(s
     shop.sync(snapshot)
     shop.change("update orders set valid_to = '2026-06-08' where customer_id = 2")
     assert shop.sync(snapshot).rows_written == 1
+
+
+def test_the_newest_key_can_vanish_too(shop):
+    """What an earlier sync has seen was not pushed."""
+    shop.change("delete from orders where customer_id = 1")
+    assert shop.sync(full=True).rows_removed == 1
+    assert [is_alive(shop, each) for each in (1, 2, 3)] == [False, True, True]
+
+
+def test_nothing_is_buried_once_the_lease_is_lost(shop, monkeypatch):
+    """Another sync may have written rows that this one knows nothing of."""
+    shop.change("delete from orders where customer_id = 2")
+    monkeypatch.setattr("featurestore.materialize.engines.local.BATCH_ROWS", 1)
+
+    def lose(rows):
+        held = shop.store.take_lease("sync:orders", "far-away|1|99|abc", 60)
+        if held != "far-away|1|99|abc":
+            shop.store.end_lease("sync:orders", held)
+            shop.store.take_lease("sync:orders", "far-away|1|99|abc", 60)
+
+    with pytest.raises(OperationError, match="lost its lease to process 99 on far-away"):
+        shop.sync(full=True, on_rows=lose)
+    assert is_alive(shop, 2)

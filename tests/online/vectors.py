@@ -21,7 +21,7 @@ from featurestore.online.codec import NO_CREATED_TIME, tombstone
 from featurestore.online.encode import RowEncoder
 from featurestore.online.keys import key_text
 from featurestore.online.layouts import layout_note
-from featurestore.online.state import RowSet, ViewState, format_state, join_keys_of, state_note
+from featurestore.online.state import RowSet, ViewState, format_state, join_keys_of, made_set, state_note
 from tests.online.row_wise import cell
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -115,8 +115,8 @@ def key_texts():
 def second_set():
     """Readers of this view ask its set of rows 1; set 0 was made with another join key."""
     view = view_of("orders: big@", ["int64"], keys=("string", "int64"), version="2")
-    retired = RowSet(number=0, join_keys=(("k0", "string"),), retired_at=NOON)
-    state = ViewState(sets=(RowSet(number=1, join_keys=join_keys_of(view)), retired))
+    retired = RowSet(number=0, join_keys=(("k0", "string"),), definition="0123456789abcdef", retired_at=NOON)
+    state = ViewState(sets=(made_set(view, 1), retired))
     rows = [(("a|b", 1), [1]), (("a", 1), [2]), (("", 0), [3]), (("%7C", 0), [4])]
     return vector(view, rows, state=state, project="shop:eu")
 

@@ -16,7 +16,7 @@ from featurestore.errors import OnlineStoreError
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
 from featurestore.online.open import open_online_store
-from featurestore.online.state import RowSet, ViewState, format_state, join_keys_of, state_note
+from featurestore.online.state import ViewState, format_state, made_set, state_note
 from featurestore.serving import connect
 from tests.online.servers import server_binary, start_server
 
@@ -56,11 +56,13 @@ def sync(store, feature_view, *rows, row_set=0):
     arrow = pa.RecordBatch.from_pylist([{"at": NOON, **row} for row in rows])
     encoder = RowEncoder(feature_view, project="shop", row_set=row_set, keep_until_ms=FAR_FUTURE_MS)
     store.write(encoder.encode(arrow).rows)
+    if store.read_note(state_note(feature_view)) is None:
+        turn_readers(store, feature_view, row_set)
 
 
 def turn_readers(store, feature_view, *row_sets):
     """Say in the store which sets of rows there are, the one in use first."""
-    sets = tuple(RowSet(number=number, join_keys=join_keys_of(feature_view)) for number in row_sets)
+    sets = tuple(made_set(feature_view, number) for number in row_sets)
     store.write_note(state_note(feature_view), format_state(ViewState(sets=sets)))
 
 

@@ -236,6 +236,7 @@ def test_one_read_answers_all_views_and_equal_entities_are_asked_once(store):
     listening = Listening(store)
     spend = view("spend", features=(("total", "int64"),))
     sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})
+    sync(store, spend, {"customer_id": 3, "total": 1})
     client = connect(project(ORDERS, spend), listening)
     for _ in range(2):
         client.get_online_features(["orders:orders_7d", "spend:total"], {"customer_id": [1, 2, 1]})

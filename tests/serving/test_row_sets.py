@@ -9,7 +9,7 @@ import pytest
 from featurestore.errors import OnlineStoreError
 from featurestore.online.layouts import GENERATION
 from featurestore.online.state import state_note
-from featurestore.serving import connect
+from featurestore.serving import connect, row_sets
 from featurestore.serving.lookup import QUICK_FAILURE_S
 from featurestore.serving.row_sets import NOTES_TRUSTED_S
 from tests.serving.conftest import Listening, project, sync, turn_readers, view
@@ -125,14 +125,17 @@ def test_in_a_store_that_was_emptied_a_row_that_is_there_is_right_and_a_missing_
     assert n_of(client, 1, 2) == [1, None], "a store that is filled again is noticed at once"
 
 
-def test_notes_that_cannot_be_read_fail_no_lookup_that_has_rows(store, client, listening):
-    """E.g. a user of Redis who may read rows only."""
+def test_notes_that_cannot_be_read_for_a_while_fail_no_lookup_that_has_rows(store, client, listening):
+    """E.g. a cluster that lacks the node of a note."""
     sync(store, ORDERS, OLD)
+    assert n_of(client, 1, 2) == [1, None]
+    wait_until_notes_are_read_again()
+    listening.asked.clear()
     listening.refuses = lambda keys, notes: bool(notes)
     for _ in range(3):
         assert n_of(client, 1, 2) == [1, None]
     tried = [bool(notes) for _, notes in listening.asked]
-    assert tried == [True, False, False, False], "for a second they are not asked for again"
+    assert tried == [True, False, True, False, False], "with the rows, apart, and then not for a second"
     with pytest.raises(OnlineStoreError, match="refused"):
         n_of(client, 2)
     listening.refuses = lambda keys, notes: False
@@ -141,6 +144,24 @@ def test_notes_that_cannot_be_read_fail_no_lookup_that_has_rows(store, client, l
     listening.asked.clear()
     assert n_of(client, 1) == [1]
     assert [(len(keys), len(notes)) for keys, notes in listening.asked] == [(1, 2)], "together again"
+
+
+def test_which_rows_are_meant_is_never_guessed(store, client, listening, monkeypatch):
+    """Without the notes of some minutes the first set might be read, though another has long been in use."""
+    sync(store, ORDERS, OLD)
+    sync(store, ORDERS, NEW, row_set=1)
+    turn_readers(store, ORDERS, 1, 0)
+    listening.refuses = lambda keys, notes: bool(notes)
+    with pytest.raises(OnlineStoreError, match="refused"):
+        n_of(client, 1)
+    listening.refuses = lambda keys, notes: False
+    assert n_of(client, 1) == [2]
+    wait_until_notes_are_read_again()
+    listening.refuses = lambda keys, notes: bool(notes)
+    assert n_of(client, 1) == [2]
+    monkeypatch.setattr(row_sets, "NOTES_FOLLOWED_S", 0.0)
+    with pytest.raises(OnlineStoreError, match="refused"):
+        n_of(client, 1)
 
 
 def test_the_set_is_still_followed_when_rows_and_notes_can_only_be_read_apart(store, client, listening):
@@ -172,3 +193,20 @@ def test_a_store_that_cannot_be_reached_fails_also_without_the_notes(store, clie
     listening.refuses = lambda keys, notes: True
     with pytest.raises(OnlineStoreError, match="refused"):
         n_of(client, 1)
+
+
+def test_a_view_that_was_lost_with_an_emptied_store_is_an_error_also_when_another_was_synced_since(store):
+    """O8: the generation comes back with the first sync of any view."""
+    clicks = view(name="clicks", features=(("clicks_7d", "int64"),))
+    client = connect(project(view(), clicks), store)
+    sync(store, clicks, {"customer_id": 1, "clicks_7d": 3})
+    asked = (["orders:orders_7d", "clicks:clicks_7d"], [{"customer_id": 1}])
+    with pytest.raises(OnlineStoreError) as problem:
+        client.get_online_features(*asked)
+    assert str(problem.value) == (
+        "feature view orders was never synced to the online store, or the store was emptied since\n"
+        "  -> run featurestore materialize orders"
+    )
+    answer = client.get_online_features(*asked, on_error="null")
+    assert (answer.is_complete, answer.to_dict()["clicks_7d"]) == (False, [None])
+    assert client.get_online_features(["clicks"], [{"customer_id": 2}]).statuses["clicks_7d"] == ["NOT_FOUND"]

@@ -75,6 +75,11 @@ class RedisStore:
             raise self._explained(problem) from problem
         return _in_order(asked, unique, found)
 
+    def fetch(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read rows in the order of `keys`; waits and tries again as writes do, without the circuit breaker."""
+        with self._explaining():
+            return upkeep.fetch(self._servers, keys, timeout_s=self._write_timeout_s)
+
     def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:
         """Write rows under the guard; returns how many landed.
 

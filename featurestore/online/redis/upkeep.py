@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from featurestore.online.redis.patient import run
+from featurestore.online.redis.replies import LinkError, ServerError
 from featurestore.online.redis.requests import Request, request
-from featurestore.online.redis.resp import Answer, Word, pack, pack_all, raise_if_refused
+from featurestore.online.redis.resp import Answer, Word, pack, pack_all, pack_mget, raise_if_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +86,16 @@ def _by_slot(servers: Servers, keys: Sequence[bytes]) -> list[tuple[int, list[by
     ]
 
 
+def fetch(servers: Servers, keys: Sequence[bytes], *, timeout_s: float) -> list[bytes | None]:
+    """Read rows in the order of `keys`; where keys are shared out, one by one, since slots may move meanwhile."""
+    if servers.has_slots:
+        asked = [request(servers.slot(key), key, "GET", key) for key in keys]
+        return cast("list[bytes | None]", run(servers, asked, timeout_s=timeout_s))
+    groups = [keys[start : start + KEYS_PER_COMMAND] for start in range(0, len(keys), KEYS_PER_COMMAND)]
+    answers = run(servers, [Request(slot=0, packed=pack_mget(group)) for group in groups], timeout_s=timeout_s)
+    return [row for answer in answers for row in cast("list[bytes | None]", answer)]
+
+
 def scan(servers: Servers, prefix: bytes, *, timeout_s: float) -> Iterator[list[bytes]]:
     """Page through all keys that begin with `prefix`, on every server that takes writes.
 
@@ -92,7 +103,7 @@ def scan(servers: Servers, prefix: bytes, *, timeout_s: float) -> Iterator[list[
     """
     pattern = _GLOB.sub(rb"\\\g<0>", prefix) + b"*"
     for node in servers.masters():
-        cursor = b"0"
+        cursor, walked = b"0", _run_id(node, timeout_s)
         while True:
             words = ("SCAN", cursor, "MATCH", pattern, "COUNT", KEYS_PER_SCAN)
             (answer,) = _ask(node, [words], timeout_s)
@@ -102,6 +113,16 @@ def scan(servers: Servers, prefix: bytes, *, timeout_s: float) -> Iterator[list[
                 yield page
             if cursor == b"0":
                 break
+        if _run_id(node, timeout_s) != walked:
+            raise LinkError(f"{node.name} was restarted or replaced while its keys were walked, so some may be missing")
+
+
+def _run_id(node: Node, timeout_s: float) -> str:
+    """What another server, or the same one after a restart, has not; empty for a user who may not ask."""
+    try:
+        return _info(node, timeout_s, "server").get("run_id", "")
+    except ServerError:
+        return ""
 
 
 def sizes(servers: Servers, keys: Sequence[bytes], *, timeout_s: float) -> list[int]:
@@ -155,8 +176,8 @@ def server_facts(servers: Servers, *, timeout_s: float) -> list[ServerFacts]:
     return [_facts(node.name, _info(node, timeout_s)) for node in servers.masters()]
 
 
-def _info(node: Node, timeout_s: float) -> dict[str, str]:
-    (answer,) = _ask(node, [("INFO",)], timeout_s)
+def _info(node: Node, timeout_s: float, *sections: str) -> dict[str, str]:
+    (answer,) = _ask(node, [("INFO", *sections)], timeout_s)
     text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
     pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
     return {name: value.strip() for name, value in pairs}

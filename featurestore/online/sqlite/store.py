@@ -83,6 +83,10 @@ class SqliteStore:
         """Read as `read` does, in a thread: a disk may be slow."""
         return await asyncio.to_thread(self.read, keys, notes)
 
+    def fetch(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Read as `read` does: it is as patient as a file can be."""
+        return self.read(keys)
+
     def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:  # noqa: ARG002 -- an upsert has no faster way
         """Write rows under the guard in one transaction; returns how many landed.
 
