@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class OnlineHalf:
         end: datetime | str | None = None,
         full: bool = False,
         rebuild: bool = False,
+        gate: bool | Path = True,
     ) -> tuple[SyncEstimate, ...]:
         """Say what `materialize` would read and how much room the rows would take; nothing is written.
 
@@ -109,8 +111,12 @@ class OnlineHalf:
 
         chosen = online_views(self.workspace.latest().content, views)
         request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full, rebuild=rebuild)
+        faults = self.workspace.faults(chosen, gate)
         with self.workspace.open_route() as route:
-            return tuple(estimate_sync(view, request, route) for view in chosen)
+            return tuple(
+                replace(estimate_sync(view, request, route), refused=faults.get(view.source.unique_id, ""))
+                for view in chosen
+            )
 
     def online_client(
         self,

@@ -15,7 +15,7 @@ from featurestore.errors import DefinitionError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
 from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
 from featurestore.manifest.dialects import dialect_of
-from featurestore.manifest.health import faults
+from featurestore.manifest.health import faults, silent_command
 from featurestore.manifest.profiles import Profile, load_profile
 from featurestore.manifest.settings import Settings, load_settings
 from featurestore.manifest.targets import check_target
@@ -152,6 +152,10 @@ class Workspace:
             return {}
         target_dir = self.dbt.target_dir if gate is True else gate
         return faults([view.source.unique_id for view in views], target_dir)
+
+    def silent_command(self) -> str | None:
+        """Name dbt's last command if it built and tested nothing, so that `faults` has nothing to go by."""
+        return silent_command(self.dbt.target_dir)
 
     def manifest(self) -> Manifest:
         """Read dbt's manifest. Raises UsageError if there is none, or one of another target."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size
+from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size, warn
 from featurestore.cli.progress import progress_line
 from featurestore.errors import FeatureStoreError, OperationError
 
@@ -94,6 +94,12 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
     left out; what was served before stays.
     """
     store = common.store()
+    silent = None if kept("no_gate") else store.workspace.silent_command()
+    if silent is not None:
+        warn(
+            f"dbt's last command here was {silent}, which builds and tests nothing, so it speaks against no model\n"
+            "  -> sync right after dbt build, or by featurestore run -- build"
+        )
     if dry_run:
         _estimate(common, store, views)
         return
@@ -133,14 +139,23 @@ def _chosen(store: FeatureStore, views: tuple[str, ...]) -> tuple[FeatureView, .
 
 
 def _estimate(common: Common, store: FeatureStore, views: tuple[str, ...]) -> None:
+    from featurestore.materialize.run import GATE_HINT
+
     found = store.estimate_sync(
-        views or None, start=kept("start"), end=kept("end"), full=kept("full"), rebuild=kept("rebuild")
+        views or None,
+        start=kept("start"),
+        end=kept("end"),
+        full=kept("full"),
+        rebuild=kept("rebuild"),
+        gate=not kept("no_gate"),
     )
     if common.as_json:
         result_json({"views": found})
         return
-    rows = [(each.view, each.mode, f"{each.rows:,} rows", _room(each)) for each in found]
-    result(aligned(rows))
+    result(aligned([(each.view, each.mode, counted(each.rows, "row"), _room(each)) for each in found]))
+    for each in found:
+        if each.refused:
+            warn(f"{each.view} would be left out: {each.refused}\n  -> {GATE_HINT}")
     result(f"Nothing was written. About {size(sum(each.store_bytes for each in found))} in all.")
 
 

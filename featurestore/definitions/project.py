@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import FeatureView
-from featurestore.errors import unknown_name
+from featurestore.errors import UnknownNameError, unknown_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,11 @@ class Project:
         if version is not None:
             known = [view.reference for view in self.views if view.name == name]
             raise unknown_name("feature view", f"{name}@v{version}", known or [view.reference for view in self.views])
+        if any(service.name == name for service in self.services):
+            raise UnknownNameError(
+                f"no feature view '{name}' in the registry, but a feature service of that name",
+                hint=f'ask for it as one: feature_service="{name}", or --service {name}',
+            )
         raise unknown_name("feature view", name, {view.name for view in self.views})
 
     def service(self, name: str) -> FeatureService:

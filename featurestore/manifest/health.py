@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from featurestore.manifest.artifacts import Manifest, RawNode, RunResults
 
 _NAMED = 3
+_JUDGING = frozenset(("build", "run", "test", "snapshot", "seed", "retry", "clone"))
+
+
+def silent_command(target_dir: Path) -> str | None:
+    """Name dbt's last command if its results judge no model, e.g. ``compile``; None if they do, or there are none.
+
+    dbt keeps the results of its last command only, so what a build before it found is lost.
+    """
+    if not (target_dir / "run_results.json").is_file():
+        return None
+    command = load_run_results(target_dir).command
+    return command if command and command not in _JUDGING else None
 
 
 def faults(unique_ids: Iterable[str], target_dir: Path) -> Mapping[str, str]:

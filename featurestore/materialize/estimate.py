@@ -35,6 +35,7 @@ class SyncEstimate:
         sampled: how many of them were encoded to measure them.
         row_bytes: what one takes in the store on average, key and bookkeeping included; 0 when there are none.
         store_bytes: what all of them take; rows that are there already take it now.
+        refused: why dbt's own results speak against syncing it, so that a sync would leave it out; else empty.
     """
 
     view: str
@@ -43,6 +44,7 @@ class SyncEstimate:
     sampled: int
     row_bytes: int
     store_bytes: int
+    refused: str = ""
 
 
 def estimate_sync(view: FeatureView, request: SyncRequest, route: Route) -> SyncEstimate:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from featurestore.materialize.window import SyncRequest
 
 
+GATE_HINT = "mend it and run dbt again; or sync it as it is with --no-gate"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncFailure:
     """A view whose sync did not finish; its watermark has not moved."""
@@ -29,7 +32,7 @@ class SyncFailure:
 
 
 def online_views(project: Project, names: Sequence[str] | None) -> tuple[FeatureView, ...]:
-    """The views to sync: the named ones, else all that are online.
+    """The views to sync: the named ones (or the one), else all that are online.
 
     Raises:
         UsageError: a name that is not there, or a view that is not online; or nothing to sync at all.
@@ -40,7 +43,7 @@ def online_views(project: Project, names: Sequence[str] | None) -> tuple[Feature
             raise UsageError("no feature view is online", hint="remove `online: false` from one, and apply")
         return found
     chosen = []
-    for name in names:
+    for name in (names,) if isinstance(names, str) else names:
         reference = parse_reference(name)
         view = project.view(reference.view, version=reference.version)
         if not view.online:
@@ -105,5 +108,4 @@ def sync_views(
 def _refuse(view: FeatureView, faults: Mapping[str, str]) -> None:
     reason = faults.get(view.source.unique_id)
     if reason is not None:
-        hint = "mend it and run dbt again; or sync it as it is with --no-gate"
-        raise OperationError(f"not synced, what was served before stays: {reason}", hint=hint)
+        raise OperationError(f"not synced, what was served before stays: {reason}", hint=GATE_HINT)

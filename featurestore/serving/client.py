@@ -248,7 +248,9 @@ class OnlineClient:
             return self._project.service(feature_service).features
         assert features is not None
         if isinstance(features, str):
-            raise UsageError(f"expected a list of features, got {features!r}", hint=f"write features=[{features!r}]")
+            is_service = any(service.name == features for service in self._project.services)
+            hint = f"write {'feature_service=' if is_service else 'features=['}{features!r}{'' if is_service else ']'}"
+            raise UsageError(f"expected a list of features, got {features!r}", hint=hint)
         names = tuple(features)
         if set(map(type, names)) <= {str}:
             return cast("tuple[str, ...]", names)

@@ -243,3 +243,33 @@ def test_two_syncs_at_once_one_is_told_to_wait(fresh):
     ran = fresh.run("materialize")
     assert ran.code == 1
     assert ran.err.splitlines()[0] == "Error: orders: another sync of orders is under way (process 99 on far-away)"
+
+
+def test_a_command_of_dbts_that_tests_nothing_judges_nothing_and_that_is_said(fresh):
+    (fresh.folder / "target" / "run_results.json").write_text(run_results("this-run", [], which="generate"))
+    ran = fresh.run("materialize")
+    assert ran.code == 0
+    assert ran.err.splitlines() == [
+        "Warning: dbt's last command here was generate, which builds and tests nothing, so it speaks against no model",
+        "  -> sync right after dbt build, or by featurestore run -- build",
+    ]
+    assert fresh.run("materialize", "--no-gate").err == ""
+
+
+def test_a_dry_run_says_what_would_be_left_out(fresh):
+    failed = {"unique_id": "model.shop.orders", "status": "error"}
+    (fresh.folder / "target" / "run_results.json").write_text(run_results("this-run", [failed]))
+    ran = fresh.run("materialize", "--dry-run")
+    assert ran.code == 0
+    assert ran.err.startswith("Warning: orders would be left out: its model failed (dbt build)\n  -> mend it")
+    (view,) = fresh.run("materialize", "--dry-run", "--json").json["views"]
+    assert view["refused"] == "its model failed (dbt build)"
+
+
+def test_a_service_named_where_a_view_is_meant_is_told_so(applied):
+    ran = applied.run("materialize", "churn")
+    assert ran.code == 2
+    assert ran.err.splitlines() == [
+        "Error: no feature view 'churn' in the registry, but a feature service of that name",
+        '  -> ask for it as one: feature_service="churn", or --service churn',
+    ]
