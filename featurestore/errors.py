@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_NAMES_SHOWN = 16
 _SECRET = re.compile(
     r"""(?P<key>\b\w*(?:password|passwd|pwd|secret|token|access_key|account_key|sas)\w*["']?\s*(?:=>|:=|[=:])\s*["']?)
         [^\s"',;)&]+
@@ -155,8 +156,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f"did you mean {' or '.join(near)}?"
     if not names:
         return "there are none yet"
-    shown = ", ".join(names[:10])
-    return f"known: {shown}{', ...' if len(names) > 10 else ''}"
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return f"known: {shown}{', ...' if len(names) > _NAMES_SHOWN else ''}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, place: str = "the registry") -> UnknownNameError:
