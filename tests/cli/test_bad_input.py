@@ -126,9 +126,11 @@ PROJECT = [
         "an unknown kind of online store",
         nothing,
         ("materialize", "--online-store", "cassandra://x"),
-        "no online store backend 'cassandra' is installed\n"
-        "  -> known: dynamodb, memory, postgres, postgresql, redis, redis+cluster, redis+sentinel, rediss, "
-        "rediss+cluster, rediss+sentinel, sqlite, unix",
+        (
+            "no online store backend 'cassandra' is installed\n"
+            "  -> known: dynamodb, memory, postgres, postgresql, redis, redis+cluster, redis+sentinel, rediss, "
+            "rediss+cluster, rediss+sentinel, sqlite, unix"
+        ),
     ),
 ]
 
