@@ -211,7 +211,7 @@ def _result(view: FeatureView, window: Window, seen: Seen, *, read: int, written
         mode=window.mode,
         rows_read=read,
         rows_written=written,
-        rows_skipped=read - written,
+        rows_skipped=max(0, read - written),  # after a broken connection a store may count rows twice
         rows_removed=removed,
         seconds=0.0,
         watermark=seen.event_time,

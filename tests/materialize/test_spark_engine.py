@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -340,7 +341,8 @@ def test_an_error_is_the_one_that_the_local_engine_gives(spark, everything, tmp_
     for make in (LocalEngine, open_engine):
         with pytest.raises((UsageError, QueryError)) as caught:
             copied(make, spark, tmp_path, load)
-        told.append((type(caught.value), str(caught.value)))
+        # Which row is met first is the engine's own affair.
+        told.append((type(caught.value), re.sub(r"-?\d{9,}", "N", str(caught.value))))
     assert told[0] == told[1]
     assert "Traceback" not in told[1][1]
 
