@@ -48,19 +48,30 @@ def historical(arguments: argparse.Namespace) -> None:
         pq.write_table(table, arguments.out)
 
 
+class _WithoutPandas:
+    """Finds no pandas, as where none is installed."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 def materialize(arguments: argparse.Namespace) -> None:
     """Copy the newest rows of the first view (or all views) online; all of them, whatever was synced before.
 
     As where this package was installed without extras: pyarrow imports pandas if it finds it, which no sync needs.
     """
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    sys.meta_path.insert(0, _WithoutPandas())
     from featurestore import FeatureStore
     from featurestore.materialize.sync import SyncResult
 
     _import_what_feast_imports()
     store = FeatureStore(arguments.folder)
     with measured() as used:
-        results = store.materialize(None if arguments.all else ["driver_0"], full=True)
+        views = None if arguments.all else ["driver_0"]
+        # A range reads all rows, too, but looks for no keys that vanished.
+        asked = {"start": "1970-01-01"} if arguments.as_range else {"full": True}
+        results = store.materialize(views, **asked)
     done = [result for result in results if isinstance(result, SyncResult)]
     assert len(done) == len(results), results
     rows, written = sum(result.rows_read for result in done), sum(result.rows_written for result in done)
@@ -113,6 +124,7 @@ def main() -> None:
     parser.add_argument("--warehouse", default="duckdb", help="the module of `featurestore.warehouse` to load early")
     parser.add_argument("--strategy", default="", help="force one; ours to choose by default")
     parser.add_argument("--online", default="")
+    parser.add_argument("--as-range", action="store_true", help="materialize without a look for vanished keys")
     parser.add_argument("--all", action="store_true", help="materialize all views")
     parser.add_argument("--out")
     parser.add_argument("--seconds", type=float, default=2.0)

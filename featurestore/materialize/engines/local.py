@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from featurestore.errors import QueryError
 from featurestore.materialize.ahead import in_threads, one_ahead
 from featurestore.materialize.engines.protocol import Copied
 from featurestore.materialize.vanished import KeysSeen
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from featurestore.online.encode import EncodedBatch
 
 BATCH_ROWS = 16_384
-WAREHOUSE_MEMORY_BYTES = 96 * 2**20
+WAREHOUSE_MEMORY_BYTES = 72 * 2**20
 """What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
+_MORE = 4
+_MEMORY_TRIES = 4
 
+_OUT_OF_MEMORY = "Out of Memory Error"
 _FEW_ROWS = 100_000
 _SPARSE_ROWS_PER_KEY = 4
 
@@ -40,9 +44,20 @@ class LocalEngine:
         self._route = route
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
-        """Copy the rows of one view."""
+        """Copy the rows of one view; with more memory, from the start, where the warehouse had too little of it."""
+        memory_bytes = WAREHOUSE_MEMORY_BYTES
+        for _ in range(_MEMORY_TRIES - 1):
+            try:
+                return self._copy(load, on_rows, memory_bytes)
+            except QueryError as error:
+                if self._route.warehouse.dialect != "duckdb" or _OUT_OF_MEMORY not in error.what:
+                    raise
+            memory_bytes *= _MORE
+        return self._copy(load, on_rows, memory_bytes)
+
+    def _copy(self, load: Load, on_rows: Callable[[int], None] | None, memory_bytes: int) -> Copied:
         warehouse, store = self._route.warehouse, self._route.store
-        warehouse.limit_memory(WAREHOUSE_MEMORY_BYTES)
+        warehouse.limit_memory(memory_bytes)
         encoder = RowEncoder(
             load.view, project=self._route.project, row_set=load.row_set, keep_until_ms=load.keep_until_ms
         )

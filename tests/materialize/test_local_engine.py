@@ -1,0 +1,30 @@
+"""The engine in this process: little memory is enough, and where it is not, more is taken."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurestore.errors import QueryError
+from featurestore.materialize.engines import local
+from tests.materialize.routes import opened_shop
+
+
+@pytest.fixture
+def shop(tmp_path):
+    with opened_shop(tmp_path) as shop:
+        shop.change(
+            "insert into orders"
+            " select 10 + range, '2026-06-04'::timestamp + to_seconds(range % 7), '2026-06-08', range, 1,"
+            " ['a tag that is long enough to count, and no two rows have the same: ' || range] from range(300000)"
+        )
+        yield shop
+
+
+def test_where_the_warehouse_has_too_little_memory_it_is_given_more(shop, monkeypatch):
+    monkeypatch.setattr(local, "WAREHOUSE_MEMORY_BYTES", 4 * 2**20)
+    monkeypatch.setattr(local, "_MEMORY_TRIES", 1)
+    with pytest.raises(QueryError, match="Out of Memory"):
+        shop.sync()
+    monkeypatch.setattr(local, "_MEMORY_TRIES", 4)
+    result = shop.sync(full=True)
+    assert (result.rows_read, result.rows_written) == (300_003, 300_003)
