@@ -41,7 +41,7 @@ _MIX = (
     "CREATE OR REPLACE TEMP MACRO scramble(x) AS xor(x, x >> 15) * 48271 % 2147483647",
     (
         "CREATE OR REPLACE TEMP MACRO mix(n, salt) AS"
-        " scramble(scramble((n * 1103515245 + salt * 362437 + 12345) % 2147483647))"
+        " scramble(scramble((n * 1103515245 + salt::BIGINT * 362437 + 12345) % 2147483647))"
     ),
     (
         f"CREATE OR REPLACE TEMP MACRO instant(n, salt) AS TIMESTAMP '{START}'"
