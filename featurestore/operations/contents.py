@@ -206,7 +206,7 @@ def _measured(number: int, use: str, found: _Found, store: OnlineStore) -> SetCo
     for start in range(0, sampled, _READ_AT_ONCE):
         chunk = found.sample[start : start + _READ_AT_ONCE]
         size += sum(store.sizes(chunk))
-        tombstones += Counter(map(_is_tombstone, store.read(chunk)))[True]
+        tombstones += Counter(map(_is_tombstone, store.fetch(chunk)))[True]
     scale = found.keys / sampled if sampled else 0.0
     return SetContents(
         number=number,

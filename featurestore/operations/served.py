@@ -57,7 +57,7 @@ class Served:
         found: dict[bytes | None, bytes | None] = {}
         for start in range(0, len(wanted), _KEYS_PER_READ):
             chunk = wanted[start : start + _KEYS_PER_READ]
-            found.update(zip(chunk, self._store.read(chunk), strict=True))
+            found.update(zip(chunk, self._store.fetch(chunk), strict=True))
         return [found.get(key) for key in keys]
 
     def pages(self) -> Iterator[list[bytes]]:

@@ -175,6 +175,29 @@ def restarted(server, options=()):
     raise AssertionError("it does not start")
 
 
+def test_a_paused_server_fails_lookups_and_what_a_sync_fetches_waits_for_it(server, store):
+    store.write(batch(*rows(3)))
+    server.ask("CLIENT", "PAUSE", "600", "ALL")
+    with pytest.raises(OnlineStoreError):
+        store.read([key(1)])
+    assert number_in(store.fetch([key(1)])[0]) == 1
+
+
+def test_a_walk_over_keys_that_meets_another_server_is_an_error_and_not_a_short_answer(server, store):
+    """A server that was restarted has its keys in another order: some would be passed over."""
+    store.write(batch(*rows(5_000)))
+    pages = store.keys(b"fs:shop:orders@0:{")
+    next(pages)
+    server.stop()
+    again = restarted(server)
+    try:
+        with pytest.raises(OnlineStoreError, match="was restarted or replaced while its keys were walked"):
+            list(pages)
+        assert list(store.keys(b"fs:shop:orders@0:{")) == []
+    finally:
+        again.stop()
+
+
 def test_a_server_that_was_killed_and_came_back_empty_is_used_again(server, store):
     """O8: nothing is answered from before."""
     store.write(batch(*rows(10)))

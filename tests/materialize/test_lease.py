@@ -75,6 +75,23 @@ def test_on_another_machine_a_dead_lease_ends_by_itself(store):
         pass
 
 
+def test_another_machine_of_the_same_host_name_is_not_taken_for_this_one(store):
+    """Its process ids mean nothing here; that none of them runs says nothing."""
+    with SyncLease(store, "customers") as mine:
+        host, here, *_ = mine.owner.split("|")
+    boot, _, space = here.partition(".")
+    assert len(boot) == 36
+    other_boot = f"{host}|{boot[::-1]}.{space}|{2**22 + 1}|abc"
+    assert store.take_lease("sync:orders", other_boot, 60) == other_boot
+    with pytest.raises(OperationError, match="is under way"), SyncLease(store, "orders"):
+        pass
+    store.end_lease("sync:orders", other_boot)
+    gone_here = f"{host}|{here}|{2**22 + 1}|abc"
+    assert store.take_lease("sync:orders", gone_here, 60) == gone_here
+    with SyncLease(store, "orders"):
+        pass
+
+
 def test_a_lease_that_another_took_over_is_noticed(store):
     with SyncLease(store, "orders", lease_s=0.4) as lease:
         store.end_lease("sync:orders", lease.owner)

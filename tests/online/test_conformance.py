@@ -130,6 +130,20 @@ def test_reads_keep_order_and_duplicates_and_answer_none_for_unknown_keys(store)
     assert store.read([]) == []
 
 
+def test_what_a_sync_fetches_is_what_a_lookup_reads(store, pace):
+    """Order, duplicates, rows that are not there or have expired; more of them than one command takes."""
+    rows = [(key(number), number, 0, NONE) for number in range(pace.rows)]
+    store.write(batch(*rows))
+    store.write(batch((OTHER, -1, 1, NONE), expires_ms=[1]))
+    asked = [each for each, *_ in reversed(rows)] + [KEY, b"fs:shop:orders@0:{nobody}", KEY]
+    found = store.fetch(asked)
+    assert found == store.read(asked)
+    assert [number_in(row) for row in found[:3]] == [pace.rows - 1, pace.rows - 2, pace.rows - 3]
+    assert [number_in(row) for row in found[-3:]] == [1, None, 1]
+    assert found[asked.index(OTHER)] is None
+    assert store.fetch([]) == []
+
+
 def test_an_empty_batch_writes_nothing(store):
     assert store.write(batch()) == 0
 
