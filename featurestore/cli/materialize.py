@@ -97,7 +97,7 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
     silent = None if kept("no_gate") else store.workspace.silent_command()
     if silent is not None:
         warn(
-            f"dbt's last command here was {silent}, which builds and tests nothing, so it speaks against no model\n"
+            f"dbt's last command here was {silent}, which tests nothing, so it speaks against no model\n"
             "  -> sync right after dbt build, or by featurestore run -- build"
         )
     if dry_run:

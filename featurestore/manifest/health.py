@@ -28,7 +28,9 @@ def silent_command(target_dir: Path) -> str | None:
     if not (target_dir / "run_results.json").is_file():
         return None
     command = load_run_results(target_dir).command
-    return command if command and command not in _JUDGING else None
+    if not command or command in _JUDGING:
+        return None
+    return "docs generate" if command == "generate" else command
 
 
 def faults(unique_ids: Iterable[str], target_dir: Path) -> Mapping[str, str]:

@@ -127,7 +127,6 @@ def _sync(
     target = new_set(view, swept, asked_at) if window.mode == "rebuild" else set_in_use(view, swept)
     note = _swap(store, view, note, target.before)
     copied = engine.copy(_load(view, window, target, seen, request), on_rows=on_rows)
-    lease.check()
     removed = _bury(view, copied, target, seen, route, lease)
     if read_generation(store) != generation:
         raise OnlineStoreError(

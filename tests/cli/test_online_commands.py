@@ -250,7 +250,7 @@ def test_a_command_of_dbts_that_tests_nothing_judges_nothing_and_that_is_said(fr
     ran = fresh.run("materialize")
     assert ran.code == 0
     assert ran.err.splitlines() == [
-        "Warning: dbt's last command here was generate, which builds and tests nothing, so it speaks against no model",
+        "Warning: dbt's last command here was docs generate, which tests nothing, so it speaks against no model",
         "  -> sync right after dbt build, or by featurestore run -- build",
     ]
     assert fresh.run("materialize", "--no-gate").err == ""

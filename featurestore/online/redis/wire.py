@@ -48,7 +48,33 @@ class _Texts:
         return self._texts[self._offsets[self._first + start] : self._offsets[self._first + end]]
 
 
-class GuardedCalls(Sequence[Request]):
+class _Calls(Sequence[Request]):
+    """Rows of a batch as requests, each packed when it is taken.
+
+    Args:
+        found: from `bounds`.
+    """
+
+    def __init__(self, found: Sequence[Bounds]) -> None:
+        self._bounds = found
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    @overload
+    def __getitem__(self, place: int) -> Request: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Request]: ...
+    def __getitem__(self, place: int | slice) -> Request | Sequence[Request]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        return self._request(*self._bounds[place])
+
+    def _request(self, slot: int, start: int, end: int) -> Request:
+        raise NotImplementedError
+
+
+class GuardedCalls(_Calls):
     """A batch as calls of the guard.
 
     Args:
@@ -61,19 +87,9 @@ class GuardedCalls(Sequence[Request]):
         self._columns = [_Texts(*keys), _Texts(*values)]
         if batch.expires_ms is not None:
             self._columns.append(_Texts(*_bulk_columns(_texts(batch.expires_ms))))
-        self._bounds = bounds(len(batch), slots, ROWS_PER_CALL)
+        super().__init__(bounds(len(batch), slots, ROWS_PER_CALL))
 
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    @overload
-    def __getitem__(self, place: int) -> Request: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Request]: ...
-    def __getitem__(self, place: int | slice) -> Request | Sequence[Request]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        slot, start, end = self._bounds[place]
+    def _request(self, slot: int, start: int, end: int) -> Request:
         parts = None if end - start == 1 else functools.partial(self._parts, slot, start, end)
         return Request(slot=slot, packed=self._packed(start, end), parts=parts)
 
@@ -92,7 +108,7 @@ class GuardedCalls(Sequence[Request]):
         return b"".join([head, *[column[start, end] for column in self._columns]])
 
 
-class NewRowCalls(Sequence[Request]):
+class NewRowCalls(_Calls):
     """A batch as commands that write only keys which are not there.
 
     Rows that expire, and keys that stand in the batch twice, need a ``SET .. NX`` each; all others go by the hundred,
@@ -113,19 +129,9 @@ class NewRowCalls(Sequence[Request]):
         else:
             expiries = _bulk_columns(_texts(batch.expires_ms))
             self._texts = _Texts(b"*6\r\n$3\r\nSET\r\n", *keys, *values, b"$2\r\nNX\r\n$4\r\nPXAT\r\n", *expiries)
-        self._bounds = bounds(len(batch), slots, ROWS_PER_NEW_CALL)
+        super().__init__(bounds(len(batch), slots, ROWS_PER_NEW_CALL))
 
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    @overload
-    def __getitem__(self, place: int) -> Request: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Request]: ...
-    def __getitem__(self, place: int | slice) -> Request | Sequence[Request]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        slot, start, end = self._bounds[place]
+    def _request(self, slot: int, start: int, end: int) -> Request:
         if self._is_single:
             return Request(slot=slot, packed=bytes(self._texts[start, end]), count=end - start, parts=_no_parts)
         head = b"*%d\r\n$6\r\nMSETNX\r\n" % (1 + 2 * (end - start))
