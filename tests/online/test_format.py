@@ -42,7 +42,7 @@ for (const view of JSON.parse(require("fs").readFileSync(0, "utf8")).views) {
     answers.push([found, String(event), String(created), String(layout), cells.map(tagged)]);
   }
 }
-const elsewhere = setNumber(JSON.stringify({ sets: [{ number: 3, join_keys: [["a", "int64"]] }] }), [["a", "string"]]);
+const elsewhere = setNumber(JSON.stringify({ sets: [{ number: 3, join_keys: [["a", "int64"]], is_whole: true }] }), [["a", "string"]]);
 console.log(JSON.stringify([answers, elsewhere === undefined, setNumber(JSON.stringify({ sets: [] }), [])]));
 """
 PYTHON = """
@@ -69,7 +69,8 @@ for view in json.load(sys.stdin)["views"]:
         assert end == len(value)
         found = key(view["project"], view["view"], view["version"], set_number(note, view["join_keys"]), row["entity"])
         answers.append([found, str(event), str(created), str(fingerprint), tagged(cells)])
-elsewhere = set_number(json.dumps({"sets": [{"number": 3, "join_keys": [["a", "int64"]]}]}), [["a", "string"]])
+other = {"number": 3, "join_keys": [["a", "int64"]], "is_whole": True}
+elsewhere = set_number(json.dumps({"sets": [other]}), [["a", "string"]])
 print(json.dumps([answers, elsewhere is None, set_number(json.dumps({"sets": []}), [])]))
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -113,10 +114,11 @@ def key_texts():
 
 
 def second_set():
-    """Readers of this view ask its set of rows 1; set 0 was made with another join key."""
+    """Readers of this view ask its set of rows 1: set 2 is not whole, set 0 was made with another join key."""
     view = view_of("orders: big@", ["int64"], keys=("string", "int64"), version="2")
     retired = RowSet(number=0, join_keys=(("k0", "string"),), definition="0123456789abcdef", retired_at=NOON)
-    state = ViewState(sets=(made_set(view, 1), retired))
+    loading = replace(made_set(view, 2), retired_at=NOON, is_whole=False)
+    state = ViewState(sets=(loading, made_set(view, 1), retired), last_number=2)
     rows = [(("a|b", 1), [1]), (("a", 1), [2]), (("", 0), [3]), (("%7C", 0), [4])]
     return vector(view, rows, state=state, project="shop:eu")
 
@@ -146,7 +148,7 @@ def vector(view, rows, cells=None, *, gone=None, state=None, project="shop"):
         state: the note about the view, if the store has one.
     """
     cells = [row for _, row in rows] if cells is None else cells
-    row_set = 0 if state is None else state.sets[0].number
+    row_set = 0 if state is None else state.set_for(view)
     encoder = RowEncoder(view, project=project, row_set=row_set)
     entities = [key for key, _ in rows] + ([] if gone is None else [gone])
     encoded = encoder.encode(batch(view, entities, [row for _, row in rows] + [[None] * len(view.features)])).rows
