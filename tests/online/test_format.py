@@ -42,7 +42,8 @@ for (const view of JSON.parse(require("fs").readFileSync(0, "utf8")).views) {
     answers.push([found, String(event), String(created), String(layout), cells.map(tagged)]);
   }
 }
-const elsewhere = setNumber(JSON.stringify({ sets: [{ number: 3, join_keys: [["a", "int64"]], is_whole: true }] }), [["a", "string"]]);
+const other = { number: 3, join_keys: [["a", "int64"]], is_whole: true };
+const elsewhere = setNumber(JSON.stringify({ sets: [other] }), [["a", "string"]]);
 console.log(JSON.stringify([answers, elsewhere === undefined, setNumber(JSON.stringify({ sets: [] }), [])]));
 """
 PYTHON = """
