@@ -7,14 +7,14 @@ three times, each time against the watermark of that moment``. A fault is what s
 from __future__ import annotations
 
 import random
-import time
 from array import array
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from featurestore.errors import QueryError, UsageError
+from featurestore.errors import OnlineStoreError, QueryError, UsageError
 from featurestore.materialize.window import SyncRequest, choose_window, utc_now
 from featurestore.online.codec import instant, microseconds
 from featurestore.online.state import ViewState, read_state
@@ -77,12 +77,12 @@ def verify_view(
     Raises:
         WarehouseError, OnlineStoreError: one of them cannot be reached.
     """
-    started = time.monotonic()
+    started = monotonic()
     try:
         found = _Verifier(view, request, sides, on_rows).run()
     except (QueryError, UsageError) as error:
         found = ViewVerification(view=view.reference, problem=str(error))
-    return replace(found, seconds=time.monotonic() - started)
+    return replace(found, seconds=monotonic() - started)
 
 
 class _Verifier:
@@ -108,12 +108,19 @@ class _Verifier:
             if state.watermark is None and self._is_empty():
                 return ViewVerification(view=self._view.reference)
             return ViewVerification(view=self._view.reference, problem=f"{problem}\n  -> {SYNC}")
+        try:
+            return self._rounds()
+        except OnlineStoreError:
+            self._look()  # A lookup refuses a view whose rows were dropped meanwhile; this says so of verify.
+            raise
+
+    def _rounds(self) -> ViewVerification:
         first = look = self._look()
         self._everything(look)
         for _ in range(ROUNDS):
             if not look.suspects.keys:
                 break
-            time.sleep(MOMENT_S)
+            sleep(MOMENT_S)
             look, before = self._look(look.suspects.seen), look
             self._ask(look, before.suspects.keys)
         self._tally.add("unsettled", len(look.suspects.keys))

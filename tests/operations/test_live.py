@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
+from featurestore.errors import OnlineStoreError
 from featurestore.operations import verify
+from featurestore.operations.remove import drop_view
 from tests.operations.shops import faults, opened
 
 CUSTOMERS = 200
@@ -62,7 +64,7 @@ def test_a_suspect_that_moves_is_judged_anew_and_one_that_stays_is_a_fault(tmp_p
         shop.sync()
         (right,) = shop.store.read([shop.key(1)])
         shop.store.delete([shop.key(1), shop.key(2)])
-        monkeypatch.setattr(verify.time, "sleep", lambda _seconds: shop.put(shop.key(1), right))
+        monkeypatch.setattr(verify, "sleep", lambda _seconds: shop.put(shop.key(1), right))
         assert faults(shop.verify()) == {"missing": 1}
 
 
@@ -72,16 +74,33 @@ def test_a_key_that_never_stands_still_is_unsettled_and_no_fault(tmp_path, monke
         moving = "select * replace (n as order_count) from orders, range(9) t(n) where order_count = 1"
         old = iter(shop.encode(f"{moving} and customer_id = 1"))
         shop.put(*next(old))
-        monkeypatch.setattr(verify.time, "sleep", lambda _seconds: shop.put(*next(old)))
+        monkeypatch.setattr(verify, "sleep", lambda _seconds: shop.put(*next(old)))
         found = shop.verify()
         assert (faults(found), found.is_equal) == ({"unsettled": 1}, True)
 
 
-def test_rows_dropped_meanwhile_are_a_problem_that_is_named(tmp_path, monkeypatch):
-    from featurestore.operations.remove import drop_view
+@pytest.mark.parametrize(("place", "name"), [(verify, "sleep"), (verify.Pass, "compare")])
+def test_rows_dropped_meanwhile_are_a_problem_that_is_named(tmp_path, monkeypatch, place, name):
+    """Between two passes, and within one, where a lookup meets it first."""
+    was = getattr(place, name)
+
+    def drop_first(*arguments):
+        drop_view(shop.project, shop.store, "orders")
+        return was(*arguments)
 
     with opened(tmp_path, "sqlite:online.sqlite") as shop:
         shop.sync()
         shop.store.delete([shop.key(1)])
-        monkeypatch.setattr(verify.time, "sleep", lambda _seconds: drop_view(shop.project, shop.store, "orders"))
+        monkeypatch.setattr(place, name, drop_first)
         assert shop.verify().problem.startswith("its rows were dropped or redefined while they were compared")
+
+
+def test_a_store_that_fails_meanwhile_is_told_as_it_is(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OnlineStoreError("the disk is gone")
+
+    with opened(tmp_path, "sqlite:online.sqlite") as shop:
+        shop.sync()
+        monkeypatch.setattr(verify.Pass, "compare", fail)
+        with pytest.raises(OnlineStoreError, match="the disk is gone"):
+            shop.verify()
