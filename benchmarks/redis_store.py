@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MEASURES = ("p50_us", "p99_us", "per_s", "cpu_us", "server_cpu_us")
 _BATCHES, _ROWS_PER_BATCH = 4, 50_000
 _TASKS = 16
-_FAR_MS = 4_000_000_000_000
+_FAR_MS, _EXPIRIES = 4_000_000_000_000, 64  # as many as rows have that are not yet forgotten
 
 
 def main(options: Options) -> None:
@@ -84,7 +84,7 @@ def _batch(number: int, event_us: int, *, expiring: bool) -> RowBatch:
     ids = range(number * _ROWS_PER_BATCH, (number + 1) * _ROWS_PER_BATCH)
     values = [header(11, event_us, -(2**63), 7) + cells[each % 10] for each in ids]
     times = [event_us] * len(ids)
-    expiries = [_FAR_MS + each for each in ids] if expiring else None
+    expiries = [_FAR_MS + chosen.randrange(_EXPIRIES) * 3_600_000 for _ in ids] if expiring else None
     return batch_of([_key(each) for each in ids], values, event_us=times, created_us=times, expires_ms=expiries)
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 EXPIRY_IN_TTLS = 2
 """A store may forget a row this many ttls after its event time: until then a reader can say OUTSIDE_MAX_AGE."""
+_EXPIRIES_PER_TTL = 32
+"""Expiries are rounded up to this part of a ttl: stores write and keep rows that expire together much cheaper."""
+_STEP_MS_MAX = 2**40
 _EXPIRES_MS_MAX = 2**62
 _MORE_MS_MAX = _EXPIRES_MS_MAX + 2**54
 """After any event, as long again or longer is the latest expiry; no sum is beyond 64 bits."""
@@ -146,8 +149,10 @@ class RowEncoder:
 
 
 def _expiries(event_us: pa.Array, ttl_us: int, keep_until_ms: int) -> pa.Array:
-    """Return Unix milliseconds, rounded up; a store's clock begins at 1."""
+    """Return Unix milliseconds, rounded up to a step; a store's clock begins at 1."""
+    step_ms = min(max(1, ttl_us // (1000 * _EXPIRIES_PER_TTL)), _STEP_MS_MAX)
     extra_ms, extra_us = divmod(EXPIRY_IN_TTLS * ttl_us + 999, 1000)
     whole_ms, rest_us = np.divmod(event_us.to_numpy(), 1000)
     expires_ms = whole_ms + (rest_us + extra_us) // 1000 + min(extra_ms, _MORE_MS_MAX)
-    return pa.array(np.clip(expires_ms, min(max(1, keep_until_ms), _EXPIRES_MS_MAX), _EXPIRES_MS_MAX))
+    expires_ms = np.clip(expires_ms, min(max(1, keep_until_ms), _EXPIRES_MS_MAX), _EXPIRES_MS_MAX)
+    return pa.array(-(-expires_ms // step_ms) * step_ms)

@@ -39,7 +39,9 @@ def row(view, values, project):
 def expiry(event_us, ttl_us):
     if ttl_us is None:
         return None
-    return min(max(1, (event_us + EXPIRY_IN_TTLS * ttl_us + 999) // 1000), 2**62)
+    exact = min(max(1, (event_us + EXPIRY_IN_TTLS * ttl_us + 999) // 1000), 2**62)
+    step = min(max(1, ttl_us // 32_000), 2**40)
+    return -(-exact // step) * step
 
 
 def cell(value, value_type):

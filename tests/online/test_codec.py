@@ -205,16 +205,31 @@ def test_an_event_time_that_is_a_date_counts_from_its_midnight():
     ("ttl", "event", "expires_ms"),
     [
         (None, NOON, None),
-        (timedelta(days=7), NOON, [NOON_US // 1000 + 14 * 86_400_000]),
-        (timedelta(microseconds=1), NOON, [NOON_US // 1000 + 1]),
-        (timedelta(days=1), datetime(1950, 1, 1), [1]),
-        (timedelta(days=999_999_999), NOON, [NOON_US // 1000 + 2 * 999_999_999 * 86_400_000]),
+        (timedelta(days=7), NOON, NOON_US // 1000 + 14 * 86_400_000),
+        (timedelta(microseconds=1), NOON, NOON_US // 1000 + 1),
+        (timedelta(days=1), datetime(1950, 1, 1), 1),
+        (timedelta(days=999_999_999), NOON, NOON_US // 1000 + 2 * 999_999_999 * 86_400_000),
     ],
 )
 def test_a_row_expires_two_ttls_after_its_event_time_and_not_a_moment_before(ttl, event, expires_ms):
+    """At most a 32nd of a ttl later, so that many rows expire together."""
     ttl_us = None if ttl is None else ttl // timedelta(microseconds=1)
     rows = RowEncoder(view("int64", ttl_us=ttl_us), project="shop").encode(rows_of(pa.array([1]), event=event)).rows
-    assert (rows.expires_ms and rows.expires_ms.to_pylist()) == expires_ms
+    if ttl is None:
+        assert rows.expires_ms is None
+    else:
+        (found,) = rows.expires_ms.to_pylist()
+        assert expires_ms <= found < expires_ms + max(1, ttl_us // 32_000)
+
+
+def test_rows_of_near_event_times_expire_together():
+    hour_us = 3_600_000_000
+    ours = view("int64", ttl_us=32 * hour_us)
+    times = pa.array([NOON_US + minute * 60_000_000 for minute in range(24 * 60)], pa.timestamp("us"))
+    batch = pa.record_batch({"user_id": [1] * len(times), "observed_at": times, "f0": [1] * len(times)})
+    expiries = RowEncoder(ours, project="shop").encode(batch).rows.expires_ms.to_pylist()
+    assert len(set(expiries)) in {24, 25}
+    assert expiries == sorted(expiries)
 
 
 def test_no_row_is_forgotten_before_the_time_until_which_it_is_to_be_kept():

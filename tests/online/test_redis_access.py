@@ -46,8 +46,12 @@ def opened(uri):
 def users():
     """The guide's `ACL SETUSER` commands."""
     lines = re.findall(r"^```acl\n(.+?)\n```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(lines) == 2
+    assert len(lines) == 3
     return [line.split() for line in lines]
+
+
+def has_msetex(server):
+    return server.ask("COMMAND", "INFO", "MSETEX") not in ([None], {})
 
 
 def use_all(store):
@@ -80,8 +84,11 @@ def look_up_all(store):
 
 def test_the_users_of_the_guide_can_do_their_work_and_nothing_else(server):
     server.ask("SET", "fs:other:v@0:{1}", "x")
-    for command in users():
+    *both, msetex = users()
+    for command in both:
         server.ask(*command)
+    if has_msetex(server):
+        server.ask(*msetex)
     writer = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/3?{WAIT}")
     reader = opened(f"redis://shop_reader:READER_PASSWORD@{server.place}/3?{WAIT}")
     use_all(writer)
@@ -105,6 +112,37 @@ def test_the_users_of_the_guide_can_do_their_work_and_nothing_else(server):
     look_up_all(reader)
     reader.close()
     writer.close()
+
+
+def test_rows_of_many_expiries_are_set_by_the_run_where_a_server_can_and_the_user_may(server):
+    """O1: whatever command sets them, each key has the row and the expiry of the same write."""
+    *both, msetex = users()
+    for command in both:
+        server.ask(*command)
+    store = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/0?{WAIT}")
+    far_ms = 4_000_000_000_000
+    rows = [(key(number % 150), number, number * 7 % 300, NONE) for number in range(300)]
+    expiries = [far_ms + 1_000 * (number * 7 % 300 // 25) for number in range(300)]
+    newest = {each: number for _, each, number in sorted((event, each, number) for each, number, event, _ in rows)}
+
+    def check():
+        assert {each: number_in(row) for each, row in zip(newest, store.read(list(newest)), strict=True)} == newest
+        assert {each: server.ask("PEXPIRETIME", each) for each in newest} == {
+            each: expiries[number] for each, number in newest.items()
+        }
+
+    assert store.write(batch(*rows, expires_ms=expiries)) >= 150
+    check()
+    store.write(batch(*rows, expires_ms=[9] * 300))
+    assert store.read(list(newest)) == [None] * 150, "equal pairs, told that they expired long ago"
+    if has_msetex(server):
+        server.ask("FLUSHALL")
+        server.ask(*msetex)
+        server.ask("CONFIG", "RESETSTAT")
+        store.write(batch(*rows, expires_ms=expiries))
+        check()
+        assert "cmdstat_msetex" in str(server.ask("INFO", "commandstats"))
+    store.close()
 
 
 @pytest.mark.slow

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from featurestore.online.batches import batch_of
 from featurestore.online.redis.guard import GUARD_SHA
 from featurestore.online.redis.slots import named_endpoint, read_slots, slot_of
-from featurestore.online.redis.wire import GuardedCalls, NewRowCalls, bounds
+from featurestore.online.redis.wire import ROWS_PER_CALL, GuardedCalls, NewRowCalls, bounds
 
 BYTES = st.binary(max_size=40) | st.sampled_from([b"", b"\r\n", b"$3\r\n", b"x" * 2_000])
 
 
 @st.composite
 def batches(draw):
-    rows = draw(st.lists(st.tuples(BYTES, BYTES, st.integers(1, 2**62)), min_size=1, max_size=8))
+    rows = draw(st.lists(st.tuples(BYTES, BYTES, st.integers(1, 3) | st.integers(1, 2**62)), min_size=1, max_size=8))
     is_expiring = draw(st.booleans())
     return batch_of(
         [key for key, *_ in rows],
@@ -33,12 +33,34 @@ def batches(draw):
 def test_guarded_calls_are_what_hiredis_would_pack(batch):
     (call,) = GuardedCalls(batch)
     keys, values, expiries = lists(batch)
-    assert call.packed == hiredis.pack_command(("EVALSHA", GUARD_SHA, len(keys), *keys, *values, *expiries))
+    runs = [(row + 1, each) for row, each in enumerate(expiries) if expiries[row + 1 : row + 2] != [each]]
+    told = [each for run in runs for each in run]
+    assert call.packed == hiredis.pack_command(("EVALSHA", GUARD_SHA, len(keys), *keys, *values, *told))
     if len(keys) > 1:
-        alone = [[each[row] for each in (keys, values, expiries) if each] for row in range(len(keys))]
+        ends = [(1, expiry) for expiry in expiries] or [()] * len(keys)
         assert [part.packed for part in call.parts()] == [
-            hiredis.pack_command(("EVALSHA", GUARD_SHA, 1, *row)) for row in alone
+            hiredis.pack_command(("EVALSHA", GUARD_SHA, 1, key, value, *end))
+            for key, value, end in zip(keys, values, ends, strict=True)
         ]
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=700))
+def test_a_run_of_one_expiry_is_told_to_each_call_it_reaches_into(expiries):
+    rows = len(expiries)
+    texts = [b"%d" % row for row in range(rows)]
+    calls = GuardedCalls(batch_of(texts, texts, event_us=[0] * rows, created_us=[0] * rows, expires_ms=expiries))
+    told = []
+    for start, call in zip(range(0, rows, ROWS_PER_CALL), calls, strict=True):
+        count = min(ROWS_PER_CALL, rows - start)
+        reader = hiredis.Reader()
+        reader.feed(call.packed)
+        runs = [int(word) for word in reader.gets()[3 + 2 * count :]]
+        assert runs[-2] == count
+        before = [0, *runs[:-2:2]]
+        told += [
+            each for first, end, each in zip(before, runs[::2], runs[1::2], strict=True) for _ in range(first, end)
+        ]
+    assert told == expiries
 
 
 @given(batches())

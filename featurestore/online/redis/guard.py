@@ -3,6 +3,9 @@
 It compares the times in the first bytes of both rows, each as a signed high and an unsigned low word, since Lua's
 numbers are exact only to 2^53 and its text order is the locale's. Most rows need less: read as floating point numbers,
 the bits of two times that are not negative have the order of the times, and one comparison says that a row is newer.
+
+Rows of one expiry stand side by side, and their runs are told behind them: the last row, the expiry. A server that has
+``MSETEX`` sets a run by one; others, or one that does not allow it, take a ``SET`` for each row.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import hashlib
 GUARD = """
 local KEYS, ARGV, call, unpack, read = KEYS, ARGV, redis.call, unpack, struct.unpack
 local rows = #KEYS
-local expiring = #ARGV > rows
 local held = call('MGET', unpack(KEYS))
 local found = rows
 for i = 1, rows do
@@ -23,7 +25,20 @@ if found < rows and found < call('EXISTS', unpack(KEYS)) then
 end
 local written = {}
 local landed = 0
-local set = {'MSET'}
+local knows_msetex = true
+local function set_run(set, count, expiry)
+  if count > 1 and knows_msetex then
+    set[1], set[2 * count + 2], set[2 * count + 3] = count, 'PXAT', expiry
+    local done = redis.pcall('MSETEX', unpack(set))
+    if type(done) ~= 'table' or not done.err then return end
+    knows_msetex = false
+  end
+  for i = 1, count do call('SET', set[2 * i], set[2 * i + 1], 'PXAT', expiry) end
+end
+local run = rows + 1
+local run_end = tonumber(ARGV[run])
+local before_run = 0
+local set = {''}
 for i = 1, rows do
   local key, new = KEYS[i], ARGV[i]
   local old = written[key] or held[i]
@@ -42,11 +57,19 @@ for i = 1, rows do
   if lands then
     landed = landed + 1
     written[key] = new
-    if expiring then call('SET', key, new, 'PXAT', ARGV[rows + i])
-    else set[2 * landed] = key; set[2 * landed + 1] = new end
+    set[2 * (landed - before_run)] = key
+    set[2 * (landed - before_run) + 1] = new
+  end
+  if i == run_end then
+    set_run(set, landed - before_run, ARGV[run + 1])
+    run, before_run, set = run + 2, landed, {''}
+    run_end = tonumber(ARGV[run])
   end
 end
-if landed > 0 and not expiring then call(unpack(set)) end
+if landed > before_run then
+  set[1] = 'MSET'
+  call(unpack(set))
+end
 return landed
 """
 GUARD_SHA = hashlib.sha1(GUARD.encode(), usedforsecurity=False).hexdigest()

@@ -7,9 +7,11 @@ slice per column.
 from __future__ import annotations
 
 import functools
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -48,6 +50,28 @@ class _Texts:
         return self._texts[self._offsets[self._first + start] : self._offsets[self._first + end]]
 
 
+class _Runs:
+    """Where the expiry changes.
+
+    Args:
+        expires_ms: of each row.
+    """
+
+    def __init__(self, expires_ms: pa.Array) -> None:
+        of_rows = expires_ms.to_numpy()
+        self._ends = [*(np.flatnonzero(of_rows[1:] != of_rows[:-1]) + 1).tolist(), len(of_rows)]
+        self._expiries = of_rows[np.array(self._ends) - 1].tolist() if len(of_rows) else []
+
+    def within(self, start: int, end: int) -> list[int]:
+        """Return last row and expiry of each run among these rows, the first of which is row 1."""
+        runs: list[int] = []
+        run = bisect_right(self._ends, start)
+        while not runs or self._ends[run - 1] < end:
+            runs += [min(self._ends[run], end) - start, self._expiries[run]]
+            run += 1
+        return runs
+
+
 class _Calls(Sequence[Request]):
     """Rows of a batch as requests, each packed when it is taken.
 
@@ -78,15 +102,14 @@ class GuardedCalls(_Calls):
     """A batch as calls of the guard.
 
     Args:
-        batch: the rows.
+        batch: the rows; those of one expiry side by side, so that it is told once.
         slots: the slot of each row, rows of one slot side by side; None where there is one server.
     """
 
     def __init__(self, batch: RowBatch, slots: Sequence[int] | None = None) -> None:
         keys, values = _bulk_columns(batch.keys), _bulk_columns(batch.values)
-        self._columns = [_Texts(*keys), _Texts(*values)]
-        if batch.expires_ms is not None:
-            self._columns.append(_Texts(*_bulk_columns(_texts(batch.expires_ms))))
+        self._keys, self._values = _Texts(*keys), _Texts(*values)
+        self._runs = None if batch.expires_ms is None else _Runs(batch.expires_ms)
         super().__init__(bounds(len(batch), slots, ROWS_PER_CALL))
 
     def _request(self, slot: int, start: int, end: int) -> Request:
@@ -94,18 +117,16 @@ class GuardedCalls(_Calls):
         return Request(slot=slot, packed=self._packed(start, end), parts=parts)
 
     def _parts(self, slot: int, start: int, end: int) -> Sequence[Request]:
-        keys = self._columns[0]
         return [
-            Request(slot=slot, key=bytes(keys[row, row + 1]), packed=self._packed(row, row + 1))
+            Request(slot=slot, key=bytes(self._keys[row, row + 1]), packed=self._packed(row, row + 1))
             for row in range(start, end)
         ]
 
     def _packed(self, start: int, end: int) -> bytes:
         rows = end - start
-        words = 3 + rows * len(self._columns)
-        count = str(rows).encode()
-        head = b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$%d\r\n%b\r\n" % (words, GUARD_SHA.encode(), len(count), count)
-        return b"".join([head, *[column[start, end] for column in self._columns]])
+        runs = [] if self._runs is None else self._runs.within(start, end)
+        head = b"*%d\r\n" % (3 + 2 * rows + len(runs)) + _words("EVALSHA", GUARD_SHA, rows)
+        return b"".join([head, self._keys[start, end], self._values[start, end], _words(*runs)])
 
 
 class NewRowCalls(_Calls):
@@ -178,6 +199,11 @@ def _bulk_columns(texts: pa.Array) -> tuple[pa.Array, pa.Array, bytes]:
         pa.scalar(b"$", pa.large_binary()), digits, pa.scalar(_CRLF, pa.large_binary()), empty
     )
     return heads, texts, _CRLF
+
+
+def _words(*words: str | int) -> bytes:
+    """Short words as bulk strings."""
+    return b"".join([b"$%d\r\n%b\r\n" % (len(text), text) for text in [str(word).encode() for word in words]])
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from featurestore.online.redis.patient import run
 from featurestore.online.redis.wire import GuardedCalls, NewRowCalls
@@ -39,7 +40,9 @@ def write_rows(servers: Servers, batch: RowBatch, *, expect_new: bool, timeout_s
 
 
 def _grouped(servers: Servers, batch: RowBatch) -> tuple[RowBatch, Sequence[int] | None]:
-    """Put rows of one slot side by side, each key's in their order; nothing to do where there is one server."""
+    """Put rows of one slot side by side, among them those of one expiry; the guard takes them in any order (O1)."""
+    if batch.expires_ms is not None and len(batch) > 1:
+        batch = batch.take(pc.array_sort_indices(batch.expires_ms))  # stable: of equal pairs the last one stays last
     if not servers.has_slots:
         return batch, None
     slots = [servers.slot(key) for key in batch.keys.to_pylist()]
