@@ -61,7 +61,7 @@ def after(target: Target, watermark: Watermark | None, now: datetime) -> ViewSta
     others = [each for each in target.before.sets if each.number != target.row_set]
     retired = [each if each.retired_at is not None else replace(each, retired_at=now) for each in others]
     sets = (replace(written, retired_at=None, is_whole=True), *retired)
-    return replace(target.before, sets=sets, watermark=watermark)
+    return replace(target.before, sets=sets, watermark=watermark, progress=None)
 
 
 def close_old(state: ViewState, now: datetime) -> ViewState:
@@ -75,9 +75,11 @@ def close_old(state: ViewState, now: datetime) -> ViewState:
     )
 
 
-def sweep(store: OnlineStore, view: FeatureView, state: ViewState, *, project: str, now: datetime) -> ViewState:
-    """Remove the rows of sets that answer nobody; returns the state without them."""
-    gone = [each for each in state.sets if not each.is_whole and _is_old(each, CLOSED, now)]
+def sweep(
+    store: OnlineStore, view: FeatureView, state: ViewState, *, project: str, now: datetime, kept: int | None = None
+) -> ViewState:
+    """Remove the rows of sets that answer nobody, but of the one to be `kept`; returns the state without them."""
+    gone = [each for each in state.sets if not each.is_whole and each.number != kept and _is_old(each, CLOSED, now)]
     for each in gone:
         remove_rows(store, key_prefix(project, view, each.number))
     return replace(state, sets=tuple(each for each in state.sets if each not in gone))

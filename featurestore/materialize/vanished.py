@@ -43,6 +43,10 @@ class KeysSeen:
         """Remember keys."""
         self._hashes.extend(map(hash, keys.to_pylist()))
 
+    def update(self, others: KeysSeen) -> None:
+        """Remember the keys of another slice."""
+        self._hashes.extend(others._hashes)
+
     def sorted(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Their hashes in order."""
         import numpy as np

@@ -69,11 +69,13 @@ class ViewState:
         sets: the set in use first, then those whose rows are not yet removed, and one that is being loaded.
         watermark: of the set in use; None before the first sync.
         last_number: the greatest number that a set ever had; none is used twice.
+        progress: what a sync that has not ended has done, for the next one (`materialize.progress`).
     """
 
     sets: tuple[RowSet, ...] = ()
     watermark: Watermark | None = None
     last_number: int = FIRST_SET
+    progress: str | None = None
 
     def set_for(self, view: FeatureView) -> int | None:
         """Number of the newest set that a reader with this definition can ask; None if there is none.

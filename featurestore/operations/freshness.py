@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from featurestore.definitions.durations import format_duration
 from featurestore.errors import QueryError
-from featurestore.materialize.sync import seen_in
-from featurestore.materialize.window import SyncRequest, Window, choose_window
+from featurestore.materialize.seen import seen_in
+from featurestore.materialize.window import SyncRequest, choose_window
 from featurestore.online.state import ViewState, read_state
 from featurestore.operations.sides import SYNC, unsynced
 from featurestore.sql.newest import SyncWindow
@@ -139,10 +139,10 @@ def _never(view: FeatureView, state: ViewState, offline: _Offline | None) -> str
 
 def _offline(view: FeatureView, state: ViewState, warehouse: Warehouse, now: datetime) -> _Offline:
     whole = choose_window(view, SyncRequest(), ViewState(), now)
-    seen = seen_in(view, whole, warehouse)
+    seen = seen_in(view, whole.rows, warehouse)
     if state.watermark is None or not seen.rows:
         return _Offline(newest=seen.event_time, waiting=seen.rows)
-    waiting = seen_in(view, Window(mode="incremental", rows=_beyond(view, state, state.watermark, now)), warehouse)
+    waiting = seen_in(view, _beyond(view, state, state.watermark, now), warehouse)
     return _Offline(newest=seen.event_time, waiting=waiting.rows)
 
 

@@ -128,11 +128,11 @@ class _Verifier:
 
     def _is_empty(self) -> bool:
         """Whether the model has no row that a sync would take."""
-        from featurestore.materialize.sync import seen_in
+        from featurestore.materialize.seen import seen_in
 
         window = choose_window(self._view, SyncRequest(), ViewState(), utc_now())
         with closing(self._sides.open_warehouse()) as warehouse:
-            return not seen_in(self._view, window, warehouse).rows
+            return not seen_in(self._view, window.rows, warehouse).rows
 
     def _look(self, before: dict[int, int] | None = None) -> Pass:
         """Begin a pass: against the watermark and the set of rows of now."""

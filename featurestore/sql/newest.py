@@ -7,6 +7,7 @@ Like the point-in-time join, only keys and times are grouped; wide columns are r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -35,15 +36,23 @@ from featurestore.sql.expressions import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from featurestore.definitions.views import FeatureView
     from featurestore.sql.dialects.table import Dialect
 
 _TIMES = "__times"
 _ROWS = "__rows"
+_SLICE = "__slice"
+_SAMPLED_KEYS = 20_000
 EVENT_US = "__event_time"
 CREATED_US = "__created_time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRange:
+    """A range of the first join key, an integer or a text: beyond `after`, up to and with `upto`; None is no bound."""
+
+    after: int | str | None = None
+    upto: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +64,14 @@ class SyncWindow:
         start: rows from then on, inclusive; None for all.
         after_event, after_created: watermarks: rows with an event time beyond the first or a created time beyond
             the second (O6); both None for a full read. `after_event` alone is inclusive: it has the lookback in it.
+        keys: only rows of these keys; None for all.
     """
 
     end: datetime
     start: datetime | None = None
     after_event: datetime | None = None
     after_created: datetime | None = None
+    keys: KeyRange | None = None
 
 
 def newest_query(
@@ -107,6 +118,29 @@ def key_estimate_query(view: FeatureView, window: SyncWindow) -> str:
     counted = exp.ApproxDistinct(this=keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys))
     source = relation(view.relation, target, FROM_VIEW)
     return print_sql(exp.select(alias(counted, "keys")).from_(source).where(*_conditions(view, window, target)), target)
+
+
+def key_bounds_query(view: FeatureView, window: SyncWindow, slices: int, *, dialect: str = "duckdb") -> str:
+    """Write the SELECT of the greatest first key of each slice, in order: column ``bound``, at most `slices` rows.
+
+    Slices have about as many rows each. DuckDB draws a sample, other warehouses look at every row.
+    """
+    target = dialect_named(dialect)
+    first = view.join_keys[0].name
+    keys = (
+        exp.select(column(first, FROM_VIEW))
+        .from_(relation(view.relation, target, FROM_VIEW))
+        .where(*_conditions(view, window, target))
+    )
+    if dialect == "duckdb":
+        keys.set("sample", exp.TableSample(method=exp.var("RESERVOIR"), size=exp.Literal.number(_SAMPLED_KEYS)))
+    order = exp.Order(expressions=[ascending(column(first, FROM_VIEW))])
+    numbered = exp.Window(this=exp.Anonymous(this="NTILE", expressions=[exp.Literal.number(slices)]), order=order)
+    tiles = exp.select(column(first, FROM_VIEW), alias(numbered, _SLICE)).from_(nested(keys, FROM_VIEW))
+    greatest = alias(exp.Max(this=column(first, FROM_MATCH)), "bound")
+    bounds = exp.select(greatest).from_(nested(tiles, FROM_MATCH)).group_by(column(_SLICE, FROM_MATCH))
+    distinct = exp.select(column("bound", FROM_VIEW)).from_(nested(bounds, FROM_VIEW)).distinct(copy=False)
+    return print_sql(distinct.order_by(ascending(column("bound", FROM_VIEW)), copy=False), target)
 
 
 def newest_count_query(view: FeatureView, window: SyncWindow, *, dialect: str = "duckdb") -> str:
@@ -226,6 +260,8 @@ def _conditions(view: FeatureView, window: SyncWindow, dialect: Dialect) -> list
     conditions.append(until(this=usable, expression=end))
     if view.as_of == "knowledge":
         conditions.append(until(this=created_utc(view, FROM_VIEW, dialect), expression=end.copy()))
+    if window.keys is not None:
+        conditions += _within(column(view.join_keys[0].name, FROM_VIEW), window.keys)
     if window.start is not None:
         conditions.append(exp.GTE(this=event.copy(), expression=instant(window.start)))
     if window.after_event is not None:
@@ -239,4 +275,13 @@ def _conditions(view: FeatureView, window: SyncWindow, dialect: Dialect) -> list
             ended = exp.GT(this=utc_column(view.valid_to, FROM_VIEW, dialect), expression=instant(window.after_event))
             beyond = exp.Or(this=beyond, expression=ended)
         conditions.append(exp.paren(beyond))
+    return conditions
+
+
+def _within(key: exp.Column, keys: KeyRange) -> list[exp.Expression]:
+    conditions: list[exp.Expression] = []
+    if keys.after is not None:
+        conditions.append(exp.GT(this=key, expression=exp.convert(keys.after)))
+    if keys.upto is not None:
+        conditions.append(exp.LTE(this=key.copy(), expression=exp.convert(keys.upto)))
     return conditions

@@ -73,6 +73,7 @@ def test_materialize_as_json(fresh):
         "rows_written": 3,
         "rows_skipped": 0,
         "rows_removed": 0,
+        "rows_before": 0,
         "watermark": "2026-06-05T10:00:00Z",
     }
 

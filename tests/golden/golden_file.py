@@ -19,6 +19,7 @@ The question, all of it but `spine`, `views` and `features` optional (types are 
     as_of: knowledge
     start, end, at: times
     is_sparse: true                  of `ask: newest`: most keys have one row
+    first_key: {after: .., upto: ..} of `ask: newest`: only keys of this range
     strategy: asof, ..               how rows are searched; by default as the dialect likes best
     has_index: false                 whether the views' tables have an index
     example: {keys: {column: value}, at: time, limit: 2}     of `ask: candidates`
@@ -42,7 +43,7 @@ from featurestore.definitions.views import Column, Feature, FeatureView
 from featurestore.sql.candidates import KeyValue, candidates_plan
 from featurestore.sql.choice import Measured
 from featurestore.sql.dialects import DIALECTS
-from featurestore.sql.newest import SyncWindow, newest_query
+from featurestore.sql.newest import KeyRange, SyncWindow, newest_query
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
 from featurestore.sql.spineless import range_plan, snapshot_spine
@@ -160,8 +161,12 @@ def expected(
     view = _only_view(question)
     rows = tables[view.name]
     if ask == "newest":
-        end = oracle.instant(_window(question).end)
-        return newest_values(view, oracle.newest_rows(view, rows, end, start=oracle.instant(_window(question).start)))
+        window = _window(question)
+        if window.keys is not None:
+            first = view.join_keys[0].name
+            rows = [each for each in rows if each[first] and window.keys.after < each[first] <= window.keys.upto]
+        end = oracle.instant(window.end)
+        return newest_values(view, oracle.newest_rows(view, rows, end, start=oracle.instant(window.start)))
     features = [output.feature.name for output in _selection(question).outputs]
     if ask == "snapshot":
         at = oracle.instant(_moment(question["at"]))
@@ -251,7 +256,8 @@ def _example(question: dict[str, Any]) -> tuple[list[KeyValue], datetime, int]:
 
 def _window(question: dict[str, Any]) -> SyncWindow:
     start = question.get("start")
-    return SyncWindow(end=_moment(question["end"]), start=None if start is None else _moment(start))
+    keys = KeyRange(**question["first_key"]) if "first_key" in question else None
+    return SyncWindow(end=_moment(question["end"]), start=None if start is None else _moment(start), keys=keys)
 
 
 def _moment(value: datetime) -> datetime:

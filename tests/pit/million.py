@@ -14,9 +14,11 @@ import multiprocessing
 import random
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from featurestore.materialize.slices import choose_bounds, ranges
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
 from tests.pit.duckdb_answers import newest_values, plan_of, rows_of, same_rows, times_of, utc
@@ -127,10 +129,15 @@ def _difference(warehouse: Engine, world: World, batch: Sequence[Rows], end: int
 
 
 def _newest(warehouse: Engine, view: FeatureView, end: int) -> Iterator[list[tuple[Any, ...]]]:
-    """The newest rows in both ways of asking."""
+    """The newest rows in both ways of asking, and slice by slice."""
+    window = SyncWindow(end=utc(end))
     for is_sparse in (False, True):
-        sql = newest_query(view, SyncWindow(end=utc(end)), dialect=warehouse.dialect, is_sparse=is_sparse)
-        yield rows_of(warehouse.read(sql))
+        yield rows_of(warehouse.read(newest_query(view, window, dialect=warehouse.dialect, is_sparse=is_sparse)))
+    asked = SimpleNamespace(dialect=warehouse.dialect, read=lambda sql: warehouse.read(sql).to_reader())
+    if view.join_keys and (bounds := choose_bounds(view, window, rows=0, keys=3, most=1, warehouse=asked)):
+        parts = [replace(window, keys=keys) for keys in ranges(bounds)]
+        sql = [newest_query(view, part, dialect=warehouse.dialect) for part in parts]
+        yield [row for each in sql for row in rows_of(warehouse.read(each))]
 
 
 def _tables(name: str, batch: Sequence[Rows]) -> Iterator[Sequence[dict[str, Any]]]:

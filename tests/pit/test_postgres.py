@@ -16,6 +16,7 @@ from featurestore.definitions.project import Project
 from featurestore.definitions.references import select
 from featurestore.definitions.spine import Spine
 from featurestore.definitions.views import Column, Feature, FeatureView
+from featurestore.materialize.slices import choose_bounds, ranges
 from featurestore.sql.choice import Measured
 from featurestore.sql.dialects import dialect_named
 from featurestore.sql.newest import SyncWindow, newest_query
@@ -116,6 +117,25 @@ def test_texts_break_ties_by_code_point_whatever_the_databases_language(in_engli
     assert in_english.read("select 'a' < 'B' as said").read_all().to_pylist() == [{"said": True}]
     for is_staged in (False, True):
         assert seen(in_english, kind, ["'a'", "'B'", "'A'"], strategy=strategy, is_staged=is_staged) == "a"
+
+
+@pytest.mark.parametrize("kind", ["text", "mood"])
+def test_slices_of_texts_leave_none_out_whatever_the_databases_language(in_english, kind):
+    """O5: bounds are compared as the column is ordered."""
+    in_english.execute("drop type if exists mood cascade")
+    in_english.execute("create type mood as enum ('a', 'B', 'A', 'b')")
+    in_english.execute("drop table if exists orders")
+    rows = "(values ('a'), ('B'), ('A'), ('b')) t(k)"
+    in_english.execute(f"create table orders as select k::{kind}, timestamp '2024-05-17' as \"at\" from {rows}")
+    view = replace(VIEW, join_keys=(Column(name="k", type="string"),), features=())
+    window = SyncWindow(end=NOON_UTC)
+    bounds = choose_bounds(view, window, rows=4, keys=3, most=1, warehouse=in_english)
+    assert len(bounds) == 3
+    parts = [replace(window, keys=each) for each in ranges(bounds)]
+    found = [in_english.read(newest_query(view, part, dialect="postgres")).read_all() for part in parts]
+    assert [sorted(each["k"].to_pylist()) for each in found] == [[bound] for bound in bounds] + [
+        sorted({"a", "B", "A", "b"} - {*bounds})
+    ]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -13,7 +13,8 @@ import pytest
 
 from featurestore.definitions.project import Project
 from featurestore.definitions.views import Feature
-from featurestore.sql.newest import SyncWindow, newest_query
+from featurestore.materialize.slices import ranges
+from featurestore.sql.newest import SyncWindow, key_bounds_query, newest_query
 from featurestore.training.request import Question, Surroundings, ask
 from featurestore.warehouse.protocol import TableWrite
 from tests.shop_in_memory import ORDERS
@@ -141,3 +142,14 @@ def test_the_newest_rows_are_found(shop):
     with closing(around.open_warehouse(True)) as opened:
         got = opened.read(sql).read_all().to_pylist()
     assert [(row["customer_id"], row["order_count"]) for row in got] == [(1, 1), (2, 1), (3, None)]
+
+
+def test_slices_of_the_keys_leave_no_row_out(shop):
+    """O5."""
+    around, view, _ = shop
+    window, dialect = SyncWindow(end=JUNE_9), around.project.dialect
+    with closing(around.open_warehouse(True)) as opened:
+        bounds = opened.read(key_bounds_query(view, window, 2, dialect=dialect)).read_all()["bound"].to_pylist()
+        parts = [replace(window, keys=each) for each in ranges(bounds[:-1])]
+        found = [opened.read(newest_query(view, part, dialect=dialect)).read_all().to_pylist() for part in parts]
+    assert [sorted(row["customer_id"] for row in rows) for rows in found] == [[1], [2, 3]]

@@ -13,7 +13,7 @@ from featurestore.materialize.ahead import in_threads, one_ahead
 from featurestore.materialize.engines.protocol import Copied
 from featurestore.materialize.vanished import KeysSeen
 from featurestore.online.encode import RowEncoder
-from featurestore.sql.newest import key_estimate_query, newest_query
+from featurestore.sql.newest import newest_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,9 @@ _MORE = 4
 _MEMORY_TRIES = 4
 
 _OUT_OF_MEMORY = "Out of Memory Error"
-_FEW_ROWS = 100_000
+_KEYS_PER_SLICE = 1_000_000
+"""What fits into that memory, whatever a row is like."""
+_KEYS_PER_SLICE_ELSEWHERE = 5_000_000
 _SPARSE_ROWS_PER_KEY = 4
 
 
@@ -42,6 +44,7 @@ class LocalEngine:
 
     def __init__(self, route: Route) -> None:
         self._route = route
+        self.keys_per_slice = _KEYS_PER_SLICE if route.warehouse.dialect == "duckdb" else _KEYS_PER_SLICE_ELSEWHERE
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view; with more memory, from the start, where the warehouse had too little of it."""
@@ -83,16 +86,8 @@ class LocalEngine:
         return Copied(read=read, written=written, keys=keys)
 
     def _query(self, load: Load) -> str:
-        warehouse, store = self._route.warehouse, self._route.store
-        is_sparse = False
-        if warehouse.dialect == "duckdb" and load.rows > _FEW_ROWS:
-            # Here the look at ties is paid by this process: a third of the work where keys have a row or two.
-            found = warehouse.read(key_estimate_query(load.view, load.window)).read_all()["keys"][0].as_py()
-            is_sparse = load.rows <= _SPARSE_ROWS_PER_KEY * found
-        return newest_query(
-            load.view,
-            load.window,
-            dialect=warehouse.dialect,
-            in_order=store.keeps_key_order,
-            is_sparse=is_sparse,
-        )
+        dialect = self._route.warehouse.dialect
+        # In DuckDB the look at ties is paid by this process: a third of the work where keys have a row or two.
+        is_sparse = dialect == "duckdb" and load.keys is not None and load.rows <= _SPARSE_ROWS_PER_KEY * load.keys
+        in_order = self._route.store.keeps_key_order
+        return newest_query(load.view, load.window, dialect=dialect, in_order=in_order, is_sparse=is_sparse)

@@ -45,7 +45,8 @@ class Load:
     Attributes:
         view: the definition.
         window: which of its rows.
-        rows: how many rows the window has, those of one key counted apart.
+        rows: how many rows the window has, those of one key counted apart; of all slices together.
+        keys: about how many keys it has, of all slices together; None where nobody asked.
         row_set: number of the set that they go into (`online.state`).
         keep_until_ms: Unix milliseconds before which the store may forget none of them.
         expect_new: whether the store holds hardly any of their keys; for speed alone.
@@ -56,6 +57,7 @@ class Load:
     view: FeatureView
     window: SyncWindow
     rows: int
+    keys: int | None = None
     row_set: int
     keep_until_ms: int
     expect_new: bool = False
@@ -77,9 +79,22 @@ class Copied:
     written: int
     keys: KeysSeen | None = None
 
+    def and_also(self, more: Copied) -> Copied:
+        """Put two slices together; the keys of the first are used up."""
+        keys = more.keys if self.keys is None else self.keys
+        if self.keys is not None and more.keys is not None:
+            self.keys.update(more.keys)
+        return Copied(read=self.read + more.read, written=self.written + more.written, keys=keys)
+
 
 class Engine(Protocol):
-    """Copies rows from a warehouse to an online store."""
+    """Copies rows from a warehouse to an online store.
+
+    Attributes:
+        keys_per_slice: of how many keys a load should have at most: more are copied slice by slice.
+    """
+
+    keys_per_slice: int
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view; returns when all of them are acknowledged.

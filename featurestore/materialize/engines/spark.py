@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from featurestore.materialize.engines.protocol import Engine, Load, Route
 
 BATCH_ROWS = 16_384
+KEYS_PER_SLICE = 50_000_000
+"""Each slice is a job that reads the model anew."""
 STORE_VARIABLE = f"{OURS}storeVariable"
 """Spark's setting that names the variable of the workers' environment with the store's URI, so that it is not sent."""
 
@@ -76,6 +78,7 @@ class SparkEngine:
     def __init__(self, route: Route, warehouse: SparkWarehouse) -> None:
         self._route = route
         self._warehouse = warehouse
+        self.keys_per_slice = KEYS_PER_SLICE
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view."""
