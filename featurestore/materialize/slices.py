@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from featurestore.sql.newest import SyncWindow
     from featurestore.warehouse.protocol import Warehouse
 
-FEW_ROWS = 100_000
-"""Up to so many nothing more is asked about them: they are copied in one slice."""
+FEW_CELLS = 800_000
+"""Rows times columns: up to so many nothing more is asked about them, and they are copied in one slice."""
 MOST_SLICES = 64
 ROWS_PER_KEY_OF_A_SLICE = 100
 """A slice has at least a hundredth as many keys as the model has rows: else reading takes longer than writing."""
@@ -38,7 +38,7 @@ def keys_in(view: FeatureView, window: SyncWindow, rows: int, warehouse: Warehou
         rows: how many those are.
         warehouse: DuckDB estimates, others count.
     """
-    if rows <= FEW_ROWS or not view.join_keys:
+    if rows * len(view.online_columns) <= FEW_CELLS or not view.join_keys:
         return None
     is_duckdb = warehouse.dialect == "duckdb"
     if is_duckdb:

@@ -1,4 +1,4 @@
-"""Rows in Python lists as a `RowBatch`: tombstones, a few pushed rows; a sync makes its batches from Arrow."""
+"""Batches of a size: rows in Python lists as a `RowBatch`, and Arrow batches cut so that they take little memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pyarrow as pa
 from featurestore.online.protocol import RowBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+MOST_BYTES = 8 * 2**20
+"""Of Arrow: encoded and on their way to a store, rows take several times as much."""
 
 
 def batch_of(
@@ -28,3 +31,13 @@ def batch_of(
         created_us=pa.array(created_us, pa.int64()),
         expires_ms=None if expires_ms is None else pa.array(expires_ms, pa.int64()),
     )
+
+
+def cut(batch: pa.RecordBatch, most_bytes: int = MOST_BYTES) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in parts of about so many bytes, at least one row each; one that is small enough as it is."""
+    rows = max(1, batch.num_rows * most_bytes // max(1, batch.nbytes))
+    if rows >= batch.num_rows:
+        yield batch
+        return
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)

@@ -38,7 +38,7 @@ class StopError(Exception):
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """Many keys, several rows each."""
-    monkeypatch.setattr(slices, "FEW_ROWS", 10)
+    monkeypatch.setattr(slices, "FEW_CELLS", 10)
     make_shop(tmp_path)
     change_shop(tmp_path, "delete from orders")
     change_shop(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hiredis
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from featurestore.online.batches import batch_of
 from featurestore.online.redis.guard import GUARD_SHA
 from featurestore.online.redis.slots import named_endpoint, read_slots, slot_of
-from featurestore.online.redis.wire import ROWS_PER_CALL, GuardedCalls, NewRowCalls, bounds
+from featurestore.online.redis.wire import BYTES_PER_CALL, ROWS_PER_CALL, GuardedCalls, NewRowCalls, bounds
 
 BYTES = st.binary(max_size=40) | st.sampled_from([b"", b"\r\n", b"$3\r\n", b"x" * 2_000])
 
@@ -97,10 +98,22 @@ def lists(batch):
 
 
 def test_a_batch_is_cut_where_the_slot_changes_and_where_a_call_is_full():
-    assert bounds(7, None, 3) == [(0, 0, 3), (0, 3, 6), (0, 6, 7)]
-    assert bounds(7, [5, 5, 5, 5, 9, 9, 1], 3) == [(5, 0, 3), (5, 3, 4), (9, 4, 6), (1, 6, 7)]
-    assert bounds(0, None, 3) == []
-    assert bounds(0, [], 3) == []
+    seven = np.arange(8)
+    assert bounds(seven, None, 3) == [(0, 0, 3), (0, 3, 6), (0, 6, 7)]
+    assert bounds(seven, [5, 5, 5, 5, 9, 9, 1], 3) == [(5, 0, 3), (5, 3, 4), (9, 4, 6), (1, 6, 7)]
+    assert bounds(np.zeros(1, np.int64), None, 3) == []
+    assert bounds(np.zeros(1, np.int64), [], 3) == []
+
+
+def test_a_call_of_wide_rows_has_fewer_of_them():
+    third = BYTES_PER_CALL // 3
+    sizes = [third, third, third, 1, third, 10 * BYTES_PER_CALL, 1, 1]
+    found = bounds(np.cumsum([17, *sizes]), None, 100)
+    assert found == [(0, 0, 4), (0, 4, 5), (0, 5, 6), (0, 6, 8)]
+    wide = [b"x" * BYTES_PER_CALL, b"y", b"z"]
+    made = GuardedCalls(batch_of([b"1", b"2", b"3"], wide, event_us=[0] * 3, created_us=[0] * 3))
+    assert [call.packed.count(b"EVALSHA") for call in made] == [1, 1]
+    assert [len(call.packed) > BYTES_PER_CALL for call in made] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from featurestore.errors import QueryError
 from featurestore.materialize.ahead import in_threads, one_ahead
 from featurestore.materialize.engines.protocol import Copied
 from featurestore.materialize.vanished import KeysSeen
+from featurestore.online.batches import cut
 from featurestore.online.encode import RowEncoder
 from featurestore.sql.newest import newest_query
 
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
     from featurestore.online.encode import EncodedBatch
 
 BATCH_ROWS = 16_384
+_BATCH_CELLS = 32 * BATCH_ROWS
+"""Of a view with more columns a batch has fewer rows."""
 WAREHOUSE_MEMORY_BYTES = 72 * 2**20
 """What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
+_BYTES_PER_COLUMN = 2**19
+"""What a scan holds of each column: a block per thread."""
 _MORE = 4
 _MEMORY_TRIES = 4
 
@@ -48,7 +53,7 @@ class LocalEngine:
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view; with more memory, from the start, where the warehouse had too little of it."""
-        memory_bytes = WAREHOUSE_MEMORY_BYTES
+        memory_bytes = WAREHOUSE_MEMORY_BYTES + _BYTES_PER_COLUMN * max(0, len(load.view.online_columns) - 32)
         for _ in range(_MEMORY_TRIES - 1):
             try:
                 return self._copy(load, on_rows, memory_bytes)
@@ -71,11 +76,13 @@ class LocalEngine:
             return store.write(batch.rows, expect_new=load.expect_new)
 
         def encode_all() -> Iterator[EncodedBatch]:
-            for batch in warehouse.read(self._query(load), batch_rows=BATCH_ROWS):
-                encoded = encoder.encode(batch)
-                if keys is not None:
-                    keys.add(encoded.rows.keys)
-                yield encoded
+            rows = max(1, min(BATCH_ROWS, _BATCH_CELLS // len(load.view.online_columns or " ")))
+            for batch in warehouse.read(self._query(load), batch_rows=rows):
+                for part in cut(batch):
+                    encoded = encoder.encode(part)
+                    if keys is not None:
+                        keys.add(encoded.rows.keys)
+                    yield encoded
 
         with closing(one_ahead(encode_all(), abandon=warehouse.abandon)) as batches:
             for batch, landed in in_threads(write, batches, threads=load.workers):

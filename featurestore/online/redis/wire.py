@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from featurestore.online.protocol import RowBatch
 
     Bounds: TypeAlias = "tuple[int, int, int]"
+    Offsets: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 
 ROWS_PER_CALL = 150
 """Rows per script call: the server answers nobody else meanwhile (below half a millisecond)."""
 ROWS_PER_NEW_CALL = 100
+BYTES_PER_CALL = 128 * 2**10
+"""Of keys and values: wider rows are fewer, for the same reason; a row that is wider alone has a call of its own."""
 _COMMON_LENGTHS = 1_024
 _CRLF = b"\r\n"
 
@@ -44,6 +47,11 @@ class _Texts:
         self._offsets = memoryview(offsets).cast("q")
         self._first = joined.offset
         self._texts = memoryview(texts)
+
+    def bounds(self, slots: Sequence[int] | None, rows_per_call: int) -> list[Bounds]:
+        """Cut the rows into calls, by their number and by their bytes in this column."""
+        offsets = np.frombuffer(self._offsets, dtype=np.int64)[self._first :]
+        return bounds(offsets, slots, rows_per_call)
 
     def __getitem__(self, rows: tuple[int, int]) -> memoryview:
         start, end = rows
@@ -110,7 +118,7 @@ class GuardedCalls(_Calls):
         keys, values = _bulk_columns(batch.keys), _bulk_columns(batch.values)
         self._keys, self._values = _Texts(*keys), _Texts(*values)
         self._runs = None if batch.expires_ms is None else _Runs(batch.expires_ms)
-        super().__init__(bounds(len(batch), slots, ROWS_PER_CALL))
+        super().__init__(self._values.bounds(slots, ROWS_PER_CALL))
 
     def _request(self, slot: int, start: int, end: int) -> Request:
         parts = None if end - start == 1 else functools.partial(self._parts, slot, start, end)
@@ -150,7 +158,7 @@ class NewRowCalls(_Calls):
         else:
             expiries = _bulk_columns(_texts(batch.expires_ms))
             self._texts = _Texts(b"*6\r\n$3\r\nSET\r\n", *keys, *values, b"$2\r\nNX\r\n$4\r\nPXAT\r\n", *expiries)
-        super().__init__(bounds(len(batch), slots, ROWS_PER_NEW_CALL))
+        super().__init__(self._texts.bounds(slots, ROWS_PER_NEW_CALL))
 
     def _request(self, slot: int, start: int, end: int) -> Request:
         if self._is_single:
@@ -174,16 +182,25 @@ def _no_parts() -> Sequence[Request]:
     return ()
 
 
-def bounds(rows: int, slots: Sequence[int] | None, most: int) -> list[Bounds]:
-    """Cut rows into calls of at most so many, each of one slot: slot, first row, row after the last."""
-    if slots is None:
-        return [(0, start, min(start + most, rows)) for start in range(0, rows, most)]
+def bounds(offsets: Offsets, slots: Sequence[int] | None, most: int) -> list[Bounds]:
+    """Cut rows into calls of at most so many, and of few bytes, each of one slot: slot, first row, row after the last.
+
+    Args:
+        offsets: where each row's bytes begin, and the end of the last.
+        slots: of each row; None where there is one server.
+        most: how many rows.
+    """
     found: list[Bounds] = []
-    start = 0
-    for row in range(1, rows + 1):
-        if row == rows or slots[row] != slots[start] or row - start == most:
-            found.append((slots[start], start, row))
-            start = row
+    start, rows = 0, len(offsets) - 1
+    while start < rows:
+        fitting = int(np.searchsorted(offsets, offsets[start] + BYTES_PER_CALL, side="right")) - 1
+        end = min(start + most, max(start + 1, fitting), rows)
+        slot = 0
+        if slots is not None:
+            slot = slots[start]
+            end = next((row for row in range(start + 1, end) if slots[row] != slot), end)
+        found.append((slot, start, end))
+        start = end
     return found
 
 
