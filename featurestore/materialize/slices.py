@@ -29,20 +29,24 @@ _SAFE_TEXT = re.compile(r"[\w.:@-]+", re.ASCII)
 """A text that is written alike in every SQL."""
 
 
-def keys_in(view: FeatureView, window: SyncWindow, rows: int, warehouse: Warehouse) -> int | None:
+def keys_in(view: FeatureView, window: SyncWindow, *, rows: int, most: int, warehouse: Warehouse) -> int | None:
     """Say about how many keys a window has; None where that is not worth a question.
 
     Args:
         view: the definition.
         window: which of its rows.
         rows: how many those are.
-        warehouse: DuckDB estimates, others count.
+        most: how many keys a slice should have at most.
+        warehouse: DuckDB estimates, to choose its query too; others count, where there may be too many for one slice.
     """
-    if rows * len(view.online_columns) <= FEW_CELLS or not view.join_keys:
+    if not view.join_keys:
         return None
-    is_duckdb = warehouse.dialect == "duckdb"
-    if is_duckdb:
+    if warehouse.dialect == "duckdb":
+        if rows * len(view.online_columns) <= FEW_CELLS:
+            return None
         found = warehouse.read(key_estimate_query(view, window)).read_all()["keys"]
+    elif rows <= most:
+        return None
     else:
         found = warehouse.read(newest_count_query(view, window, dialect=warehouse.dialect)).read_all()["rows"]
     keys: int = found[0].as_py()

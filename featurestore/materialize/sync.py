@@ -152,10 +152,10 @@ class _Sync:
     def _planned(self, window: Window, seen: Seen, target: Target, now: datetime) -> Progress:
         """What this sync is to do, nothing of it done."""
         view, warehouse = self._view, self._route.warehouse
-        keys = keys_in(view, window.rows, seen.rows, warehouse)
+        most = self._engine.keys_per_slice
+        keys = keys_in(view, window.rows, rows=seen.rows, most=most, warehouse=warehouse)
         bounds: tuple[int | str, ...] = ()
         if keys is not None:
-            most = self._engine.keys_per_slice
             bounds = choose_bounds(view, window.rows, rows=seen.rows, keys=keys, most=most, warehouse=warehouse)
         return Progress(
             definition=definition_of(view),
