@@ -91,7 +91,7 @@ def bury_vanished(place: Graveyard, seen: KeysSeen, *, confirm: Callable[[], Non
     expires_ms = time.time_ns() // 1_000_000 + KEPT_MS
     buried = 0
     for page in store.keys(key_prefix(place.project, view, place.row_set)):
-        missing = _not_in(page, known)
+        missing = list(dict.fromkeys(_not_in(page, known)))  # a store may name a key twice
         found = list(_rows_up_to(missing, store.fetch(missing), place.newest_us))
         if found:
             confirm()
