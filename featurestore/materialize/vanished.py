@@ -11,6 +11,10 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
+from featurestore.materialize.key_hashes import key_hashes
 from featurestore.online.batches import batch_of
 from featurestore.online.codec import HEADER, HEADER_CELLS, tombstone
 from featurestore.online.keys import key_prefix
@@ -19,10 +23,8 @@ from featurestore.online.protocol import NO_CREATED_TIME
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
-    import pyarrow as pa
-
     from featurestore.definitions.views import FeatureView
+    from featurestore.online.pieces import Numbers
     from featurestore.online.protocol import OnlineStore
 
 KEPT_MS = 30 * 86_400_000
@@ -36,22 +38,26 @@ class KeysSeen:
         self._hashes = array("q")
 
     def __len__(self) -> int:
-        """Count the keys."""
+        """Count the keys; one that was seen twice counts twice."""
         return len(self._hashes)
 
     def add(self, keys: pa.Array) -> None:
         """Remember keys."""
-        self._hashes.extend(map(hash, keys.to_pylist()))
+        self.add_hashes(key_hashes(keys))
+
+    def add_hashes(self, hashes: Numbers) -> None:
+        """Remember keys by their `key_hashes`, wherever these were made."""
+        self._hashes.frombytes(hashes.tobytes())
 
     def update(self, others: KeysSeen) -> None:
         """Remember the keys of another slice."""
         self._hashes.extend(others._hashes)
 
-    def sorted(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Their hashes in order."""
-        import numpy as np
-
-        return np.sort(np.frombuffer(self._hashes, dtype=np.int64))
+    def sort(self) -> Numbers:
+        """Their hashes in order, where they lie; nothing can be added while the answer is in use."""
+        hashes = np.frombuffer(self._hashes, np.int64)
+        hashes.sort()
+        return hashes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +91,11 @@ def bury_vanished(place: Graveyard, seen: KeysSeen, *, confirm: Callable[[], Non
         How many entities were buried.
     """
     store, view = place.store, place.view
-    known = seen.sorted()
+    known = seen.sort()
     expires_ms = time.time_ns() // 1_000_000 + KEPT_MS
     buried = 0
     for page in store.keys(key_prefix(place.project, view, place.row_set)):
-        missing = _not_in(page, known)
+        missing = list(dict.fromkeys(_not_in(page, known)))  # a store may name a key twice
         found = list(_rows_up_to(missing, store.fetch(missing), place.newest_us))
         if found:
             confirm()
@@ -108,10 +114,8 @@ def bury_vanished(place: Graveyard, seen: KeysSeen, *, confirm: Callable[[], Non
     return buried
 
 
-def _not_in(keys: Sequence[bytes], known: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[bytes]:
-    import numpy as np
-
-    hashes = np.fromiter(map(hash, keys), dtype=np.int64, count=len(keys))
+def _not_in(keys: Sequence[bytes], known: Numbers) -> list[bytes]:
+    hashes = key_hashes(pa.array(keys, pa.large_binary()))
     places = np.searchsorted(known, hashes)
     is_known = np.zeros(len(keys), dtype=bool)
     inside = places < len(known)

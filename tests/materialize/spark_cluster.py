@@ -15,11 +15,13 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
 import pyspark
 
 from featurestore.definitions.views import Column, Feature, FeatureView
 from featurestore.errors import FeatureStoreError
 from featurestore.materialize.engines.spark import STORE_VARIABLE, open_engine
+from featurestore.materialize.key_hashes import key_hashes
 from featurestore.online.open import open_online_store
 from featurestore.warehouse.spark import open_warehouse
 from tests.materialize.spark_loads import load_of, route_to
@@ -33,10 +35,12 @@ VIEW = FeatureView(
     event_time=Column(name="at", type="timestamp"),
     features=(Feature(name="n", type="int64"), Feature(name="word", type="string")),
 )
-ROWS = f"""create or replace temp view numbers as
-    select id % {KEYS} as id, timestamp_ntz'2026-01-01' + make_interval(0, 0, 0, 0, 0, 0, id) as at, id as n,
+MANY_KEYS = 300_000
+"""So many that their hashes are more than the driver takes in."""
+ROWS = """create or replace temp view numbers as
+    select id % {keys} as id, timestamp_ntz'2026-01-01' + make_interval(0, 0, 0, 0, 0, 0, id) as at, id as n,
         'x' as word
-    from range(0, {KEYS} + 1000, 1, 4)"""
+    from range(0, {keys} + 1000, 1, 4)"""
 VARIABLE = "STORE_SECRET"
 """Spark hides the values of settings whose names speak of a secret."""
 
@@ -56,6 +60,8 @@ def opened_cluster(base, uri):
     config = settings()["config"] | {
         "spark.master": "local-cluster[2,1,512]",
         "spark.executor.memory": "512m",
+        "spark.driver.maxResultSize": "2m",
+        "spark.sql.autoBroadcastJoinThreshold": -1,  # a broadcast goes by way of the driver, too
         "spark.sql.shuffle.partitions": 4,
         "spark.sql.adaptive.coalescePartitions.enabled": False,
         "spark.pyspark.python": sys.executable,
@@ -102,15 +108,22 @@ class Cluster:
 
     def load(self):
         self.empty()
-        done = open_engine(self.route).copy(load_of(VIEW))
-        return {"read": done.read, "written": done.written, "rows": self.rows()}
+        return self.copied()
+
+    def copied(self):
+        """What a load says that it did, and what there is."""
+        done = open_engine(self.route).copy(load_of(VIEW, wants_keys=True))
+        hashes = done.keys.sort()
+        known = key_hashes(pa.array(self.keys(), pa.large_binary()))
+        is_known = hashes.tolist() == sorted(known.tolist())
+        return {"read": done.read, "written": done.written, "rows": len(known), "knows its keys": is_known}
 
     def empty(self):
         for page in self.store.keys(b"fs:shop:numbers@"):
             self.store.delete(page)
 
-    def rows(self):
-        return len({key for page in self.store.keys(b"fs:shop:numbers@") for key in page})
+    def keys(self):
+        return list({key for page in self.store.keys(b"fs:shop:numbers@") for key in page})
 
     def load_while(self, harm):
         """A load to which something is done as soon as its first rows are there."""
@@ -124,9 +137,9 @@ class Cluster:
 
         thread = threading.Thread(target=when_it_writes, daemon=True)
         thread.start()
-        copied = open_engine(self.route).copy(load_of(VIEW))
+        copied = self.copied()
         thread.join()
-        return {"read": copied.read, "written": copied.written, "rows": self.rows(), "harmed": len(done)}
+        return copied | {"harmed": len(done)}
 
 
 def kill(pid):
@@ -156,12 +169,16 @@ def main(base, uri, server):
         route_to(uri, warehouse, base) as route,
         closing(open_online_store(uri, project="shop", base_dir=base)) as store,
     ):
-        warehouse.execute(ROWS)
+        warehouse.execute(ROWS.format(keys=KEYS))
         cluster = Cluster(warehouse, store, route)
         told["plain"] = cluster.load()
         told["worker killed"] = cluster.load_while(lambda: kill(python_worker()))
         told["server stands still"] = cluster.load_while(lambda: pause(server))
         told["executor killed"] = cluster.load_while(lambda: kill(executor()))
+        warehouse.execute(ROWS.format(keys=MANY_KEYS))
+        told["too many keys"] = error_of(cluster.load)
+        told["many keys, nobody asks"] = {"read": open_engine(route).copy(load_of(VIEW)).read}
+        warehouse.execute(ROWS.format(keys=KEYS))
         warehouse.use(lambda session: session.conf.set(STORE_VARIABLE, VARIABLE), meanwhile=lambda: None)
         told["wrong password"] = error_of(cluster.load)
     pyspark.SparkContext.getOrCreate().stop()  # else the cluster starts its executors anew while Java ends

@@ -11,13 +11,14 @@ import pytest
 
 from featurestore.errors import UsageError
 from featurestore.materialize.engines.local import LocalEngine
-from featurestore.materialize.engines.remote import remote_load, write_partition
+from featurestore.materialize.engines.remote import Written, remote_load, write_partition
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from tests.materialize.routes import opened_route
 from tests.materialize.spark_loads import load_of, rows_in_file, rows_in_store
 from tests.shop_in_memory import ORDERS, change_shop, make_shop
 
+NOTHING = Written(read=0, landed=0, key_hashes=b"")
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "distributed-sync.md"
 
 
@@ -39,14 +40,22 @@ def engine_of_the_guide():
 def test_the_engine_of_the_guide_does_what_the_local_one_does(shop):
     many = "select 10 + range, '2026-06-04', '2026-06-04', range, 1, ['a'] from range(40000)"
     change_shop(shop, f"insert into orders {many}")
+    made = (LocalEngine, engine_of_the_guide())
+    assert synced(shop, made) == (40_003, 40_003, 0, 0)
+    change_shop(shop, "delete from orders where customer_id >= 10 and customer_id % 2 = 0")
+    assert synced(shop, made, full=True) == (20_003, 20_003, 0, 20_000)
+
+
+def synced(shop, engines, **request):
+    """Counts of a sync; all engines, with a store each, must come to the same counts and rows."""
     outcomes = []
-    for make in (LocalEngine, engine_of_the_guide()):
-        uri = f"sqlite:{len(outcomes)}.sqlite"
-        with opened_route(shop, uri) as route:
-            done = sync_view(ORDERS, SyncRequest(workers=2), route, make(route))
-            outcomes.append(((done.rows_read, done.rows_written, done.rows_skipped), rows_in_store(route.store)))
-    assert outcomes[0] == outcomes[1]
-    assert outcomes[0][0] == (40_003, 40_003, 0)
+    for make in engines:
+        with opened_route(shop, f"sqlite:{len(outcomes)}.sqlite") as route:
+            done = sync_view(ORDERS, SyncRequest(workers=2, **request), route, make(route))
+            counts = (done.rows_read, done.rows_written, done.rows_skipped, done.rows_removed)
+            outcomes.append((counts, rows_in_store(route.store)))
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+    return outcomes[0][0]
 
 
 def test_the_engine_of_the_guide_refuses_a_store_of_one_process(shop):
@@ -76,7 +85,7 @@ def test_a_worker_with_another_version_writes_nothing(shop):
 def test_a_partition_without_rows_asks_no_store(shop):
     with opened_route(shop) as route:
         told, _ = one_row(route)
-        assert write_partition(replace(told, store_uri="redis://127.0.0.1:1/0"), []) == (0, 0)
+        assert write_partition(replace(told, store_uri="redis://127.0.0.1:1/0"), []) == NOTHING
 
 
 def test_a_store_in_the_environment_takes_the_place_of_the_uri(shop, monkeypatch):
@@ -86,4 +95,4 @@ def test_a_store_in_the_environment_takes_the_place_of_the_uri(shop, monkeypatch
         with pytest.raises(UsageError, match="the environment of a worker has no STORE_OF_THIS_TEST"):
             write_partition(told, [])
         monkeypatch.setenv("STORE_OF_THIS_TEST", route.store_uri)
-        assert write_partition(told, []) == (0, 0)
+        assert write_partition(told, []) == NOTHING

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.materialize.spark_cluster import KEYS
+from tests.materialize.spark_cluster import KEYS, MANY_KEYS
 from tests.online.servers import server_binary, start_server
 from tests.spark_here import MARKS
 
 pytestmark = MARKS
-ALL = {"read": KEYS, "written": KEYS, "rows": KEYS}
+ALL = {"read": KEYS, "written": KEYS, "rows": KEYS, "knows its keys": True}
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,21 @@ def test_two_executors_write_what_there_is(cluster):
 
 @pytest.mark.parametrize("harm", ["worker killed", "executor killed", "server stands still"])
 def test_what_goes_wrong_once_is_done_again_and_counted_once(cluster, harm):
-    """O1: rows that are written again are no harm; each partition's counts come from the attempt that ended."""
+    """O1: rows that are written again are no harm; counts and keys come from the attempt that ended."""
     told, _ = cluster
     assert told[harm] == ALL | {"harmed": 1}
+
+
+def test_more_hashes_of_keys_than_the_driver_takes_in_are_one_clear_error(cluster):
+    told, _ = cluster
+    assert told["too many keys"]["kind"] == "QueryError"
+    assert re.fullmatch(
+        r"Spark's driver may not take in so much: Total size of serialized results of \d+ tasks \([\d.]+ MiB\) "
+        r"is bigger than spark\.driver\.maxResultSize \(2\.0 MiB\)\n"
+        r"  -> raise it: a full sync brings it 8 bytes per key, a rebuild none; rows that landed are whole",
+        told["too many keys"]["text"],
+    )
+    assert told["many keys, nobody asks"] == {"read": MANY_KEYS}
 
 
 def test_the_uri_can_come_from_the_environment_of_the_executors(cluster):

@@ -24,7 +24,10 @@ from featurestore.materialize.engines.remote import PartitionWriter, RemoteFailu
 from featurestore.materialize.engines.spark import STORE_VARIABLE, SparkEngine, _explained, open_engine
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
-from featurestore.online.keys import key_prefix
+from featurestore.online.batches import batch_of
+from featurestore.online.codec import HEADER_CELLS, RowDecoder, header
+from featurestore.online.keys import integer_key, key_prefix
+from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.sql.newest import SyncWindow, newest_query
 from featurestore.warehouse.duckdb import open_warehouse as open_duckdb
 from tests.materialize.routes import opened_route
@@ -239,9 +242,9 @@ class Shop:
         tags = pa.array([["new"]] * len(self.rows), pa.list_(pa.string()))
         self.warehouse.upload("orders", pa.table([*arrays, amounts, tags], names=[*types, "amount", "tags"]))
 
-    def sync(self, **request):
+    def sync(self, *, buries=0, **request):
         """Mode and counts of a sync by Spark's workers; the local engine must come to the same counts and rows."""
-        told, rows = {}, {}
+        told, rows, removed = {}, {}, {}
         for name, make in (("local", LocalEngine), ("spark", engine_of)):
             base = self.base_dir / name
             base.mkdir(exist_ok=True)
@@ -249,10 +252,28 @@ class Shop:
                 done = sync_view(self.view, SyncRequest(**request), route, make(route))
                 rows[name] = rows_in_store(route.store)
             told[name] = (done.mode, done.rows_read, done.rows_written, done.rows_skipped)
+            removed[name] = done.rows_removed
             assert done.watermark is not None or done.rows_read == 0
         assert told["spark"] == told["local"]
         assert rows["spark"] == rows["local"]
+        assert removed["spark"] == removed["local"] == buries
         return told["spark"]
+
+    def push(self, customer, event_us):
+        """A row that no model has."""
+        row = header(HEADER_CELLS + 1, event_us, NO_CREATED_TIME, self.view.fingerprint) + b"\x01"
+        keys = [integer_key(key_prefix("shop", self.view), customer)]
+        for name in ("local", "spark"):
+            with route_to("sqlite:online.sqlite", self.warehouse, self.base_dir / name) as route:
+                pushed = batch_of(keys, [row], event_us=[event_us], created_us=[NO_CREATED_TIME])
+                assert route.store.write(pushed) == 1
+
+    def alive(self):
+        """The customers who are served, by what Spark's workers wrote."""
+        with route_to("sqlite:online.sqlite", self.warehouse, self.base_dir / "spark") as route:
+            prefix = key_prefix("shop", self.view)
+            rows = rows_in_store(route.store, prefix)
+        return [int(key[len(prefix) : -1]) for key, row in rows if len(RowDecoder().cells(row)) > HEADER_CELLS]
 
 
 JUNE = [datetime(2026, 6, day, 10) for day in range(1, 30)]
@@ -287,17 +308,40 @@ def test_a_row_of_tomorrow_is_not_served_today(orders):
     assert orders.sync(end=datetime.now(timezone.utc) + timedelta(days=7)) == ("full", 3, 3, 0)
 
 
-def test_a_full_sync_looks_for_no_keys_that_vanished(orders):
-    """It would have to bring all keys here; a rebuild leaves them behind."""
-    assert orders.sync() == ("full", 3, 3, 0)
-    with route_to("sqlite:online.sqlite", orders.warehouse, orders.base_dir / "spark") as route:
-        orders.rows = orders.rows[:2]
-        orders.add()
-        done = sync_view(orders.view, SyncRequest(full=True), route, engine_of(route))
-        assert (done.rows_read, done.rows_removed) == (1, 0)
-        assert len(rows_in_store(route.store)) == 3
-        sync_view(orders.view, SyncRequest(rebuild=True), route, engine_of(route))
-        assert len(rows_in_store(route.store, key_prefix("shop", orders.view, 1))) == 1
+def test_a_full_sync_buries_keys_that_vanished_and_leaves_newer_rows(orders):
+    """O5, O1: a row that was pushed since the model was built is newer than all that the model has."""
+    orders.sync()
+    orders.push(9, 2**52)
+    orders.push(8, 0)
+    orders.rows, before = [row for row in orders.rows if row[0] != 2], orders.rows
+    orders.add()
+    assert orders.sync() == ("incremental", 0, 0, 0)
+    assert orders.alive() == [1, 2, 3, 8, 9], "it cannot know"
+    assert orders.sync(full=True, buries=2) == ("full", 2, 2, 0)
+    assert orders.alive() == [1, 3, 9]
+    assert orders.sync(full=True, workers=3) == ("full", 2, 2, 0)
+    orders.rows = before
+    orders.add()
+    assert orders.sync(full=True) == ("full", 3, 3, 0)
+    assert orders.alive() == [1, 2, 3, 9], "the same row rises again"
+
+
+def test_the_workers_tell_of_every_key_once(spark, tmp_path):
+    """More than one batch from each of six partitions, and rows that have no key."""
+    spark.execute(
+        "create or replace temp view many as select if(id % 1000 = 7, null, id % 120000) as user_id, "
+        "timestamp_ntz'2026-01-01' as observed_at, id as n from range(150000)"
+    )
+    view = view_of({"n": "int64"}, relation="many", created_at=None)
+    told = []
+    for name, make, workers in (("local", LocalEngine, 1), ("spark", open_engine, 1), ("three", open_engine, 3)):
+        (tmp_path / name).mkdir()
+        with route_to("sqlite:online.sqlite", spark, tmp_path / name) as route:
+            told.append(make(route).copy(load_of(view, wants_keys=True, workers=workers)))
+            assert make(route).copy(load_of(view)).keys is None
+    assert [(done.read, done.written, len(done.keys)) for done in told] == [(119_880, 119_880, 119_880)] * 3
+    hashes = [done.keys.sort().tolist() for done in told]
+    assert hashes[0] == hashes[1] == hashes[2]
 
 
 # Failures
@@ -380,6 +424,7 @@ def test_a_variable_that_the_workers_do_not_have_is_named(everything, tmp_path):
             copied(open_engine, warehouse, tmp_path, load_of(everything))
 
 
+TOO_MUCH = "Total size of serialized results of 4 tasks (2.3 MiB) is bigger than spark.driver.maxResultSize (2.0 MiB)"
 WORKERS_SAID = {
     "x: Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'featurestore'": (
         WarehouseError,
@@ -395,6 +440,11 @@ WORKERS_SAID = {
         QueryError,
         "a Spark worker died, and so did all attempts to repeat its work",
         "out of memory? see spark.executor.memoryOverhead; rows that landed are whole: run it again",
+    ),
+    f"x.SparkException: Job aborted due to stage failure: {TOO_MUCH}\n\tat java": (
+        QueryError,
+        f"Spark's driver may not take in so much: {TOO_MUCH}",
+        "raise it: a full sync brings it 8 bytes per key, a rebuild none; rows that landed are whole",
     ),
     "Traceback (most recent call last):\n  File x\nfoo.bar.SomeError: redis://me:hunter2@host is bad\n\tat java": (
         QueryError,
@@ -464,7 +514,7 @@ def test_a_password_is_in_nothing_that_is_shown(spark, everything, valkey, tmp_p
 def _plan(session, writer):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about versions of pandas
-        counted = session.sql("select 1 as a").mapInArrow(writer, "read bigint, written bigint")
+        counted = session.sql("select 1 as a").mapInArrow(writer, "read bigint, landed bigint, key_hashes binary")
     return counted._jdf.queryExecution().toString()
 
 

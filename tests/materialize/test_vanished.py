@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from featurestore.definitions.views import Column
 from featurestore.errors import OperationError
+from featurestore.materialize.vanished import Graveyard, KeysSeen, bury_vanished
 from featurestore.online.batches import batch_of
 from featurestore.online.codec import HEADER_CELLS, RowDecoder, header
 from featurestore.online.keys import integer_key, key_prefix
+from featurestore.online.memory import MemoryStore
+from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.materialize.routes import opened_shop
 from tests.shop_in_memory import ORDERS
@@ -102,3 +107,28 @@ def test_nothing_is_buried_once_the_lease_is_lost(shop, monkeypatch):
     with pytest.raises(OperationError, match="lost its lease to process 99 on far-away"):
         shop.sync(full=True, on_rows=lose)
     assert is_alive(shop, 2)
+
+
+class Repeating(MemoryStore):
+    """A store that names keys more than once, as the protocol allows it, and as Redis may while it grows."""
+
+    def keys(self, prefix):
+        for page in super().keys(prefix):
+            yield page + page
+            yield page
+
+
+def test_a_key_that_the_store_names_twice_is_buried_once(tmp_path):
+    rows = [header(HEADER_CELLS + 1, 0, NO_CREATED_TIME, ORDERS.fingerprint) + b"\x01"] * 3
+    with closing(open_online_store("memory:repeating", project="shop", base_dir=tmp_path)) as opened:
+        store = Repeating(opened._shelf, project="shop")
+        store.write(batch_of([key(1), key(2), key(3)], rows, event_us=[0] * 3, created_us=[NO_CREATED_TIME] * 3))
+        seen = KeysSeen()
+        seen.add(pa.array([key(2)]))
+        place = Graveyard(store=store, view=ORDERS, project="shop", row_set=0, newest_us=0)
+        assert bury_vanished(place, seen, confirm=lambda: None) == 2
+        assert [len(RowDecoder().cells(row)) > HEADER_CELLS for row in store.read([key(1), key(2), key(3)])] == [
+            False,
+            True,
+            False,
+        ]

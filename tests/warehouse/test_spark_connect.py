@@ -150,11 +150,13 @@ def test_a_sync_is_written_by_the_workers_of_the_server(warehouse, tmp_path):
             with pytest.raises(UsageError, match="Spark's workers cannot open the online store sqlite: it is of this"):
                 open_engine(route)
             local = LocalEngine(route).copy(load_of(view))
+            hashes = LocalEngine(route).copy(load_of(view, wants_keys=True)).keys.sort().tolist()
         uri = store.uri.replace("redis://", "redis://default:hunter2@")
         store.client().execute_command("ACL SETUSER default >hunter2")
         with route_to(uri, warehouse, tmp_path) as route:
             engine = open_engine(route)
             assert engine.copy(load_of(view, workers=3)) == local
+            assert engine.copy(load_of(view, wants_keys=True)).keys.sort().tolist() == hashes
             rows = [(key, value) for key, *_, value in rows_in_file(tmp_path / "local.sqlite")]
             assert rows_in_store(route.store) == rows
             wrong = replace(view, features=(Feature(name="text", type="int64"),))

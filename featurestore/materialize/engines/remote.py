@@ -21,6 +21,8 @@ import pyarrow as pa
 from featurestore.definitions.views import FeatureView
 from featurestore.errors import FeatureStoreError, OnlineStoreError, OperationError, UsageError
 from featurestore.materialize.ahead import in_threads
+from featurestore.materialize.key_hashes import as_bytes, key_hashes
+from featurestore.online.batches import cut
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, read_generation
 from featurestore.online.open import open_online_store
@@ -43,7 +45,7 @@ class RemoteLoad:
     """What a worker has to know to write rows of one view.
 
     Attributes:
-        view, row_set, keep_until_ms, expect_new: as in `engines.protocol.Load`.
+        view, row_set, keep_until_ms, expect_new, wants_keys: as in `engines.protocol.Load`.
         columns: names of the columns of the batches, in order.
         project: first part of every key.
         store_uri: how it opens the store; empty when a variable names it.
@@ -59,11 +61,27 @@ class RemoteLoad:
     row_set: int
     keep_until_ms: int
     expect_new: bool
+    wants_keys: bool
     store_uri: str = field(default="", repr=False)
     store_variable: str = ""
     base_dir: str
     generation: str
     version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a worker did with rows.
+
+    Attributes:
+        read: how many there were.
+        landed: how many of them the guard let in.
+        key_hashes: of those that have a key, as `key_hashes.as_bytes` writes them; empty unless they are wanted.
+    """
+
+    read: int
+    landed: int
+    key_hashes: bytes
 
 
 def package_version() -> str:
@@ -87,6 +105,7 @@ def remote_load(route: Route, load: Load, *, columns: Sequence[str], store_varia
         row_set=load.row_set,
         keep_until_ms=load.keep_until_ms,
         expect_new=load.expect_new,
+        wants_keys=load.wants_keys,
         store_uri="" if store_variable else route.store_uri,
         store_variable=store_variable,
         base_dir=str(route.base_dir.absolute()),
@@ -114,11 +133,15 @@ def failure_in(text: str) -> FeatureStoreError | None:
 
 
 class PartitionWriter:
-    """Called by a worker with the Arrow batches of a partition; yields one batch, its counts: ``read``, ``written``.
+    """Called by a worker with the Arrow batches of a partition; yields a row for each: `COLUMNS`.
+
+    No row is huge, since a batch's hashes are not; and what a worker holds does not grow with the partition.
 
     Args:
         load: a `RemoteLoad` as JSON. Bytes travel through any pickle, and are shown by none.
     """
+
+    COLUMNS = pa.schema({"read": pa.int64(), "landed": pa.int64(), "key_hashes": pa.binary()})
 
     __slots__ = ("_load", "_version")
 
@@ -127,24 +150,35 @@ class PartitionWriter:
         self._version = load.version
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Write the batches; nothing is yielded before the last row is acknowledged."""
+        """Write the batches; what is yielded is acknowledged. The rows of an attempt that failed must not be used."""
         try:
             _check_version(self._version)  # before anything is read that another version may have written otherwise
-            read, written = write_partition(msgspec.json.decode(self._load, type=RemoteLoad), batches)
+            for done in written_batches(msgspec.json.decode(self._load, type=RemoteLoad), batches):
+                row = {"read": done.read, "landed": done.landed, "key_hashes": done.key_hashes}
+                yield pa.RecordBatch.from_pylist([row], self.COLUMNS)
         except FeatureStoreError as error:
             raise RemoteFailure(error) from None
-        yield pa.record_batch({"read": pa.array([read], pa.int64()), "written": pa.array([written], pa.int64())})
 
 
-def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> tuple[int, int]:
+def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> Written:
+    """Do what `written_batches` does, to the end, and sum up; a result that travels from process to process."""
+    done = list(written_batches(load, batches))
+    return Written(
+        read=sum(each.read for each in done),
+        landed=sum(each.landed for each in done),
+        key_hashes=b"".join(each.key_hashes for each in done),
+    )
+
+
+def written_batches(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> Iterator[Written]:
     """Encode and write rows under the guard; the store is opened for the first of them, and closed at the end.
 
     Args:
         load: what to know.
         batches: rows of `sql.newest.newest_query`, columns in the order of `load.columns`.
 
-    Returns:
-        How many rows were read, and how many of them landed.
+    Yields:
+        What was done with each batch, as soon as the store has acknowledged it.
 
     Raises:
         UsageError: a key or value that cannot be encoded, another version of this package, or no URI.
@@ -152,17 +186,16 @@ def write_partition(load: RemoteLoad, batches: Iterable[pa.RecordBatch]) -> tupl
     """
     _check_version(load.version)
     encoder = RowEncoder(load.view, project=load.project, row_set=load.row_set, keep_until_ms=load.keep_until_ms)
-    read = landed = 0
     with closing(_open_store(load)) as store:
 
         def write(batch: EncodedBatch) -> int:
             return store.write(batch.rows, expect_new=load.expect_new)
 
-        encoded = (encoder.encode(batch.rename_columns(list(load.columns))) for batch in _checked(batches, load, store))
-        for batch, written in in_threads(write, encoded, threads=1):
-            read += len(batch.rows) + batch.skipped
-            landed += written
-    return read, landed
+        named = (batch.rename_columns(list(load.columns)) for batch in _checked(batches, load, store))
+        encoded = (encoder.encode(part) for batch in named for part in cut(batch))
+        for batch, landed in in_threads(write, encoded, threads=1):
+            hashes = as_bytes(key_hashes(batch.rows.keys)) if load.wants_keys else b""
+            yield Written(read=len(batch.rows) + batch.skipped, landed=landed, key_hashes=hashes)
 
 
 def _check_version(wanted: str) -> None:

@@ -1,9 +1,9 @@
 """The engine on Spark: the newest rows are picked, encoded and written by its workers; only counts come back.
 
-Shape: ``newest_query -> mapInArrow(PartitionWriter) -> sum(read), sum(written)``.
-A partition's counts are a row of its result. Accumulators would count a task again that is retried or speculated; a
+Shape: ``newest_query -> mapInArrow(PartitionWriter) -> rows of counts, summed here``.
+A partition's counts are rows of its result. Accumulators would count a task again that is retried or speculated; a
 result counts each partition once, whatever ran twice, and Spark Connect has it too. Rows that are written twice are no
-harm, by the guard (SEMANTICS O1).
+harm, by the guard (SEMANTICS O1). Where vanished keys are looked for, a hash of 8 bytes per key comes with the counts.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from featurestore.errors import FeatureStoreError, QueryError, UsageError, WarehouseError, without_secrets
 from featurestore.materialize.engines.protocol import Copied
 from featurestore.materialize.engines.remote import PartitionWriter, failure_in, package_version, remote_load
+from featurestore.materialize.key_hashes import from_bytes
+from featurestore.materialize.vanished import KeysSeen
 from featurestore.sql.newest import newest_query
 from featurestore.warehouse.spark.open import OURS
 from featurestore.warehouse.spark.types import arrow_schema
@@ -23,6 +27,7 @@ from featurestore.warehouse.spark.warehouse import SparkWarehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -35,12 +40,14 @@ STORE_VARIABLE = f"{OURS}storeVariable"
 """Spark's setting that names the variable of the workers' environment with the store's URI, so that it is not sent."""
 
 _BATCH_ROWS_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
-_COUNTS = "read bigint, written bigint"
+_COUNTS = "read bigint, landed bigint, key_hashes binary"
 _GUIDE = "docs/guides/distributed-sync.md"
 _SAME_PYTHON = "set PYSPARK_PYTHON, or spark.pyspark.python, to one of the version that runs here"
 _PYTHON_SAID = re.compile(r"^(?:\w+\.)*(?P<said>\w+(?:Error|Exception|Interrupt|Exit)\b[^\n]*)", re.MULTILINE)
 _MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'")
 _CRASHED = ("Python worker exited unexpectedly", "Python worker failed to connect back", "ExecutorLostFailure")
+
+_TOO_MUCH = re.compile(r"(?P<said>[Tt]otal size of serialized results .{0,80}spark\.driver\.maxResultSize \([^)]*\))")
 
 
 def open_engine(route: Route) -> Engine:
@@ -73,7 +80,7 @@ def open_engine(route: Route) -> Engine:
 
 
 class SparkEngine:
-    """See `engines.protocol.Engine`; it looks for no vanished keys, and tells of rows only when all are written."""
+    """See `engines.protocol.Engine`; it tells of rows only when all are written."""
 
     def __init__(self, route: Route, warehouse: SparkWarehouse) -> None:
         self._route = route
@@ -84,13 +91,14 @@ class SparkEngine:
         """Copy the rows of one view."""
         told = on_rows or (lambda _: None)
         try:
-            read, written = self._warehouse.use(lambda session: self._written(session, load), meanwhile=lambda: told(0))
+            counts = self._warehouse.use(lambda session: self._counts(session, load), meanwhile=lambda: told(0))
         except (QueryError, WarehouseError) as refusal:
             raise _explained(refusal) from None
+        read, written = (sum(counts[name].to_pylist()) for name in ("read", "landed"))
         told(read)
-        return Copied(read=read, written=written)
+        return Copied(read=read, written=written, keys=_keys(counts) if load.wants_keys else None)
 
-    def _written(self, session: SparkSession, load: Load) -> tuple[int, int]:
+    def _counts(self, session: SparkSession, load: Load) -> pa.Table:
         session.conf.set(_BATCH_ROWS_SETTING, str(BATCH_ROWS))
         frame = session.sql(newest_query(load.view, load.window, dialect=self._warehouse.dialect, in_order=False))
         arrow_schema(frame.schema)  # refuses what Arrow does not have
@@ -98,9 +106,24 @@ class SparkEngine:
         remote = remote_load(self._route, load, columns=frame.columns, store_variable=variable)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pyspark about versions of pandas, which nothing is passed to
-            counted = _plainly_named(_capped(frame, load)).mapInArrow(PartitionWriter(remote), _COUNTS)
-        (row,) = counted.selectExpr("sum(read) AS read", "sum(written) AS written").collect()
-        return int(row["read"] or 0), int(row["written"] or 0)
+            return _collected(_plainly_named(_capped(frame, load)).mapInArrow(PartitionWriter(remote), _COUNTS))
+
+
+def _collected(frame: DataFrame) -> pa.Table:
+    """All rows, each partition's as soon as it is done; with `collect`, Java would hold all of them, twice."""
+    import pyspark
+
+    if int(pyspark.__version__.partition(".")[0]) >= 4:
+        return frame.toArrow()
+    older: Any = frame
+    return pa.Table.from_batches(older._collect_as_arrow(), PartitionWriter.COLUMNS)  # noqa: SLF001 - what `toArrow` does
+
+
+def _keys(counts: pa.Table) -> KeysSeen:
+    keys = KeysSeen()
+    for hashes in counts["key_hashes"]:
+        keys.add_hashes(from_bytes(hashes.as_buffer()))
+    return keys
 
 
 def _capped(frame: DataFrame, load: Load) -> DataFrame:
@@ -130,10 +153,12 @@ def _explained(refusal: FeatureStoreError) -> FeatureStoreError:
         )
     if "PYTHON_VERSION_MISMATCH" in text or "different version" in text:
         return WarehouseError("Spark's workers run another version of Python than this process", hint=_SAME_PYTHON)
+    too_much = _TOO_MUCH.search(text)
+    if too_much is not None:
+        hint = "raise it: a full sync brings it 8 bytes per key, a rebuild none; rows that landed are whole"
+        return QueryError(f"Spark's driver may not take in so much: {too_much['said']}", hint=hint)
     if any(sign in text for sign in _CRASHED):
         hint = "out of memory? see spark.executor.memoryOverhead; rows that landed are whole: run it again"
         return QueryError("a Spark worker died, and so did all attempts to repeat its work", hint=hint)
     said = [found["said"] for found in _PYTHON_SAID.finditer(text)] if "Traceback" in text else []
-    if said:
-        return QueryError(f"a Spark worker failed: {without_secrets(said[-1])}")
-    return refusal
+    return QueryError(f"a Spark worker failed: {without_secrets(said[-1])}") if said else refusal
