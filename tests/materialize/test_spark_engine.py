@@ -230,6 +230,7 @@ class Shop:
         self.base_dir = base_dir
         self.view = replace(ORDERS, relation="orders")
         self.rows = []
+        self.keys_per_slice = None
 
     def add(self, *rows):
         """Rows are (customer, placed, loaded, count)."""
@@ -249,7 +250,9 @@ class Shop:
             base = self.base_dir / name
             base.mkdir(exist_ok=True)
             with route_to("sqlite:online.sqlite", self.warehouse, base) as route:
-                done = sync_view(self.view, SyncRequest(**request), route, make(route))
+                engine = make(route)
+                engine.keys_per_slice = self.keys_per_slice or engine.keys_per_slice
+                done = sync_view(self.view, SyncRequest(**request), route, engine)
                 rows[name] = rows_in_store(route.store)
             told[name] = (done.mode, done.rows_read, done.rows_written, done.rows_skipped)
             removed[name] = done.rows_removed
@@ -324,6 +327,17 @@ def test_a_full_sync_buries_keys_that_vanished_and_leaves_newer_rows(orders):
     orders.add()
     assert orders.sync(full=True) == ("full", 3, 3, 0)
     assert orders.alive() == [1, 2, 3, 9], "the same row rises again"
+
+
+def test_a_sync_in_slices_ends_as_one_in_a_piece(orders):
+    """O5: each slice is a job of its own; keys that vanished are those of none."""
+    orders.sync()
+    orders.rows = [row for row in orders.rows if row[0] != 2]
+    orders.add((5, JUNE[5], JUNE[5], 5), (4, JUNE[6], JUNE[6], 4))
+    orders.keys_per_slice = 1
+    assert orders.sync() == ("incremental", 2, 2, 0)
+    assert orders.sync(full=True, buries=1) == ("full", 4, 4, 0)
+    assert orders.alive() == [1, 3, 4, 5]
 
 
 def test_the_workers_tell_of_every_key_once(spark, tmp_path):
