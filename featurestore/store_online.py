@@ -77,8 +77,8 @@ class OnlineHalf:
 
         chosen = online_views(self.workspace.latest().content, views)
         request = SyncRequest(
-            start=parse_moment(start),
-            end=parse_moment(end),
+            start=parse_moment(start, where="start"),
+            end=parse_moment(end, where="end"),
             full=full,
             rebuild=rebuild,
             wait_s=wait_s,
@@ -110,7 +110,8 @@ class OnlineHalf:
         from featurestore.materialize.window import SyncRequest
 
         chosen = online_views(self.workspace.latest().content, views)
-        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full, rebuild=rebuild)
+        bounds = parse_moment(start, where="start"), parse_moment(end, where="end")
+        request = SyncRequest(start=bounds[0], end=bounds[1], full=full, rebuild=rebuild)
         faults = self.workspace.faults(chosen, gate)
         with self.workspace.open_route() as route:
             return tuple(
@@ -197,7 +198,8 @@ class OnlineHalf:
         from featurestore.operations.sides import Sides
         from featurestore.operations.verify import VerifyRequest
 
-        request = VerifyRequest(part=read_part(sample=sample, seed=seed), at=parse_moment(at), seed=seed)
+        moment = parse_moment(at, where="at")
+        request = VerifyRequest(part=read_part(sample=sample, seed=seed), at=moment, seed=seed)
         with closing(self.workspace.open_online_store()) as store:
             sides = Sides(
                 project=self.workspace.latest().content, store=store, open_warehouse=self.workspace.open_warehouse

@@ -82,6 +82,7 @@ def command(common: Common) -> None:
 
 
 def _explained(store: FeatureStore) -> Explanation:
+    from featurestore.definitions.moments import parse_moment
     from featurestore.training.explain.example import keys_from_text
     from featurestore.training.explain.run import explain_row
 
@@ -100,7 +101,7 @@ def _explained(store: FeatureStore) -> Explanation:
     texts = _pairs(entity)
     prepared = store.to_explain(asked_with(about).without_examples())
     keys = keys_from_text(prepared.selection, texts)
-    return explain_row(prepared, keys=keys, time=time, limit=kept("--limit"))
+    return explain_row(prepared, keys=keys, time=parse_moment(time, where="--time"), limit=kept("--limit"))
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

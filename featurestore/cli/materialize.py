@@ -14,6 +14,7 @@ from featurestore.errors import FeatureStoreError, OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from featurestore.definitions.views import FeatureView
     from featurestore.materialize.estimate import SyncEstimate
@@ -109,8 +110,8 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
         with progress_line() as line:
             outcomes = store.materialize(
                 views or None,
-                start=kept("start"),
-                end=kept("end"),
+                start=_moment("start"),
+                end=_moment("end"),
                 full=kept("full"),
                 rebuild=kept("rebuild"),
                 gate=not kept("no_gate"),
@@ -132,6 +133,12 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
         raise OperationError(f"{failed} of {counted(len(outcomes), 'feature view')} not synced: {names}")
 
 
+def _moment(name: str) -> datetime | None:
+    from featurestore.definitions.moments import parse_moment
+
+    return parse_moment(kept(name), where=f"--{name}")
+
+
 def _chosen(store: FeatureStore, views: tuple[str, ...]) -> tuple[FeatureView, ...]:
     from featurestore.materialize.run import online_views
 
@@ -143,8 +150,8 @@ def _estimate(common: Common, store: FeatureStore, views: tuple[str, ...]) -> No
 
     found = store.estimate_sync(
         views or None,
-        start=kept("start"),
-        end=kept("end"),
+        start=_moment("start"),
+        end=_moment("end"),
         full=kept("full"),
         rebuild=kept("rebuild"),
         gate=not kept("no_gate"),

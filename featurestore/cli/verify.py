@@ -62,6 +62,7 @@ def command(
     """
     if is_whole and sample is not None:
         raise UsageError("expected either --sample or --all, got both", hint="--all compares every key")
+    from featurestore.definitions.moments import parse_moment
     from featurestore.store_online import DEFAULT_SAMPLE
 
     report = Report(as_json=common.as_json)
@@ -69,7 +70,7 @@ def command(
         found = common.store().verify(
             views or None,
             sample=None if is_whole else sample or DEFAULT_SAMPLE,
-            at=at,
+            at=parse_moment(at, where="--at"),
             seed=seed,
             on_rows=line.rows,
             on_done=line.aside(report.done),
