@@ -82,7 +82,7 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
         )
 
 
-@command.command("drop", epilog=example("featurestore online drop customer_orders@v1"))
+@command.command("drop", epilog=example("featurestore online drop customer_orders"))
 @click.argument("view")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help=_WAIT)
@@ -90,12 +90,13 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
 def drop(common: Common, view: str, yes: bool, wait: float) -> None:
     """Remove all rows of VIEW from the online store, and what the store notes about it.
 
-    VIEW may be one that is no longer defined. Lookups of it answer NOT_FOUND until its next sync, which is a full one.
+    VIEW may be one that is no longer defined; a name without a version means the only version. Lookups of it answer
+    NOT_FOUND until its next sync, which is a full one.
     """
     store = common.store()
     (found,) = store.online_contents([view])
-    _confirm(f"Remove {counted(found.keys, 'row')} of {view} from the online store?", yes=yes)
-    removed = store.drop_online_view(view, wait_s=wait)
+    _confirm(f"Remove {counted(found.keys, 'row')} of {found.view} from the online store?", yes=yes)
+    removed = store.drop_online_view(found.view, wait_s=wait)
     if common.as_json:
         result_json(removed)
     else:
