@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import age, aligned, counted, moment, result, result_json
-from featurestore.errors import CheckError
+from featurestore.cli.output import result, result_json
+from featurestore.errors import CheckError, format_problem
+from featurestore.texts import age, aligned, counted, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +44,8 @@ def command(common: Common, views: tuple[str, ...], max_age: str | None, online_
         for each, line in zip(found, lines[1:], strict=True):
             result(line.replace(each.state, click.style(each.state, fg=_COLORS[each.state]), 1))
             if each.problem is not None:
-                result("\n".join(f"  {part}" for part in each.problem.splitlines()))
+                said = format_problem(each.problem, hint=each.hint)
+                result("\n".join(f"  {part}" for part in said.splitlines()))
     if bad:
         raise CheckError(f"{len(bad)} of {counted(len(found), 'feature view')} not fresh: {', '.join(bad)}")
 

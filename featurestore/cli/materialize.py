@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from featurestore.cli.failures import failure_json
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size, warn
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.cli.progress import progress_line
-from featurestore.errors import FeatureStoreError, OperationError
+from featurestore.errors import OperationError
+from featurestore.texts import aligned, counted, moment, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,5 +185,4 @@ def outcome_json(outcome: SyncResult | SyncFailure) -> object:
 
     if isinstance(outcome, SyncResult):
         return outcome
-    error: FeatureStoreError = outcome.error
-    return {"view": outcome.view, "error": {"type": type(error).__name__, "message": str(error)}}
+    return {"view": outcome.view, "error": failure_json(outcome.error)}

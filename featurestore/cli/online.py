@@ -9,8 +9,9 @@ import click
 
 from featurestore.cli.entity import parse_entity
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size, warn
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.errors import OperationError, UsageError
+from featurestore.texts import aligned, counted, moment, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

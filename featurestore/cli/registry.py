@@ -8,7 +8,8 @@ import click
 
 from featurestore.cli.changes import change_lines, summary
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, counted, result, result_json, say
+from featurestore.cli.output import result, result_json, say
+from featurestore.texts import aligned, counted
 
 if TYPE_CHECKING:
     from featurestore.registry.versions import VersionSummary

@@ -11,7 +11,7 @@ import click
 
 from featurestore.cli.materialize import Report, outcome_json
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import counted, result, result_json, say, warn
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.dbt_command import (
     Finished,
     Options,
@@ -23,6 +23,7 @@ from featurestore.dbt_command import (
     run_dbt,
 )
 from featurestore.errors import DefinitionError, FeatureStoreError, OperationError, UsageError
+from featurestore.texts import counted
 
 if TYPE_CHECKING:
     from featurestore.built_views import BuiltViews

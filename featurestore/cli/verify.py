@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, cell, counted, moment, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.cli.progress import progress_line
-from featurestore.errors import CheckError, UsageError
+from featurestore.errors import CheckError, UsageError, format_problem
+from featurestore.texts import aligned, cell, counted, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,7 @@ def _hint(found: tuple[ViewVerification, ...]) -> str | None:
 
 def _lines(found: ViewVerification) -> Iterator[str]:
     if found.problem is not None:
-        yield f"{found.view}  not verified: {found.problem}"
+        yield f"{found.view}  not verified: {format_problem(found.problem, hint=found.hint)}"
         return
     if found.at is None:
         yield f"{found.view}  empty: the model has no row, and none was synced"
@@ -104,12 +105,25 @@ def _lines(found: ViewVerification) -> Iterator[str]:
     rows = asdict(found.rows)
     said = [f"{count:,} {verdict}" for verdict, count in rows.items() if count or verdict == "equal"]
     mark = "OK" if found.is_equal else "FAULTS"
-    yield f"{found.view}  {mark}  {counted(found.checked, 'key')} at {moment(found.at)}: {', '.join(said)}"
+    keys = f"{counted(found.checked, 'key')} at {moment(found.at)} ({_of(found)})"
+    yield f"{found.view}  {mark}  {keys}: {', '.join(said)}{_absent(found)}"
     if found.is_equal:
         return
     yield aligned(list(_features(found)), indent="  ")
     for each in found.examples:
         yield f"  {_example(each)}"
+
+
+def _of(found: ViewVerification) -> str:
+    """Of how many keys these are."""
+    from featurestore.operations.verify import PAGED_KEYS
+
+    online = f"more than {PAGED_KEYS:,}" if found.online_keys is None else f"{found.online_keys:,}"
+    return f"the model has {found.model_keys or 0:,}, the store {online}"
+
+
+def _absent(found: ViewVerification) -> str:
+    return f"; and {found.absent:,} that nobody has" if found.absent else ""
 
 
 def _features(found: ViewVerification) -> Iterator[list[str]]:

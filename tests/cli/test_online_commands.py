@@ -87,7 +87,11 @@ def test_a_view_that_fails_does_not_stop_the_others(two_views):
     assert ran.err.startswith("Error: orders: DuckDB refused a statement: ")
     assert ran.err.splitlines()[-1] == "Error: 1 of 2 feature views not synced: orders"
     as_json = two_views.run("materialize", "--json")
-    assert (as_json.code, as_json.json["views"][0]["error"]["type"]) == (1, "QueryError")
+    error = as_json.json["views"][0]["error"]
+    assert (as_json.code, error["type"], error["where"]) == (1, "QueryError", None)
+    assert error["message"].startswith("DuckDB refused a statement: ")
+    assert "->" not in error["message"]
+    assert error["hint"]
 
 
 def test_a_row_that_cannot_be_computed_fails_its_view_only(two_views):
