@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,14 +10,8 @@ from featurestore.cli.entity import parse_entity
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json, say, warn
 from featurestore.errors import OperationError, UsageError
-from featurestore.texts import aligned, counted, moment, size
+from featurestore.texts import aligned, counted, size
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from featurestore.operations.contents import SetContents, ViewContents
-
-_HEADER = ("VIEW", "SET", "KEYS", "BYTES", "TOMBSTONES", "LAST SYNC", "")
 _WAIT = "Wait so long for a sync that is under way."
 
 
@@ -40,8 +33,7 @@ def stats(common: Common, views: tuple[str, ...]) -> None:
     if common.as_json:
         result_json({"views": [each.to_dict() for each in found]})
         return
-    rows = [row for each in found for row in _rows(each)]
-    result(aligned([_HEADER, *rows]))
+    result("\n".join(found.table().lines()))
     total = sum(each.keys for each in found)
     result(f"{counted(total, 'key')}, about {size(sum(each.size_bytes for each in found))} in all.")
     orphans = [each.view for each in found if each.is_orphan]
@@ -112,18 +104,3 @@ def _confirm(question: str, *, yes: bool) -> None:
         raise UsageError(f"{question} Nobody can be asked here", hint="add --yes")
     if not click.confirm(question, err=True):
         raise OperationError("nothing was removed: not confirmed")
-
-
-def _rows(found: ViewContents) -> Iterator[tuple[str, ...]]:
-    synced = "-" if found.synced_at is None else moment(found.synced_at.replace(microsecond=0))
-    mark = "orphan" if found.is_orphan else ""
-    if not found.sets:
-        yield (found.view, "-", "0", size(0), "0", synced, mark or "nothing is stored")
-    for place, each in enumerate(found.sets):
-        name, when = ("", "") if place else (found.view, synced)
-        yield (name, str(each.number), *_counts(each), when, mark or each.use)
-
-
-def _counts(each: SetContents) -> tuple[str, str, str]:
-    about = "" if each.sampled >= each.keys else "~"
-    return f"{each.keys:,}", f"{about}{size(each.size_bytes)}", f"{about}{each.tombstones:,}"

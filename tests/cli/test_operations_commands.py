@@ -252,12 +252,17 @@ def test_a_wrong_call_is_one_clear_error(synced, arguments, code, says):
 def test_a_notebook_asks_the_same(synced, monkeypatch):
     monkeypatch.chdir(synced.folder)
     store = FeatureStore()
+    (synced_again,) = done = store.materialize()
+    assert repr(done).splitlines()[1].split()[:3] == ["orders", synced_again.mode, "0"]
     (verified,) = store.verify()
     assert verified.is_equal
     assert repr(verified) == "<orders: 3 keys at 2026-06-05 10:00:00+00:00, no difference>"
     (fresh,) = store.freshness(max_age="90000d")
     assert fresh.state == "fresh"
-    assert store.online_contents()[0].keys == 3
+    contents = store.online_contents()
+    assert contents[0].keys == 3
+    assert repr(contents).splitlines() == synced.run("online", "stats").lines[:-1]
+    assert repr(store.freshness()).splitlines()[0] == synced.run("freshness").lines[0]
     assert store.delete_online_entity({"customer_id": 1}).rows == 1
     assert repr(store.verify()[0]) == "<orders: 3 keys at 2026-06-05 10:00:00+00:00, 1 missing>"
     assert store.drop_online_view("orders").rows == 2
