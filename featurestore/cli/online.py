@@ -24,10 +24,11 @@ def command() -> None:
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @common_options
 def stats(common: Common, views: tuple[str, ...]) -> None:
-    """Count the keys and bytes of each view.
+    """Count the keys and bytes of each view, and say who is syncing it.
 
     Keys are counted, by a walk over all of them; bytes and tombstones (entities that vanished from the model) are those
-    of a sample of 1,000 keys per set of rows. Rows of views that are no longer defined are marked as orphans.
+    of a sample of 1,000 keys per set of rows. Rows of views that are no longer defined are marked as orphans. Below a
+    view that is being synced stands by whom, and until when that lease lasts if it is not prolonged.
     """
     found = common.store().online_contents(views or None)
     if common.as_json:
@@ -36,6 +37,8 @@ def stats(common: Common, views: tuple[str, ...]) -> None:
     result("\n".join(found.table().lines()))
     total = sum(each.keys for each in found)
     result(f"{counted(total, 'key')}, about {size(sum(each.size_bytes for each in found))} in all.")
+    if not all(each.is_syncing_known for each in found):
+        say("Whether a sync is under way is not told to this user of the store.")
     orphans = [each.view for each in found if each.is_orphan]
     if orphans:
         names = ", ".join(orphans)

@@ -14,6 +14,7 @@ from featurestore.materialize.run import SyncFailure
 from featurestore.materialize.sync import SyncResult
 from featurestore.operations.contents import SetContents, ViewContents
 from featurestore.operations.freshness import ViewFreshness
+from featurestore.operations.leases import Syncing
 from featurestore.operations.results import ViewVerification
 from featurestore.texts import age, aligned, moment, size
 from featurestore.training.notebook import table_html
@@ -103,10 +104,9 @@ class Contents(Results[ViewContents]):
     """What `FeatureStore.online_contents` counted."""
 
     def table(self) -> Table:
-        """One row per set of rows of a view."""
+        """One row per set of rows of a view; who is at work on them stands below the first."""
         header = ("VIEW", "SET", "KEYS", "BYTES", "TOMBSTONES", "LAST SYNC", "")
-        rows = (Row(cells=cells) for each in self for cells in _contents_cells(each))
-        return Table(header=header, rows=tuple(rows))
+        return Table(header=header, rows=tuple(row for each in self for row in _contents_rows(each)))
 
 
 def _sync_row(done: SyncResult | SyncFailure) -> Row:
@@ -145,6 +145,18 @@ def _fresh_row(found: ViewFreshness) -> Row:
         ),
         below="" if found.problem is None else format_problem(found.problem, hint=found.hint),
     )
+
+
+def _contents_rows(found: ViewContents) -> Iterator[Row]:
+    first, *others = _contents_cells(found)
+    yield Row(cells=first, below="" if found.syncing is None else _under_way(found.syncing))
+    for cells in others:
+        yield Row(cells=cells)
+
+
+def _under_way(syncing: Syncing) -> str:
+    until = "" if syncing.until is None else f", whose lease lasts until {_moment(syncing.until)} at least"
+    return f"being synced by {syncing.who}{until}"
 
 
 def _contents_cells(found: ViewContents) -> Iterator[tuple[str, ...]]:
