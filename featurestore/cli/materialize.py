@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featurestore.cli.failures import failure_json
+from featurestore.cli.newer import warn_of_newer_files
 from featurestore.cli.options import Common, common_options, example, keep, kept
 from featurestore.cli.output import result, result_json, say, warn
 from featurestore.cli.progress import progress_line
@@ -94,7 +95,7 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
 
     VIEWs are feature views that are online; all of them when none is named. Older rows never overwrite newer ones, so
     a sync may be repeated, and interrupted, at any time. Models that failed in dbt's last run, or a test on them, are
-    left out; what was served before stays.
+    left out; what was served before stays. The registry's definitions count: a warning says when dbt's are newer.
     """
     store = common.store()
     silent = None if kept("no_gate") else store.workspace.silent_command()
@@ -103,6 +104,7 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
             f"dbt's last command here was {silent}, which tests nothing, so it speaks against no model\n"
             "  -> sync right after dbt build, or by featurestore run -- build"
         )
+    warn_of_newer_files(store)
     if dry_run:
         _estimate(common, store, views)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.materialize import Report, outcome_json
+from featurestore.cli.newer import warn_of_newer_manifest
 from featurestore.cli.options import Common, common_options, example, keep, kept
 from featurestore.cli.output import result, result_json, say, warn
 from featurestore.dbt_command import (
@@ -22,7 +23,7 @@ from featurestore.dbt_command import (
     results_of_run,
     run_dbt,
 )
-from featurestore.errors import DefinitionError, FeatureStoreError, OperationError, UsageError
+from featurestore.errors import FeatureStoreError, OperationError, UsageError
 from featurestore.texts import counted
 
 if TYPE_CHECKING:
@@ -162,14 +163,7 @@ def _say_what_is_newer(store: FeatureStore, built: BuiltViews) -> None:
     if built.unapplied:
         warn(f"not in the registry, so not synced: {', '.join(built.unapplied)}\n  -> run featurestore apply")
         return
-    try:
-        planned = store.plan()
-    except DefinitionError as error:
-        warn(f"the definitions have problems, so those of the registry are used:\n{error}")
-        return
-    if not planned.changes.is_empty:
-        changes = counted(len(planned.changes.changes), "change")
-        warn(f"the registry is older than the manifest ({changes})\n  -> run featurestore apply")
+    warn_of_newer_manifest(store)
 
 
 def _json(ran: Ran, outcomes: tuple[SyncResult | SyncFailure, ...]) -> dict[str, object]:
