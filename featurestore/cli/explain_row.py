@@ -58,7 +58,9 @@ def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     metavar="VIEW.KEY=VALUE",
     help="Another ttl, delay, boundary or as_of for a view, e.g. `orders.ttl=7d`; `none` lifts a ttl.",
 )
-@_option("--limit", type=int, default=5, help="How many refused rows to show on each side of the time; else 5.")
+@_option(
+    "--limit", type=int, default=5, metavar="N", help="How many refused rows to show on each side of the time; else 5."
+)
 @_option("--html", metavar="FILE", help="Also draw it as a timeline into this file, which needs nothing else.")
 @common_options
 def command(common: Common) -> None:

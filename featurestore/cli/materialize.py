@@ -63,7 +63,12 @@ def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  #
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @_option("--start", name="start", metavar="TIME", help="Only rows from this event time on; the watermark stays.")
 @_option("--end", name="end", metavar="TIME", help="Only rows up to this event time, inclusive; never beyond now.")
-@_option("--full", name="full", is_flag=True, help="Read everything, not only what is new; bury keys that vanished.")
+@_option(
+    "--full",
+    name="full",
+    is_flag=True,
+    help="Read everything, not only what is new; keys that vanished are served no longer.",
+)
 @_option(
     "--rebuild",
     name="rebuild",

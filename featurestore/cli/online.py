@@ -20,7 +20,9 @@ def command() -> None:
     """Look at the rows of the online store, or remove some."""
 
 
-@command.command("stats", epilog=example("featurestore online stats"))
+@command.command(
+    "stats", short_help="Count keys and bytes, and say who is syncing.", epilog=example("featurestore online stats")
+)
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @common_options
 def stats(common: Common, views: tuple[str, ...]) -> None:
@@ -45,7 +47,11 @@ def stats(common: Common, views: tuple[str, ...]) -> None:
         say(f"Not in the registry as online views: {names}\n  -> remove one: featurestore online drop VIEW")
 
 
-@command.command("delete-entity", epilog=example("featurestore online delete-entity --entity customer_id=1 --dry-run"))
+@command.command(
+    "delete-entity",
+    short_help="Remove all rows of one entity.",
+    epilog=example("featurestore online delete-entity --entity customer_id=1 --dry-run"),
+)
 @click.option("--entity", required=True, metavar="KEY=VALUE,...", help="The entity, all its join keys.")
 @click.option("--dry-run", is_flag=True, help="Count the rows; remove none.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -78,7 +84,9 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
         )
 
 
-@command.command("drop", epilog=example("featurestore online drop customer_orders"))
+@command.command(
+    "drop", short_help="Remove all rows of one view.", epilog=example("featurestore online drop customer_orders")
+)
 @click.argument("view")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help=_WAIT)

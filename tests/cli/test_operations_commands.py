@@ -14,7 +14,7 @@ from featurestore.store import FeatureStore
 from tests.cli.tiny import ORDER_TYPES, labels, orders
 from tests.manifest.manifests import columns, model
 
-KEYS = "3 keys at 2026-06-05T10:00:00Z (the model has 3, the store 3)"
+KEYS = "3 keys (3 in the model, 3 online) at 2026-06-05T10:00:00Z"
 ABSENT = "and 1,000 that nobody has"
 
 
@@ -44,7 +44,7 @@ def test_verify_names_what_is_wrong_with_examples_and_exits_with_3(synced):
     ran = synced.run("verify")
     assert ran.code == 3
     assert ran.lines == [
-        f"orders  FAULTS  {KEYS.replace('store 3', 'store 2')}: 2 equal, 1 missing; {ABSENT}",
+        f"orders  FAULTS  {KEYS.replace('3 online', '2 online')}: 2 equal, 1 missing; {ABSENT}",
         "  FEATURE      EQUAL  MISSING",
         "  order_count  2      1",
         "  amount       2      1",
