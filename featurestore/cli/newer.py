@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from featurestore.cli.output import warn
-from featurestore.errors import DefinitionError
+from featurestore.definitions.moments import parse_moment
+from featurestore.errors import DefinitionError, UsageError
 from featurestore.texts import counted
 
 if TYPE_CHECKING:
@@ -24,8 +25,19 @@ def warn_of_newer_files(store: FeatureStore) -> None:
     changed = workspace.staleness(manifest)
     if changed is not None:
         warn(changed)
-    if not workspace.is_as_applied(manifest, store.project):
+    document = store.document
+    is_older = _is_before(workspace.manifest_facts(manifest).generated_at, document.source.generated_at)
+    if not is_older and not workspace.is_as_applied(manifest, document.content):
         warn_of_newer_manifest(store)
+
+
+def _is_before(one: str, other: str) -> bool:
+    """Whether a time that dbt wrote lies before another one; False where one of them is none."""
+    try:
+        first, second = parse_moment(one or None), parse_moment(other or None)
+    except UsageError:
+        return False
+    return first is not None and second is not None and first < second
 
 
 def warn_of_newer_manifest(store: FeatureStore) -> None:

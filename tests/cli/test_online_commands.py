@@ -74,6 +74,14 @@ def test_a_registry_that_is_older_than_dbts_manifest_is_told_before_the_sync(fre
     assert fresh.run("materialize").err == ""
 
 
+def test_a_manifest_that_is_older_than_what_was_applied_says_nothing(fresh):
+    """Where another machine has built and applied since."""
+    fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"generated_at": "2026-06-05T08:00:00.500000Z"})
+    assert fresh.run("materialize").err == ""
+    fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"generated_at": "some day"})
+    assert "the registry is older than the manifest" in fresh.run("materialize").err
+
+
 def test_a_view_that_only_the_manifest_has_is_told_too(fresh):
     late = {**orders({"ttl": None}), "name": "late", "unique_id": "model.shop.late"}
     fresh.write_manifest(orders({"ttl": None}), labels(), late)
