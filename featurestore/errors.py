@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_ARROW = "\n  -> "
 _NAMES_SHOWN = 16
 _SECRET = re.compile(
     r"""(?P<key>\b\w*(?:password|passwd|pwd|secret|token|access_key|account_key|sas)\w*["']?\s*(?:=>|:=|[=:])\s*["']?)
@@ -55,6 +56,11 @@ class FeatureStoreError(Exception):
         self.where = where
         self.hint = hint
         super().__init__(format_problem(what, where=where, hint=hint))
+
+    @property
+    def message(self) -> str:
+        """Where and what, without the hint."""
+        return format_problem(self.what, where=self.where)
 
 
 class UsageError(FeatureStoreError):
@@ -134,7 +140,13 @@ class RegistryUnavailableError(BackendError):
 def format_problem(what: str, *, where: str | None = None, hint: str | None = None) -> str:
     """Write one problem as the house style wants it: ``where: what`` and ``  -> hint``."""
     head = f"{where}: {what}" if where else what
-    return f"{head}\n  -> {hint}" if hint else head
+    return f"{head}{_ARROW}{hint}" if hint else head
+
+
+def split_problem(text: str) -> tuple[str, str | None]:
+    """Take apart what `format_problem` wrote: ``where: what``, and the hint; None if there is none."""
+    head, arrow, hint = text.partition(_ARROW)
+    return head, hint if arrow else None
 
 
 def without_secrets(text: str) -> str:

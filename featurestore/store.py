@@ -224,9 +224,9 @@ class FeatureStore(OnlineHalf):
                 part=read_part(limit=limit, sample=sample, seed=seed),
                 event_timestamps=event_timestamps,
                 strategy=strategy,
-                at=parse_moment(at),
-                start=parse_moment(start),
-                end=parse_moment(end),
+                at=parse_moment(at, where="at"),
+                start=parse_moment(start, where="start"),
+                end=parse_moment(end, where="end"),
             )
         )
 

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from featurestore.materialize.estimate import SyncEstimate
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
-    from featurestore.operations.contents import ViewContents
-    from featurestore.operations.freshness import ViewFreshness
     from featurestore.operations.remove import Removed, RemovedEntity
     from featurestore.operations.results import ViewVerification
+    from featurestore.operations.tables import Contents, Freshness, SyncResults, Verifications
     from featurestore.serving.client import OnlineClient
     from featurestore.serving.entities import EntityRows
     from featurestore.serving.lookup import OnError
@@ -47,7 +46,7 @@ class OnlineHalf:
         wait_s: float = 0.0,
         on_rows: Callable[[str, int], None] | None = None,
         on_done: Callable[[SyncResult | SyncFailure], None] | None = None,
-    ) -> tuple[SyncResult | SyncFailure, ...]:
+    ) -> SyncResults:
         """Copy the newest rows to the online store (`materialize.sync`).
 
         Args:
@@ -64,7 +63,8 @@ class OnlineHalf:
             on_done: told each result or failure when it is there.
 
         Returns:
-            One result or failure per view, in order; a view that fails does not stop the others.
+            A tuple of one result or failure per view, in order, that shows itself as a table; a view that fails does
+            not stop the others.
 
         Raises:
             UsageError: an unknown view, one that is not online, or bounds that make no sense.
@@ -74,11 +74,12 @@ class OnlineHalf:
         from featurestore.materialize.engines.open import open_engine
         from featurestore.materialize.run import Told, online_views, sync_views
         from featurestore.materialize.window import SyncRequest
+        from featurestore.operations.tables import SyncResults
 
         chosen = online_views(self.workspace.latest().content, views)
         request = SyncRequest(
-            start=parse_moment(start),
-            end=parse_moment(end),
+            start=parse_moment(start, where="start"),
+            end=parse_moment(end, where="end"),
             full=full,
             rebuild=rebuild,
             wait_s=wait_s,
@@ -87,7 +88,8 @@ class OnlineHalf:
         faults = self.workspace.faults(chosen, gate)
         told = Told(on_rows=on_rows, on_done=on_done)
         with self.workspace.open_route() as route:
-            return sync_views(chosen, request, route, open_engine(engine, route), faults=faults, told=told)
+            done = sync_views(chosen, request, route, open_engine(engine, route), faults=faults, told=told)
+            return SyncResults(done)
 
     def estimate_sync(
         self,
@@ -110,7 +112,8 @@ class OnlineHalf:
         from featurestore.materialize.window import SyncRequest
 
         chosen = online_views(self.workspace.latest().content, views)
-        request = SyncRequest(start=parse_moment(start), end=parse_moment(end), full=full, rebuild=rebuild)
+        bounds = parse_moment(start, where="start"), parse_moment(end, where="end")
+        request = SyncRequest(start=bounds[0], end=bounds[1], full=full, rebuild=rebuild)
         faults = self.workspace.faults(chosen, gate)
         with self.workspace.open_route() as route:
             return tuple(
@@ -173,7 +176,7 @@ class OnlineHalf:
         seed: int = 0,
         on_rows: Callable[[str, int], None] | None = None,
         on_done: Callable[[ViewVerification], None] | None = None,
-    ) -> tuple[ViewVerification, ...]:
+    ) -> Verifications:
         """Compare what is served with the warehouse's point-in-time answer (`operations.verify`, SEMANTICS P17).
 
         Args:
@@ -185,7 +188,8 @@ class OnlineHalf:
             on_done: told each result when it is there.
 
         Returns:
-            One result per view, in order; ``.is_equal`` says whether no fault was found.
+            A tuple of one result per view, in order, that shows itself as a table; ``.is_equal`` of each says whether
+            no fault was found.
 
         Raises:
             UsageError: an unknown view, one that is not online, or no sample.
@@ -195,14 +199,16 @@ class OnlineHalf:
         from featurestore.definitions.part import read_part
         from featurestore.operations.run import verify_views
         from featurestore.operations.sides import Sides
+        from featurestore.operations.tables import Verifications
         from featurestore.operations.verify import VerifyRequest
 
-        request = VerifyRequest(part=read_part(sample=sample, seed=seed), at=parse_moment(at), seed=seed)
+        moment = parse_moment(at, where="at")
+        request = VerifyRequest(part=read_part(sample=sample, seed=seed), at=moment, seed=seed)
         with closing(self.workspace.open_online_store()) as store:
             sides = Sides(
                 project=self.workspace.latest().content, store=store, open_warehouse=self.workspace.open_warehouse
             )
-            return verify_views(views, request, sides, on_rows=on_rows, on_done=on_done)
+            return Verifications(verify_views(views, request, sides, on_rows=on_rows, on_done=on_done))
 
     def freshness(
         self,
@@ -210,7 +216,7 @@ class OnlineHalf:
         *,
         max_age: timedelta | str | None = None,
         online_only: bool = False,
-    ) -> tuple[ViewFreshness, ...]:
+    ) -> Freshness:
         """Say how old the newest features served are, and what waits in the warehouse (`operations.freshness`).
 
         Args:
@@ -218,30 +224,38 @@ class OnlineHalf:
             max_age: the age from which on a view is stale, e.g. ``"2h"``; None takes each view's ttl.
             online_only: leave the warehouse alone.
 
+        Returns:
+            A tuple of one result per view, in order, that shows itself as a table.
+
         Raises:
             UsageError: an unknown view, one that is not online, or no duration.
             WarehouseError, OnlineStoreError: one of them cannot be reached.
         """
         from featurestore.operations.run import freshness_of
+        from featurestore.operations.tables import Freshness
 
         opened = nullcontext(None) if online_only else closing(self.workspace.open_warehouse())
         with closing(self.workspace.open_online_store()) as store, opened as warehouse:
-            return freshness_of(self.workspace.latest().content, views, store, warehouse, max_age=max_age)
+            return Freshness(freshness_of(self.workspace.latest().content, views, store, warehouse, max_age=max_age))
 
-    def online_contents(self, views: Sequence[str] | None = None) -> tuple[ViewContents, ...]:
+    def online_contents(self, views: Sequence[str] | None = None) -> Contents:
         """Say what the online store holds of each view, also of views long gone (`operations.contents`).
 
         Args:
             views: references; None for all that are online or that the store knows.
+
+        Returns:
+            A tuple of one result per view that shows itself as a table.
 
         Raises:
             UnknownNameError: a view that neither the registry nor the store knows.
             OnlineStoreError: the store cannot be reached.
         """
         from featurestore.operations.run import contents_of
+        from featurestore.operations.tables import Contents
 
         with closing(self.workspace.open_online_store()) as store:
-            return contents_of(self.workspace.latest().content, store, views)
+            return Contents(contents_of(self.workspace.latest().content, store, views))
 
     def delete_online_entity(
         self, entity: Mapping[str, object], *, dry_run: bool = False, wait_s: float = 0.0

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.errors import DefinitionError, WarehouseError, format_problem
+from featurestore.errors import DefinitionError, UsageError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
 from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
 from featurestore.manifest.dialects import dialect_of
@@ -27,6 +27,7 @@ from featurestore.registry.read import open_registry, read_latest_document
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from featurestore.definitions.project import Project
     from featurestore.definitions.views import Column, FeatureView
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.read import Reading
@@ -196,14 +197,30 @@ class Workspace:
             raise
         return self._with_staleness(read(columns=columns), manifest)
 
-    def _with_staleness(self, reading: Reading, manifest: Manifest) -> Reading:
-        """Add a warning that names the files that changed after dbt wrote the manifest."""
+    def usable_manifest(self) -> Manifest | None:
+        """Read dbt's manifest; None if there is none, or one that cannot be used."""
+        try:
+            return self.manifest()
+        except UsageError:
+            return None
+
+    def is_as_applied(self, manifest: Manifest, project: Project) -> bool:
+        """Whether the manifest says what was applied (`manifest.applied`), as far as that was of this target."""
+        from featurestore.manifest.applied import says_the_same
+
+        return project.target != self.profile.target or says_the_same(manifest, self.settings, project)
+
+    def staleness(self, manifest: Manifest) -> str | None:
+        """Name the files that changed after dbt wrote the manifest, as a warning; None if none did."""
         newer = newer_sources(manifest, self.dbt.project_dir, self.dbt.target_dir)
         if not newer:
-            return reading
+            return None
         named = f"{', '.join(newer[:3])}{', ...' if len(newer) > 3 else ''}"
-        warning = format_problem(f"changed after dbt wrote the manifest: {named}", hint="run dbt parse or dbt build")
-        return replace(reading, warnings=(warning, *reading.warnings))
+        return format_problem(f"changed after dbt wrote the manifest: {named}", hint="run dbt parse or dbt build")
+
+    def _with_staleness(self, reading: Reading, manifest: Manifest) -> Reading:
+        warning = self.staleness(manifest)
+        return reading if warning is None else replace(reading, warnings=(warning, *reading.warnings))
 
     def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
         if not relations:

@@ -64,15 +64,15 @@ class Asked:
                     split_list(given["label"], where="--label") if given["label"] else None,
                     at=given["label_at"],
                     horizon=given["label_horizon"],
-                    cutoff=given["label_cutoff"],
+                    cutoff=parse_moment(given["label_cutoff"], where="--label-cutoff"),
                     unlabelled=given["unlabelled"] or "keep",
                 ),
                 part=read_part(limit=given["limit"], sample=given["sample"], seed=given["seed"]),
                 event_timestamps=given["event_timestamps"],
                 strategy=given["strategy"],
-                at=parse_moment(given["at"]),
-                start=parse_moment(given["start"]),
-                end=parse_moment(given["end"]),
+                at=parse_moment(given["at"], where="--at"),
+                start=parse_moment(given["start"], where="--start"),
+                end=parse_moment(given["end"], where="--end"),
             )
         )
         if given["time"] is None and job.time is not None and job.time.casefold() != DEFAULT_TIME:

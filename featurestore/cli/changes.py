@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featurestore.cli.output import aligned, counted, one_line
+from featurestore.texts import aligned, counted, one_line
 
 if TYPE_CHECKING:
     from featurestore.registry.plan import Change, Plan

@@ -10,13 +10,14 @@ import click
 
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json
+from featurestore.cli.progress import stage_line
 from featurestore.errors import CheckError
 
 if TYPE_CHECKING:
     from featurestore.doctor.finding import Finding
 
 _COLORS = {"OK": "green", "WARN": "yellow", "FAIL": "red"}
-_WIDTH = 14
+_USUAL_CHECKS = 11
 
 
 @click.command("doctor", epilog=example("featurestore doctor --target prod"))
@@ -38,10 +39,15 @@ def command(common: Common) -> None:
         online_store=common.online_store,
     )
     findings: list[Finding] = []
-    for finding in examine(places, os.environ):
-        findings.append(finding)
+    try:
+        with stage_line() as line:
+            line.stage("installation", 0, _USUAL_CHECKS)
+            for finding in examine(places, os.environ):
+                findings.append(finding)
+                line.stage(f"{finding.check}: {finding.status}", len(findings), max(_USUAL_CHECKS, len(findings)))
+    finally:  # what was found before somebody lost patience with a backend is worth reading
         if not common.as_json:
-            result(_line(finding))
+            _print(findings)
     bad = sum(finding.status == "FAIL" for finding in findings)
     if common.as_json:
         result_json({"healthy": not bad, "checks": findings})
@@ -49,7 +55,10 @@ def command(common: Common) -> None:
         raise CheckError(f"{bad} of {len(findings)} checks failed")
 
 
-def _line(finding: Finding) -> str:
-    mark = click.style(finding.status.ljust(4), fg=_COLORS[finding.status])
-    line = f"{mark}  {finding.check.ljust(_WIDTH)}  {finding.what}"
-    return f"{line}\n{' ' * (_WIDTH + 8)}-> {finding.fix}" if finding.fix else line
+def _print(findings: list[Finding]) -> None:
+    width = max((len(finding.check) for finding in findings), default=0)
+    for finding in findings:
+        mark = click.style(finding.status.ljust(4), fg=_COLORS[finding.status])
+        result(f"{mark}  {finding.check.ljust(width)}  {finding.what}")
+        if finding.fix:
+            result(f"{' ' * (width + 8)}-> {finding.fix}")

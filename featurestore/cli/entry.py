@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.commands import featurestore
+from featurestore.cli.failures import error_json, failure_json
 from featurestore.cli.interrupts import INTERRUPTED, hear_once
 from featurestore.errors import FeatureStoreError
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         if as_json:
-            _say_json({"type": "UsageError", "message": error.format_message(), "exit_code": error.exit_code})
+            _say_json(error_json("UsageError", error.format_message(), exit_code=error.exit_code))
         return error.exit_code
     except FeatureStoreError as error:
         _show(error, as_json=as_json)
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _show(error: FeatureStoreError, *, as_json: bool) -> None:
     click.echo(f"Error: {error}", err=True)
     if as_json:
-        said = {"message": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code}
-        _say_json({"type": type(error).__name__, **said})
+        _say_json({**failure_json(error), "exit_code": error.exit_code})
 
 
 def _told(abort: click.Abort) -> str:
@@ -65,7 +65,7 @@ def _told(abort: click.Abort) -> str:
 def _interrupted(told: str, *, as_json: bool) -> int:
     click.echo(f"interrupted; {told}", err=True)
     if as_json:
-        _say_json({"type": "Interrupted", "message": f"interrupted; {told}", "exit_code": INTERRUPTED})
+        _say_json(error_json("Interrupted", f"interrupted; {told}", exit_code=INTERRUPTED))
     return INTERRUPTED
 
 

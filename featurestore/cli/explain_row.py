@@ -58,7 +58,9 @@ def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     metavar="VIEW.KEY=VALUE",
     help="Another ttl, delay, boundary or as_of for a view, e.g. `orders.ttl=7d`; `none` lifts a ttl.",
 )
-@_option("--limit", type=int, default=5, help="How many refused rows to show on each side of the time; else 5.")
+@_option(
+    "--limit", type=int, default=5, metavar="N", help="How many refused rows to show on each side of the time; else 5."
+)
 @_option("--html", metavar="FILE", help="Also draw it as a timeline into this file, which needs nothing else.")
 @common_options
 def command(common: Common) -> None:
@@ -82,6 +84,7 @@ def command(common: Common) -> None:
 
 
 def _explained(store: FeatureStore) -> Explanation:
+    from featurestore.definitions.moments import parse_moment
     from featurestore.training.explain.example import keys_from_text
     from featurestore.training.explain.run import explain_row
 
@@ -100,7 +103,7 @@ def _explained(store: FeatureStore) -> Explanation:
     texts = _pairs(entity)
     prepared = store.to_explain(asked_with(about).without_examples())
     keys = keys_from_text(prepared.selection, texts)
-    return explain_row(prepared, keys=keys, time=time, limit=kept("--limit"))
+    return explain_row(prepared, keys=keys, time=parse_moment(time, where="--time"), limit=kept("--limit"))
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import age, aligned, counted, moment, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.errors import CheckError
+from featurestore.texts import counted
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from featurestore.operations.freshness import ViewFreshness
-
-_HEADER = ("VIEW", "STATE", "ONLINE", "AGE", "LIMIT", "OFFLINE", "WAITING", "LAST SYNC")
 _COLORS = {"fresh": "green", "behind": "yellow", "stale": "red", "never synced": "red"}
 
 
@@ -38,28 +31,9 @@ def command(common: Common, views: tuple[str, ...], max_age: str | None, online_
     if common.as_json:
         result_json({"fresh": not bad, "views": [each.to_dict() for each in found]})
     else:
-        lines = aligned([_HEADER, *map(_row, found)]).splitlines()
-        result(lines[0])
-        for each, line in zip(found, lines[1:], strict=True):
+        header, *lines = found.table().lines()
+        result(header)
+        for each, line in zip(found, lines, strict=True):
             result(line.replace(each.state, click.style(each.state, fg=_COLORS[each.state]), 1))
-            if each.problem is not None:
-                result("\n".join(f"  {part}" for part in each.problem.splitlines()))
     if bad:
         raise CheckError(f"{len(bad)} of {counted(len(found), 'feature view')} not fresh: {', '.join(bad)}")
-
-
-def _row(each: ViewFreshness) -> tuple[str, ...]:
-    return (
-        each.view,
-        each.state,
-        _moment(each.online),
-        "-" if each.age_s is None else age(each.age_s),
-        "-" if each.limit_s is None else age(each.limit_s),
-        _moment(each.offline),
-        "-" if each.waiting is None else f"{each.waiting:,}",
-        _moment(each.synced_at),
-    )
-
-
-def _moment(value: datetime | None) -> str:
-    return "-" if value is None else moment(value.replace(microsecond=0))

@@ -12,8 +12,9 @@ import click
 
 from featurestore.cli.lists import split_list
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import age, aligned, cell, moment, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.errors import UsageError
+from featurestore.texts import age, aligned, cell, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

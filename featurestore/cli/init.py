@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, counted, result, result_json, say
+from featurestore.cli.output import result, result_json, say
 from featurestore.scaffold.project import scaffold
 from featurestore.scaffold.texts import METADATA
+from featurestore.texts import aligned, counted
 
 if TYPE_CHECKING:
     from featurestore.scaffold.files import Written

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, fitted, one_line, result, result_json, say
+from featurestore.cli.output import fitted, result, result_json, say
 from featurestore.definitions.durations import format_duration
+from featurestore.texts import aligned, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

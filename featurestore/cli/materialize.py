@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from featurestore.cli.failures import failure_json
+from featurestore.cli.newer import warn_of_newer_files
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size, warn
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.cli.progress import progress_line
-from featurestore.errors import FeatureStoreError, OperationError
+from featurestore.errors import OperationError
+from featurestore.texts import aligned, counted, moment, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from featurestore.definitions.views import FeatureView
     from featurestore.materialize.estimate import SyncEstimate
@@ -59,7 +63,12 @@ def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  #
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @_option("--start", name="start", metavar="TIME", help="Only rows from this event time on; the watermark stays.")
 @_option("--end", name="end", metavar="TIME", help="Only rows up to this event time, inclusive; never beyond now.")
-@_option("--full", name="full", is_flag=True, help="Read everything, not only what is new; bury keys that vanished.")
+@_option(
+    "--full",
+    name="full",
+    is_flag=True,
+    help="Read everything, not only what is new; keys that vanished are served no longer.",
+)
 @_option(
     "--rebuild",
     name="rebuild",
@@ -91,7 +100,7 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
 
     VIEWs are feature views that are online; all of them when none is named. Older rows never overwrite newer ones, so
     a sync may be repeated, and interrupted, at any time. Models that failed in dbt's last run, or a test on them, are
-    left out; what was served before stays.
+    left out; what was served before stays. The registry's definitions count: a warning says when dbt's are newer.
     """
     store = common.store()
     silent = None if kept("no_gate") else store.workspace.silent_command()
@@ -100,6 +109,7 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
             f"dbt's last command here was {silent}, which tests nothing, so it speaks against no model\n"
             "  -> sync right after dbt build, or by featurestore run -- build"
         )
+    warn_of_newer_files(store)
     if dry_run:
         _estimate(common, store, views)
         return
@@ -109,8 +119,8 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
         with progress_line() as line:
             outcomes = store.materialize(
                 views or None,
-                start=kept("start"),
-                end=kept("end"),
+                start=_moment("start"),
+                end=_moment("end"),
                 full=kept("full"),
                 rebuild=kept("rebuild"),
                 gate=not kept("no_gate"),
@@ -132,6 +142,12 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
         raise OperationError(f"{failed} of {counted(len(outcomes), 'feature view')} not synced: {names}")
 
 
+def _moment(name: str) -> datetime | None:
+    from featurestore.definitions.moments import parse_moment
+
+    return parse_moment(kept(name), where=f"--{name}")
+
+
 def _chosen(store: FeatureStore, views: tuple[str, ...]) -> tuple[FeatureView, ...]:
     from featurestore.materialize.run import online_views
 
@@ -143,8 +159,8 @@ def _estimate(common: Common, store: FeatureStore, views: tuple[str, ...]) -> No
 
     found = store.estimate_sync(
         views or None,
-        start=kept("start"),
-        end=kept("end"),
+        start=_moment("start"),
+        end=_moment("end"),
         full=kept("full"),
         rebuild=kept("rebuild"),
         gate=not kept("no_gate"),
@@ -177,5 +193,4 @@ def outcome_json(outcome: SyncResult | SyncFailure) -> object:
 
     if isinstance(outcome, SyncResult):
         return outcome
-    error: FeatureStoreError = outcome.error
-    return {"view": outcome.view, "error": {"type": type(error).__name__, "message": str(error)}}
+    return {"view": outcome.view, "error": failure_json(outcome.error)}

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from featurestore.cli.entity import parse_entity
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, counted, moment, result, result_json, say, size, warn
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.errors import OperationError, UsageError
+from featurestore.texts import aligned, counted, size
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from featurestore.operations.contents import SetContents, ViewContents
-
-_HEADER = ("VIEW", "SET", "KEYS", "BYTES", "TOMBSTONES", "LAST SYNC", "")
 _WAIT = "Wait so long for a sync that is under way."
 
 
@@ -26,30 +20,38 @@ def command() -> None:
     """Look at the rows of the online store, or remove some."""
 
 
-@command.command("stats", epilog=example("featurestore online stats"))
+@command.command(
+    "stats", short_help="Count keys and bytes, and say who is syncing.", epilog=example("featurestore online stats")
+)
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @common_options
 def stats(common: Common, views: tuple[str, ...]) -> None:
-    """Count the keys and bytes of each view.
+    """Count the keys and bytes of each view, and say who is syncing it.
 
     Keys are counted, by a walk over all of them; bytes and tombstones (entities that vanished from the model) are those
-    of a sample of 1,000 keys per set of rows. Rows of views that are no longer defined are marked as orphans.
+    of a sample of 1,000 keys per set of rows. Rows of views that are no longer defined are marked as orphans. Below a
+    view that is being synced stands by whom, and until when that lease lasts if it is not prolonged.
     """
     found = common.store().online_contents(views or None)
     if common.as_json:
         result_json({"views": [each.to_dict() for each in found]})
         return
-    rows = [row for each in found for row in _rows(each)]
-    result(aligned([_HEADER, *rows]))
+    result("\n".join(found.table().lines()))
     total = sum(each.keys for each in found)
     result(f"{counted(total, 'key')}, about {size(sum(each.size_bytes for each in found))} in all.")
+    if not all(each.is_syncing_known for each in found):
+        say("Whether a sync is under way is not told to this user of the store.")
     orphans = [each.view for each in found if each.is_orphan]
     if orphans:
         names = ", ".join(orphans)
         say(f"Not in the registry as online views: {names}\n  -> remove one: featurestore online drop VIEW")
 
 
-@command.command("delete-entity", epilog=example("featurestore online delete-entity --entity customer_id=1 --dry-run"))
+@command.command(
+    "delete-entity",
+    short_help="Remove all rows of one entity.",
+    epilog=example("featurestore online delete-entity --entity customer_id=1 --dry-run"),
+)
 @click.option("--entity", required=True, metavar="KEY=VALUE,...", help="The entity, all its join keys.")
 @click.option("--dry-run", is_flag=True, help="Count the rows; remove none.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -82,7 +84,9 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
         )
 
 
-@command.command("drop", epilog=example("featurestore online drop customer_orders@v1"))
+@command.command(
+    "drop", short_help="Remove all rows of one view.", epilog=example("featurestore online drop customer_orders")
+)
 @click.argument("view")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help=_WAIT)
@@ -90,12 +94,13 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
 def drop(common: Common, view: str, yes: bool, wait: float) -> None:
     """Remove all rows of VIEW from the online store, and what the store notes about it.
 
-    VIEW may be one that is no longer defined. Lookups of it answer NOT_FOUND until its next sync, which is a full one.
+    VIEW may be one that is no longer defined; a name without a version means the only version. Lookups of it answer
+    NOT_FOUND until its next sync, which is a full one.
     """
     store = common.store()
     (found,) = store.online_contents([view])
-    _confirm(f"Remove {counted(found.keys, 'row')} of {view} from the online store?", yes=yes)
-    removed = store.drop_online_view(view, wait_s=wait)
+    _confirm(f"Remove {counted(found.keys, 'row')} of {found.view} from the online store?", yes=yes)
+    removed = store.drop_online_view(found.view, wait_s=wait)
     if common.as_json:
         result_json(removed)
     else:
@@ -110,18 +115,3 @@ def _confirm(question: str, *, yes: bool) -> None:
         raise UsageError(f"{question} Nobody can be asked here", hint="add --yes")
     if not click.confirm(question, err=True):
         raise OperationError("nothing was removed: not confirmed")
-
-
-def _rows(found: ViewContents) -> Iterator[tuple[str, ...]]:
-    synced = "-" if found.synced_at is None else moment(found.synced_at.replace(microsecond=0))
-    mark = "orphan" if found.is_orphan else ""
-    if not found.sets:
-        yield (found.view, "-", "0", size(0), "0", synced, mark or "nothing is stored")
-    for place, each in enumerate(found.sets):
-        name, when = ("", "") if place else (found.view, synced)
-        yield (name, str(each.number), *_counts(each), when, mark or each.use)
-
-
-def _counts(each: SetContents) -> tuple[str, str, str]:
-    about = "" if each.sampled >= each.keys else "~"
-    return f"{each.keys:,}", f"{about}{size(each.size_bytes)}", f"{about}{each.tombstones:,}"

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.changes import change_lines, summary
+from featurestore.cli.failures import problems_json
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import age, result, result_json, warn
+from featurestore.cli.output import result, result_json, warn
 from featurestore.errors import UsageError
+from featurestore.texts import age
 
 if TYPE_CHECKING:
     from featurestore.registry.planned import Planned
@@ -47,7 +49,7 @@ def plan_json(store: FeatureStore, planned: Planned) -> dict[str, object]:
         "version": planned.current,
         "manifest": planned.source,
         **planned.changes.to_dict(),
-        "warnings": planned.warnings,
+        "warnings": problems_json(planned.warnings),
     }
 
 

@@ -8,7 +8,8 @@ import click
 
 from featurestore.cli.changes import change_lines, summary
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, counted, result, result_json, say
+from featurestore.cli.output import result, result_json, say
+from featurestore.texts import aligned, counted
 
 if TYPE_CHECKING:
     from featurestore.registry.versions import VersionSummary
@@ -33,7 +34,7 @@ def versions(common: Common) -> None:
     result(aligned([["VERSION", "APPLIED (UTC)", "DEFINES", "HASH"], *map(_row, found)]))
 
 
-@command.command("show", epilog=example("featurestore registry show 3"))
+@command.command("show", short_help="Show one version, or the newest.", epilog=example("featurestore registry show 3"))
 @click.argument("number", type=int, required=False)
 @common_options
 def show(common: Common, number: int | None) -> None:
@@ -59,7 +60,9 @@ def show(common: Common, number: int | None) -> None:
     result(aligned(lines, indent="  "))
 
 
-@command.command("diff", epilog=example("featurestore registry diff 3 4"))
+@command.command(
+    "diff", short_help="Show what changed between two versions.", epilog=example("featurestore registry diff 3 4")
+)
 @click.argument("before", type=int)
 @click.argument("after", type=int, required=False)
 @common_options

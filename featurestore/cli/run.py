@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.materialize import Report, outcome_json
+from featurestore.cli.newer import warn_of_newer_manifest
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import counted, result, result_json, say, warn
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.dbt_command import (
     Finished,
     Options,
@@ -22,7 +23,8 @@ from featurestore.dbt_command import (
     results_of_run,
     run_dbt,
 )
-from featurestore.errors import DefinitionError, FeatureStoreError, OperationError, UsageError
+from featurestore.errors import FeatureStoreError, OperationError, UsageError
+from featurestore.texts import counted
 
 if TYPE_CHECKING:
     from featurestore.built_views import BuiltViews
@@ -61,7 +63,7 @@ def command(common: Common, arguments: tuple[str, ...]) -> None:
 
     Everything behind -- goes to dbt, which runs in the project's folder; its output and exit code stay its own. Then
     the views that are online, whose models succeeded in this run and have no failed test in it are synced, also when
-    other models failed. With --json dbt's output goes to stderr.
+    other models failed. With --json dbt's output goes to stderr. Before the first apply nothing is run.
     """
     if not arguments:
         hint = "write them behind --, e.g. featurestore run -- build"
@@ -111,6 +113,8 @@ def _run(common: Common, store: FeatureStore, arguments: tuple[str, ...]) -> Ran
     target_path = option_of(arguments, "--target-path")
     dbt = store.workspace.dbt
     project = _applied(store)
+    if not any(view.online for view in project.views):
+        say("No feature view in the registry is online, so nothing will be synced.")
     before = results_before(dbt.project_dir / target_path if target_path else dbt.target_dir)
     finished = run_dbt(dbt_call(arguments, _options(common), os.environ), to_stderr=common.as_json)
     results = results_of_run(before)
@@ -118,9 +122,17 @@ def _run(common: Common, store: FeatureStore, arguments: tuple[str, ...]) -> Ran
     return Ran(arguments=arguments, finished=finished, results=results, built=built, target_dir=before.target_dir)
 
 
-def _applied(store: FeatureStore) -> Project | None:
-    document = store.workspace.registry().latest(project=store.workspace.dbt.name)
-    return None if document is None else document.content
+def _applied(store: FeatureStore) -> Project:
+    """The newest definitions. Raises UsageError while there are none, before dbt spends its time on a build."""
+    registry = store.workspace.registry()
+    document = registry.latest(project=store.workspace.dbt.name)
+    if document is None:
+        raise UsageError(
+            "the registry holds no version yet, so nothing could be synced",
+            where=registry.files.location,
+            hint="run dbt build, then featurestore apply, then this again",
+        )
+    return document.content
 
 
 def _sync(common: Common, store: FeatureStore, ran: Ran) -> tuple[SyncResult | SyncFailure, ...]:
@@ -128,8 +140,6 @@ def _sync(common: Common, store: FeatureStore, ran: Ran) -> tuple[SyncResult | S
     if built.is_empty:
         say("dbt built no feature view, so nothing is synced.")
         return ()
-    if built.unapplied and not built.online and not built.offline:
-        store.workspace.latest()  # raises when nothing was applied yet
     _say_what_is_newer(store, built)
     if built.offline:
         say(f"Not online, so not synced: {', '.join(built.offline)}")
@@ -153,14 +163,7 @@ def _say_what_is_newer(store: FeatureStore, built: BuiltViews) -> None:
     if built.unapplied:
         warn(f"not in the registry, so not synced: {', '.join(built.unapplied)}\n  -> run featurestore apply")
         return
-    try:
-        planned = store.plan()
-    except DefinitionError as error:
-        warn(f"the definitions have problems, so those of the registry are used:\n{error}")
-        return
-    if not planned.changes.is_empty:
-        changes = counted(len(planned.changes.changes), "change")
-        warn(f"the registry is older than the manifest ({changes})\n  -> run featurestore apply")
+    warn_of_newer_manifest(store)
 
 
 def _json(ran: Ran, outcomes: tuple[SyncResult | SyncFailure, ...]) -> dict[str, object]:

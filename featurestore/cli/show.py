@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.definitions.durations import format_duration
 from featurestore.errors import unknown_name
+from featurestore.texts import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

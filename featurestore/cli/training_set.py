@@ -11,9 +11,10 @@ import click
 
 from featurestore.cli.asking import Asked, training_options
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import aligned, cell, counted, result, result_json, say
+from featurestore.cli.output import result, result_json, say
 from featurestore.cli.progress import stage_line
 from featurestore.errors import CheckError, UsageError
+from featurestore.texts import aligned, cell, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,9 @@ import click
 
 from featurestore.cli.asking import Asked, training_options
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.errors import UsageError
+from featurestore.texts import aligned
 
 if TYPE_CHECKING:
     from featurestore.sql.choice import Choice

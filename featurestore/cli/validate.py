@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from featurestore.cli.failures import problems_json
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, counted, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.errors import CheckError
+from featurestore.texts import aligned, counted
 
 if TYPE_CHECKING:
     from featurestore.checks import ViewCheck
@@ -37,7 +39,7 @@ def command(common: Common, warehouse: bool) -> None:
         project = reading.project
         names = {"views": [view.reference for view in project.views], "services": [it.name for it in project.services]}
         found = {"checks": checks} if warehouse else {}
-        result_json({"valid": True, **names, "warnings": reading.warnings, **found})
+        result_json({"valid": True, **names, "warnings": problems_json(reading.warnings), **found})
     bad = [check for check in checks if check.problems]
     if bad:
         raise CheckError(

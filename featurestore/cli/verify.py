@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.cli.options import Common, common_options, example
-from featurestore.cli.output import aligned, cell, counted, moment, result, result_json
+from featurestore.cli.output import result, result_json
 from featurestore.cli.progress import progress_line
-from featurestore.errors import CheckError, UsageError
+from featurestore.errors import CheckError, UsageError, format_problem
+from featurestore.texts import aligned, cell, counted, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +26,12 @@ class Report:
     """Prints each view as soon as it is compared, and counts.
 
     Attributes:
+        width: of the column of names.
         as_json: print nothing yet.
         faulty: references of views with faults, or that could not be compared.
     """
 
+    width: int
     as_json: bool
     faulty: list[str] = field(default_factory=list)
 
@@ -37,7 +40,7 @@ class Report:
         if not found.is_equal:
             self.faulty.append(found.view)
         if not self.as_json:
-            for line in _lines(found):
+            for line in _lines(found, found.view.ljust(self.width)):
                 result(line)
 
 
@@ -58,18 +61,23 @@ def command(
 
     VIEWs are feature views that are online; all of them when none is named. Per view: keys that are equal, missing
     online, extra online, stale (older online) or different; rows that came after the last sync are no fault. Keys that
-    differ are looked at again, so rows may move meanwhile. Exits with 3 when anything is wrong.
+    differ are looked at again, so rows may move meanwhile; a thousand keys that nobody has are asked for too, and
+    counted apart. Exits with 3 when anything is wrong.
     """
     if is_whole and sample is not None:
         raise UsageError("expected either --sample or --all, got both", hint="--all compares every key")
+    from featurestore.definitions.moments import parse_moment
+    from featurestore.operations.sides import chosen_views
     from featurestore.store_online import DEFAULT_SAMPLE
 
-    report = Report(as_json=common.as_json)
+    store = common.store()
+    width = max(len(view.reference) for view in chosen_views(store.project, views))
+    report = Report(width=width, as_json=common.as_json)
     with progress_line() as line:
-        found = common.store().verify(
+        found = store.verify(
             views or None,
             sample=None if is_whole else sample or DEFAULT_SAMPLE,
-            at=at,
+            at=parse_moment(at, where="--at"),
             seed=seed,
             on_rows=line.rows,
             on_done=line.aside(report.done),
@@ -93,22 +101,35 @@ def _hint(found: tuple[ViewVerification, ...]) -> str | None:
     return None
 
 
-def _lines(found: ViewVerification) -> Iterator[str]:
+def _lines(found: ViewVerification, name: str) -> Iterator[str]:
     if found.problem is not None:
-        yield f"{found.view}  not verified: {found.problem}"
+        yield f"{name}  not verified: {format_problem(found.problem, hint=found.hint)}"
         return
     if found.at is None:
-        yield f"{found.view}  empty: the model has no row, and none was synced"
+        yield f"{name}  empty: the model has no row, and none was synced"
         return
     rows = asdict(found.rows)
     said = [f"{count:,} {verdict}" for verdict, count in rows.items() if count or verdict == "equal"]
     mark = "OK" if found.is_equal else "FAULTS"
-    yield f"{found.view}  {mark}  {counted(found.checked, 'key')} at {moment(found.at)}: {', '.join(said)}"
+    keys = f"{counted(found.checked, 'key')} ({_of(found)}) at {moment(found.at)}"
+    yield f"{name}  {mark}  {keys}: {', '.join(said)}{_absent(found)}"
     if found.is_equal:
         return
     yield aligned(list(_features(found)), indent="  ")
     for each in found.examples:
         yield f"  {_example(each)}"
+
+
+def _of(found: ViewVerification) -> str:
+    """Of how many keys these are."""
+    from featurestore.operations.verify import PAGED_KEYS
+
+    online = f"more than {PAGED_KEYS:,}" if found.online_keys is None else f"{found.online_keys:,}"
+    return f"{found.model_keys or 0:,} in the model, {online} online"
+
+
+def _absent(found: ViewVerification) -> str:
+    return f"; and {found.absent:,} that nobody has" if found.absent else ""
 
 
 def _features(found: ViewVerification) -> Iterator[list[str]]:

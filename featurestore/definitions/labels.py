@@ -91,7 +91,7 @@ def read_labels(
             "a cutoff of labels, or what becomes of unlabelled examples, needs to know when labels become known",
             hint="add label_at (a column of the examples) or label_horizon (a duration)",
         )
-    moment = parse_moment(cutoff)
+    moment = parse_moment(cutoff, where="label_cutoff")
     horizon_us = None if horizon is None else _horizon(horizon)
     return Labels(names=listed, at=at, horizon_us=horizon_us, cutoff=moment, unlabelled=unlabelled)
 

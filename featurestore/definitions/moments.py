@@ -7,8 +7,12 @@ from datetime import date, datetime, time, timezone
 from featurestore.errors import UsageError
 
 
-def parse_moment(given: date | str | None) -> datetime | None:
+def parse_moment(given: date | str | None, *, where: str | None = None) -> datetime | None:
     """Read a moment; None stays None.
+
+    Args:
+        given: as text, or a date or time.
+        where: the option or argument, for errors.
 
     Returns:
         An aware time in UTC, to the microsecond.
@@ -23,12 +27,13 @@ def parse_moment(given: date | str | None) -> datetime | None:
         try:
             moment = datetime.fromisoformat(given.strip().replace("Z", "+00:00").replace("z", "+00:00"))
         except ValueError as error:
-            raise UsageError(f"{expected}, got {given!r}") from error
+            raise UsageError(f"{expected}, got {given!r}", where=where) from error
     elif isinstance(given, date):
         moment = given if isinstance(given, datetime) else datetime.combine(given, time())
     else:
-        raise UsageError(f"{expected}, got {given!r}")
+        raise UsageError(f"{expected}, got {given!r}", where=where)
     try:
         return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
     except OverflowError as error:
-        raise UsageError(f"{expected}, got {given}, which lies outside the years 1 to 9999 in UTC") from error
+        what = f"{expected}, got {given}, which lies outside the years 1 to 9999 in UTC"
+        raise UsageError(what, where=where) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.places import SETTINGS_FILE
 from featurestore.doctor.finding import Finding, failed, failure, ok, warning
-from featurestore.errors import DefinitionError, FeatureStoreError, UsageError, WarehouseError
+from featurestore.errors import DefinitionError, FeatureStoreError, UsageError, WarehouseError, split_problem
 from featurestore.manifest.artifacts import newer_sources
 from featurestore.manifest.dbt_project import load_dbt_project
 from featurestore.manifest.profiles import load_profile
@@ -44,7 +44,9 @@ def examine_files(places: Places, environ: Mapping[str, str]) -> Iterator[Findin
         is_there = (dbt.project_dir / SETTINGS_FILE).is_file()
         yield ok(check, SETTINGS_FILE if is_there else f"no {SETTINGS_FILE}, so the defaults count")
     except DefinitionError as error:
-        yield failure(check, error.problems[0].replace("\n", " "), "featurestore validate names all problems")
+        message, hint = split_problem(error.problems[0])
+        more = "featurestore validate names all problems"
+        yield failure(check, message, f"{hint}; {more}" if hint else more)
     except UsageError as error:
         yield failed(check, error)
 

@@ -45,4 +45,4 @@ def failure(check: str, what: str, fix: str | None) -> Finding:
 
 def failed(check: str, error: FeatureStoreError) -> Finding:
     """What an error says, as a finding."""
-    return failure(check, f"{error.where}: {error.what}" if error.where else error.what, error.hint)
+    return failure(check, error.message, error.hint)

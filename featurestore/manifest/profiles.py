@@ -62,6 +62,30 @@ def load_profile(
     """
     path = _find(project.project_dir, profiles_dir, environ)
     place = shown_path(path)
+    name, raw = _read_profile(project, path, profile, environ)
+    renderer = Renderer(place=place, environ=environ)
+    outputs = _outputs(raw, f"{place}: {name}")
+    chosen = target or environ.get("DBT_TARGET")
+    if not chosen:
+        chosen = str(renderer.render(raw.get("target") or DEFAULT_TARGET, f"{name}.target"))
+    if chosen not in outputs:
+        raise UsageError(f"no target '{chosen}' in profile '{name}'", where=place, hint=did_you_mean(chosen, outputs))
+    return _read_target(name, chosen, outputs[chosen], renderer)
+
+
+def target_names(project: DbtProject, *, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the targets of a dbt project's profile, which is found as `load_profile` does; nothing is rendered.
+
+    Raises:
+        UsageError: no profiles.yml, no profile of this name, or no targets in it.
+    """
+    path = _find(project.project_dir, None, environ)
+    name, raw = _read_profile(project, path, None, environ)
+    return tuple(_outputs(raw, f"{shown_path(path)}: {name}"))
+
+
+def _read_profile(project: DbtProject, path: Path, profile: str | None, environ: Mapping[str, str]) -> tuple[str, Any]:
+    """The name of the profile that counts, and what the file has for it."""
     name = profile or environ.get("DBT_PROFILE") or project.profile
     if name is None:
         raise UsageError(
@@ -69,15 +93,8 @@ def load_profile(
         )
     profiles = {key: value for key, value in read_yaml(path, unique_keys=False).items() if key != "config"}
     if name not in profiles:
-        raise UsageError(f"no profile '{name}'", where=place, hint=did_you_mean(name, profiles))
-    renderer = Renderer(place=place, environ=environ)
-    outputs = _outputs(profiles[name], f"{place}: {name}")
-    chosen = target or environ.get("DBT_TARGET")
-    if not chosen:
-        chosen = str(renderer.render(profiles[name].get("target") or DEFAULT_TARGET, f"{name}.target"))
-    if chosen not in outputs:
-        raise UsageError(f"no target '{chosen}' in profile '{name}'", where=place, hint=did_you_mean(chosen, outputs))
-    return _read_target(name, chosen, outputs[chosen], renderer)
+        raise UsageError(f"no profile '{name}'", where=shown_path(path), hint=did_you_mean(name, profiles))
+    return name, profiles[name]
 
 
 def _find(project_dir: Path, profiles_dir: Path | None, environ: Mapping[str, str]) -> Path:

@@ -135,9 +135,14 @@ class _ExpectedError(ValueError):
     """Says what was expected."""
 
 
+def is_numpy_scalar(kind: type) -> bool:
+    """Whether values of this type are numpy's, one by one."""
+    return kind.__module__ == "numpy" and kind.__name__ != "ndarray"
+
+
 def without_numpy(value: object) -> object:
     """Unwrap a numpy scalar without importing numpy."""
-    if type(value).__module__ != "numpy" or type(value).__name__ == "ndarray":
+    if not is_numpy_scalar(type(value)):
         return value
     unwrap: Callable[[], object] = value.item  # type: ignore[attr-defined]
     return unwrap()

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from featurestore.online.protocol import Lease
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -159,6 +161,13 @@ class MemoryStore:
                 return held.owner
             self._shelf.leases[place] = _Lease(owner=owner, ends=now + seconds)
         return owner
+
+    def read_lease(self, name: str) -> Lease | None:
+        """Say who holds a lease."""
+        now = time.monotonic()
+        with self._shelf.lock:
+            held = self._shelf.leases.get((self._project, name))
+        return None if held is None or held.ends <= now else Lease(owner=held.owner, ends_in_s=held.ends - now)
 
     def end_lease(self, name: str, owner: str) -> None:
         """Give a lease back, if it is theirs."""

@@ -55,6 +55,19 @@ class RowBatch:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A lease that somebody holds.
+
+    Attributes:
+        owner: who, as given to `OnlineStore.take_lease`.
+        ends_in_s: how long yet, by the store's clock, unless it is prolonged; None where the store does not tell.
+    """
+
+    owner: str
+    ends_in_s: float | None
+
+
 class OnlineStore(Protocol):
     """One open online store of one project; may be shared by threads.
 
@@ -131,6 +144,10 @@ class OnlineStore(Protocol):
         Returns:
             Who holds it now: `owner` if it was free, ended, or already theirs; else the other one.
         """
+        ...
+
+    def read_lease(self, name: str) -> Lease | None:
+        """Say who holds a lease, None if nobody does; it is neither taken nor prolonged."""
         ...
 
     def end_lease(self, name: str, owner: str) -> None:

@@ -114,14 +114,16 @@ class Pass:
     before: Mapping[int, int] = field(default_factory=dict)
     suspects: Suspects = field(default_factory=Suspects)
 
-    def compare(self, answers: Answers) -> None:
-        """Compare one batch."""
+    def compare(self, answers: Answers, *, are_drawn: bool = False) -> None:
+        """Compare one batch; of drawn keys, those that neither side has are counted apart."""
         response = self.served.look_up(answers.keys, self.judge.at_us)
         columns = list(self._columns(answers, response))
         served_us = response.feature_columns[0].event_us
         apart = {place for place, us in enumerate(answers.event_us) if us != served_us[place]}
         apart.update(place for column in columns for place in column.places)
-        self.tally.add("equal", len(answers) - len(apart))
+        absent = [place for place, us in enumerate(answers.event_us) if us is None] if are_drawn else []
+        self.tally.add_absent(len(set(absent) - apart))
+        self.tally.add("equal", len(answers) - len(apart.union(absent)))
         for difference in self._differences(answers, columns, sorted(apart)):
             self._judge(difference)
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from featurestore.errors import OnlineStoreError
 from featurestore.online.codec import HEADER, HEADER_CELLS
 from featurestore.online.keys import NO_VERSION, escape_name
 from featurestore.online.state import ViewState, parse_state
+from featurestore.operations.leases import Syncing, syncing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -59,6 +61,8 @@ class ViewContents:
         sets: its sets of rows, the one in use first.
         synced_at: when its last sync ended, UTC; None if none did.
         watermark: newest event time synced, UTC.
+        syncing: who is at work on its rows just now; None if nobody is.
+        is_syncing_known: whether the store tells this user.
     """
 
     view: str
@@ -66,6 +70,8 @@ class ViewContents:
     sets: tuple[SetContents, ...] = ()
     synced_at: datetime | None = None
     watermark: datetime | None = None
+    syncing: Syncing | None = None
+    is_syncing_known: bool = True
 
     @property
     def keys(self) -> int:
@@ -110,7 +116,7 @@ def contents(project: Project, store: OnlineStore, views: Sequence[str] | None =
     known = dict.fromkeys((*online, *sorted({*states, *(reference for reference, _ in found)} - set(online))))
     wanted = tuple(known) if views is None else tuple(views)
     return tuple(
-        _view(reference, reference not in online, states.get(reference, ViewState()), found, store)
+        _with_lease(_view(reference, reference not in online, states.get(reference, ViewState()), found, store), store)
         for reference in wanted
     )
 
@@ -191,6 +197,14 @@ def _view(
         synced_at=None if state.watermark is None else state.watermark.synced_at,
         watermark=None if state.watermark is None else state.watermark.event_time,
     )
+
+
+def _with_lease(found: ViewContents, store: OnlineStore) -> ViewContents:
+    """Add who is at work; a role that may read rows need not be one that may read leases."""
+    try:
+        return replace(found, syncing=syncing(store, found.view))
+    except OnlineStoreError:
+        return replace(found, is_syncing_known=False)
 
 
 def _uses(state: ViewState) -> Iterator[tuple[int, str]]:

@@ -45,7 +45,8 @@ class ViewFreshness:
         limit_s: the age from which on the view is stale, seconds; None when it has none.
         synced_at: when the last sync ended, UTC.
         waiting: rows in the warehouse that no sync has seen; None when it was not asked.
-        problem: what is wrong, and on the next line what to do; None when nothing is.
+        problem: what is wrong; None when nothing is.
+        hint: what to do about it; None when nothing is wrong.
     """
 
     view: str
@@ -57,6 +58,7 @@ class ViewFreshness:
     synced_at: datetime | None = None
     waiting: int | None = None
     problem: str | None = None
+    hint: str | None = None
 
     @property
     def is_bad(self) -> bool:
@@ -96,23 +98,24 @@ def view_freshness(
     found = ViewFreshness(
         view=view.reference, state="fresh", limit_s=None if limit_us is None else limit_us / 1_000_000
     )
-    offline, unread = None, None
+    offline = None
     if warehouse is not None:
         try:
             offline = _offline(view, state, warehouse, now)
         except QueryError as error:
-            unread = f"the warehouse cannot be asked: {error.what}\n  -> is the model built? run dbt build"
+            unread = f"the warehouse cannot be asked: {error.what}"
+            found = replace(found, problem=unread, hint="is the model built? run dbt build")
     if offline is not None:
         found = replace(found, offline=offline.newest, waiting=offline.waiting)
     if state.watermark is None:
-        return replace(found, state="never synced", problem=_never(view, state, offline))
+        return _never(found, view, state, offline)
     found = replace(
         found,
         online=state.watermark.event_time,
         synced_at=state.watermark.synced_at,
         age_s=(now - state.watermark.event_time).total_seconds(),
     )
-    return _judged(replace(found, problem=unread), view, state)
+    return _judged(found, view, state)
 
 
 def _judged(found: ViewFreshness, view: FeatureView, state: ViewState) -> ViewFreshness:
@@ -121,20 +124,26 @@ def _judged(found: ViewFreshness, view: FeatureView, state: ViewState) -> ViewFr
         limit = format_duration(round(found.limit_s * 1_000_000))
         is_newer_offline = found.offline is not None and found.online is not None and found.offline > found.online
         todo = SYNC if is_newer_offline or found.offline is None else _BUILD
-        return replace(found, state="stale", problem=found.problem or f"older than {limit}\n  -> {todo}")
+        return _with_problem(replace(found, state="stale"), f"older than {limit}", todo)
     changed = unsynced(view, state)
     if changed is not None:
-        return replace(found, state="behind", problem=found.problem or f"{changed}\n  -> {SYNC}")
+        return _with_problem(replace(found, state="behind"), changed, SYNC)
     if found.waiting:
         rows = "1 row waits" if found.waiting == 1 else f"{found.waiting:,} rows wait"
-        return replace(found, state="behind", problem=f"{rows} for a sync\n  -> {SYNC}")
+        return _with_problem(replace(found, state="behind"), f"{rows} for a sync", SYNC)
     return found
 
 
-def _never(view: FeatureView, state: ViewState, offline: _Offline | None) -> str:
+def _never(found: ViewFreshness, view: FeatureView, state: ViewState, offline: _Offline | None) -> ViewFreshness:
+    problem, hint = unsynced(view, state), SYNC
     if offline is not None and offline.newest is None:
-        return "the model has no usable row\n  -> run dbt build, then featurestore materialize"
-    return f"{unsynced(view, state)}\n  -> {SYNC}"
+        problem, hint = "the model has no usable row", "run dbt build, then featurestore materialize"
+    return replace(found, state="never synced", problem=problem, hint=hint)
+
+
+def _with_problem(found: ViewFreshness, problem: str, hint: str) -> ViewFreshness:
+    """Name the problem; that the warehouse cannot be asked is the one to solve first."""
+    return found if found.problem is not None else replace(found, problem=problem, hint=hint)
 
 
 def _offline(view: FeatureView, state: ViewState, warehouse: Warehouse, now: datetime) -> _Offline:

@@ -20,7 +20,7 @@ from featurestore.operations.values import key_values, microseconds_of, warehous
 from featurestore.serving.judged import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from featurestore.sql.part import part_of
 from featurestore.sql.plan import Retrieval
-from featurestore.sql.spineless import snapshot_spine
+from featurestore.sql.spineless import key_count_query, snapshot_spine
 from featurestore.training.compiled import Compiled
 from featurestore.training.examples import UPLOADED, Examples, numbered, spine_of
 from featurestore.training.stages import stages
@@ -101,6 +101,14 @@ def of_all_keys(view: FeatureView, at: datetime, part: Part | None, warehouse: W
     if part is not None and view.join_keys:
         spine = part_of(spine, part, selection.spine_keys, dialect=warehouse.dialect)
     return _answers(view, selection, spine, warehouse)
+
+
+def count_keys(view: FeatureView, warehouse: Warehouse) -> int:
+    """Count the keys that the model has, of any time. Raises QueryError as `of_all_keys`."""
+    if not view.join_keys:
+        return 1
+    (counts,) = warehouse.read(key_count_query(view, dialect=warehouse.dialect)).read_all().to_pylist()
+    return int(counts["keys"])
 
 
 def of_these_keys(view: FeatureView, at: datetime, keys: Sequence[pa.Array], warehouse: Warehouse) -> Iterator[Answers]:

@@ -123,11 +123,12 @@ def drop_view(project: Project, store: OnlineStore, reference: str, *, wait_s: f
     Args:
         project: the definitions; a view that only the store knows can be dropped too.
         store: the online store, open.
-        reference: ``view`` or ``view@v2``.
+        reference: ``view`` or ``view@v2``; without a version, the only one.
         wait_s: how long to wait for a sync of the view to end.
 
     Raises:
         UnknownNameError: neither the registry nor the store knows it.
+        UsageError: it may mean several versions.
         OperationError: it is being synced; nothing was removed.
         OnlineStoreError: the store cannot be reached.
     """
@@ -147,21 +148,34 @@ def drop_view(project: Project, store: OnlineStore, reference: str, *, wait_s: f
 
 
 def find_view(project: Project, store: OnlineStore, reference: str) -> tuple[FeatureView, bool]:
-    """Find a view by its exact reference in the registry, else in the store; says whether only the store knows it.
+    """Find a view in the registry, else in the store; says whether only the store knows it.
+
+    Args:
+        project: the definitions.
+        store: the online store, open.
+        reference: exact; or a name without a version, which means the one version that the two know.
 
     Raises:
         UnknownNameError: neither knows it; names what is near.
+        UsageError: it may mean several versions; names them.
     """
-    for view in project.views:
-        if view.reference == reference:
-            return view, False
+    defined = {view.reference: view for view in project.views}
+    if reference in defined:
+        return defined[reference], False
     states = stored_states(store)
     view = _by_name(reference)
     if reference in states or _notes(store, view):
         return view, True
     if any(next(store.keys(prefix), []) for prefix in view_prefixes(project.name, reference)):
         return view, True
-    raise unknown_view(reference, sorted({*(view.reference for view in project.views), *states}))
+    versions = sorted(known for known in {*defined, *states} if split_reference(known)[0] == reference)
+    if len(versions) > 1:
+        hint = f"name one: {', '.join(versions)}"
+        raise UsageError(f"'{reference}' may mean {len(versions)} versions of a feature view", hint=hint)
+    if versions:
+        (only,) = versions
+        return defined.get(only) or _by_name(only), only not in defined
+    raise unknown_view(reference, sorted({*defined, *states}))
 
 
 def _places(project: Project, store: OnlineStore) -> Iterator[_Place]:

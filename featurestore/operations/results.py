@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from featurestore.errors import format_problem
 from featurestore.operations.verdicts import FAULTS, Counts
+from featurestore.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +66,12 @@ class ViewVerification:
         view: its reference.
         at: the moment, UTC; None when nothing was compared.
         problem: why it could not be compared; None when it was.
-        checked: how many keys were looked at, those that nobody has included.
+        hint: what to do about that; None when there is nothing.
+        checked: how many keys of the model and of the store were compared; what follows counts these.
+        model_keys: how many keys the model has; None when nothing was compared.
+        online_keys: how many keys the store has, tombstones included; None when nothing was compared, and where it has
+            more than a sample looks at.
+        absent: how many keys were drawn besides that neither side has, so that both answer with nothing.
         rows: the verdicts on them.
         features: the verdicts on each feature's values. A row that is not of the same times counts for all of them.
         examples: a few keys of each fault.
@@ -74,7 +81,11 @@ class ViewVerification:
     view: str
     at: datetime | None = None
     problem: str | None = None
+    hint: str | None = None
     checked: int = 0
+    model_keys: int | None = None
+    online_keys: int | None = None
+    absent: int = 0
     rows: Counts = field(default_factory=Counts)
     features: dict[str, Counts] = field(default_factory=dict)
     examples: tuple[FaultExample, ...] = ()
@@ -91,9 +102,10 @@ class ViewVerification:
 
     def __repr__(self) -> str:
         if self.problem is not None:
-            return f"<{self.view}: not verified, {self.problem}>"
+            return f"<{self.view}: not verified, {format_problem(self.problem, hint=self.hint)}>"
         faults = [f"{count:,} {fault}" for fault in FAULTS if (count := asdict(self.rows)[fault])]
-        return f"<{self.view}: {self.checked:,} keys at {self.at}, {', '.join(faults) or 'no difference'}>"
+        keys = counted(self.checked, "key")
+        return f"<{self.view}: {keys} at {self.at}, {', '.join(faults) or 'no difference'}>"
 
 
 class Tally:
@@ -104,10 +116,15 @@ class Tally:
         self._rows: Counter[str] = Counter()
         self._differing: Counter[str] = Counter()
         self._examples: dict[str, list[FaultExample]] = {}
+        self._absent = 0
 
     def add(self, verdict: Verdict, count: int = 1) -> None:
         """Count keys of one verdict."""
         self._rows[verdict] += count
+
+    def add_absent(self, count: int) -> None:
+        """Count drawn keys that neither side has."""
+        self._absent += count
 
     def add_differing(self, features: Iterable[str]) -> None:
         """Count a key as different in these features alone."""
@@ -128,6 +145,7 @@ class Tally:
         return replace(
             verification,
             checked=rows.total,
+            absent=self._absent,
             rows=rows,
             features={name: self._of_feature(name, rows) for name in self._features},
             examples=tuple(example for fault in FAULTS for example in self._examples.get(fault, ())),

@@ -20,7 +20,7 @@ from featurestore.online.codec import instant, microseconds
 from featurestore.online.state import ViewState, read_state
 from featurestore.operations.comparison import Pass
 from featurestore.operations.keys import absent_keys, fitting_keys, key_arrays, values_of
-from featurestore.operations.offline import of_all_keys, of_these_keys
+from featurestore.operations.offline import count_keys, of_all_keys, of_these_keys
 from featurestore.operations.results import Tally, ViewVerification
 from featurestore.operations.served import Served
 from featurestore.operations.sides import SYNC, unsynced
@@ -44,7 +44,8 @@ ABSENT_KEYS = 1_000
 ROUNDS = 3
 MOMENT_S = 0.3
 """How long a suspect is given to move before it is looked at again."""
-_PAGED_KEYS = 200_000
+PAGED_KEYS = 200_000
+"""How many of the store's keys a sample looks at."""
 _KEYS_PER_QUESTION = 65_536
 
 
@@ -81,7 +82,7 @@ def verify_view(
     try:
         found = _Verifier(view, request, sides, on_rows).run()
     except (QueryError, UsageError) as error:
-        found = ViewVerification(view=view.reference, problem=str(error))
+        found = ViewVerification(view=view.reference, problem=error.message, hint=error.hint)
     return replace(found, seconds=monotonic() - started)
 
 
@@ -97,6 +98,8 @@ class _Verifier:
         self._on_rows = on_rows
         self._tally = Tally(view)
         self._compared = 0
+        self._model_keys = 0
+        self._online_keys: int | None = 0
         self._keys = array("q")
         self._more: set[int] = set()
 
@@ -107,7 +110,7 @@ class _Verifier:
         if problem is not None:
             if state.watermark is None and self._is_empty():
                 return ViewVerification(view=self._view.reference)
-            return ViewVerification(view=self._view.reference, problem=f"{problem}\n  -> {SYNC}")
+            return ViewVerification(view=self._view.reference, problem=problem, hint=SYNC)
         try:
             return self._rounds()
         except OnlineStoreError:
@@ -124,7 +127,14 @@ class _Verifier:
             look, before = self._look(look.suspects.seen), look
             self._ask(look, before.suspects.keys)
         self._tally.add("unsettled", len(look.suspects.keys))
-        return self._tally.result(ViewVerification(view=self._view.reference, at=instant(first.judge.at_us)))
+        return self._tally.result(
+            ViewVerification(
+                view=self._view.reference,
+                at=instant(first.judge.at_us),
+                model_keys=self._model_keys,
+                online_keys=self._online_keys,
+            )
+        )
 
     def _is_empty(self) -> bool:
         """Whether the model has no row that a sync would take."""
@@ -158,16 +168,30 @@ class _Verifier:
         """Compare the model's keys, then keys of the store and keys that nobody has."""
         rng = random.Random(self._request.seed)  # noqa: S311 -- no secret is drawn
         with closing(self._sides.open_warehouse()) as warehouse:
+            if self._request.part is not None:
+                self._model_keys = count_keys(self._view, warehouse)
             for answers in of_all_keys(self._view, instant(look.judge.at_us), self._request.part, warehouse):
                 self._compare(look, answers)
                 self._keys.extend(map(hash, _online_keys(look.served, answers)))
+        if self._request.part is None:
+            self._model_keys = self._compared
         if not self._view.join_keys:
+            self._online_keys = sum(map(len, look.served.pages()))
             return
         known = _sorted(self._keys)
-        online = (key for page in look.served.pages() for key in self._new(page, known))
+        online = self._online(look, known)
         self._ask_online(look, online if self._request.part is None else self._sampled(online, rng))
         absent = {look.served.key(values): values for values in absent_keys(self._view, ABSENT_KEYS, rng)}
-        self._ask(look, [absent[key] for key in self._new([key for key in absent if key is not None], known)])
+        drawn = self._new([key for key in absent if key is not None], known)
+        self._ask(look, [absent[key] for key in drawn], are_drawn=True)
+
+    def _online(self, look: Pass, known: Hashes) -> Iterator[bytes]:
+        """The store's keys that were not compared yet; counts all of them on the way."""
+        count, self._online_keys = 0, None
+        for page in look.served.pages():
+            count += len(page)
+            yield from self._new(page, known)
+        self._online_keys = count
 
     def _new(self, keys: Sequence[bytes], known: Hashes) -> list[bytes]:
         """Those that were not compared yet. Two keys of one hash of 64 bits would only hide one."""
@@ -179,7 +203,7 @@ class _Verifier:
         """As many keys of the store as of the model, drawn from the first pages."""
         wanted = max(ABSENT_KEYS, self._compared)
         kept: list[bytes] = []
-        for seen, key in enumerate(islice(keys, _PAGED_KEYS)):
+        for seen, key in enumerate(islice(keys, PAGED_KEYS)):
             if len(kept) < wanted:
                 kept.append(key)
             elif (place := rng.randrange(seen + 1)) < wanted:
@@ -197,8 +221,8 @@ class _Verifier:
                 known = set(fitting)
                 look.unreadable([key for key, values in read.items() if values not in known])
 
-    def _ask(self, look: Pass, keys: Sequence[KeyValues]) -> None:
-        """Compare given keys."""
+    def _ask(self, look: Pass, keys: Sequence[KeyValues], *, are_drawn: bool = False) -> None:
+        """Compare given keys; `are_drawn` at random, so that hardly anybody has them."""
         if not keys:
             return
         at = instant(look.judge.at_us)
@@ -208,10 +232,10 @@ class _Verifier:
             else:
                 found = of_all_keys(self._view, at, None, warehouse)
             for answers in found:
-                self._compare(look, answers)
+                self._compare(look, answers, are_drawn=are_drawn)
 
-    def _compare(self, look: Pass, answers: Answers) -> None:
-        look.compare(answers)
+    def _compare(self, look: Pass, answers: Answers, *, are_drawn: bool = False) -> None:
+        look.compare(answers, are_drawn=are_drawn)
         self._compared += len(answers)
         if self._on_rows is not None:
             self._on_rows(self._compared)

@@ -99,6 +99,7 @@ def open_client(  # noqa: PLR0913  every one has its default
 
     Raises:
         UsageError: nothing was applied yet, a URI that cannot be read, or a target that has to be named.
+        UnknownNameError: neither `featurestore.yml` nor dbt's profile, where one of them names targets, has this one.
         DefinitionError: problems in `featurestore.yml`.
         RegistryUnavailableError: the registry cannot be read.
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 
 from featurestore.errors import UsageError, unknown_name
+from featurestore.online.keys import is_numpy_scalar, without_numpy
 
 EntityRows = Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]
 _FORMS = 'write entity_rows=[{"customer_id": 1}, ...] or {"customer_id": [1, ...]}; for a frame, df.to_dict("records")'
@@ -16,7 +17,7 @@ class Entities:
     """The requested entities, in order, duplicates kept.
 
     Attributes:
-        columns: the values of each join key, as given.
+        columns: the values of each join key, as given; numpy's scalars as plain Python values.
         count: how many entities.
     """
 
@@ -47,7 +48,7 @@ def _from_rows(rows: list[Mapping[str, object]], join_keys: Sequence[str]) -> En
     if not (set(map(type, rows)) == {dict} and set(map(len, rows)) == {len(join_keys)}):
         _check_rows(rows, join_keys)
     try:
-        columns = {key: [row[key] for row in rows] for key in join_keys}
+        columns = {key: _plain([row[key] for row in rows]) for key in join_keys}
     except KeyError:
         _check_rows(rows, join_keys)
         raise
@@ -74,7 +75,15 @@ def _from_columns(columns: Mapping[str, Sequence[object]], join_keys: Sequence[s
         got = ", ".join(f"{key}: {length}" for key, length in lengths.items())
         raise UsageError(f"the columns differ in length: {got}", where="entity_rows", hint="give each entity all keys")
     # Without join keys there is nothing to count: one question, one answer (P10).
-    return Entities(columns={key: list(columns[key]) for key in join_keys}, count=next(iter(lengths.values()), 1))
+    return Entities(
+        columns={key: _plain(list(columns[key])) for key in join_keys}, count=next(iter(lengths.values()), 1)
+    )
+
+
+def _plain(values: list[object]) -> list[object]:
+    if any(map(is_numpy_scalar, set(map(type, values)))):
+        return list(map(without_numpy, values))
+    return values
 
 
 def _refuse(got: Mapping[str, object], join_keys: Sequence[str], *, where: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import repeat
-from operator import methodcaller
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from featurestore.definitions.types import INTEGERS
@@ -71,19 +70,11 @@ def _ends(keys: Sequence[Column], entities: Entities) -> Sequence[bytes | None]:
 
 
 def _integers(values: Sequence[object]) -> Iterable[int] | None:
-    """Return the values if all are plain integers (or numpy's) that a key can hold; None if not."""
-    kinds = set(map(type, values))
-    if len(kinds) == 1 and _is_numpy_scalar(next(iter(kinds))):
-        values = list(map(methodcaller("item"), values))
-        kinds = set(map(type, values))
-    if kinds != {int}:
+    """Return the values if all are plain integers that a key can hold; None if not."""
+    if set(map(type, values)) != {int}:
         return None
     numbers = cast("Sequence[int]", values)
     return numbers if max(map(int.bit_length, numbers)) <= _MAX_KEY_BITS else None
-
-
-def _is_numpy_scalar(kind: type) -> bool:
-    return kind.__module__ == "numpy" and kind.__name__ != "ndarray"
 
 
 def _texts(values: Sequence[object], key: Column) -> Sequence[str | None]:

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.places import DEFAULT_ONLINE_STORE, DEFAULT_REGISTRY, ENVIRONMENT, SETTINGS_FILE
-from featurestore.errors import UsageError
+from featurestore.errors import UnknownNameError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import NoReturn
 
 _SUFFIXES = (".yml", ".yaml")
 """The second is a mistake, which reading the settings reports."""
+_DBT_PROJECT = "dbt_project.yml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,22 +33,64 @@ def find_places(base_dir: Path, *, target: str | None, registry: str | None, onl
     """Find the two URIs; arguments and errors as `serving.open_client` says."""
     registry = registry or os.environ.get(ENVIRONMENT["registry"])
     online_store = online_store or os.environ.get(ENVIRONMENT["online_store"])
+    named = target or os.environ.get("DBT_TARGET")
     file = base_dir / SETTINGS_FILE
-    if not (registry and online_store) and any(file.with_suffix(suffix).exists() for suffix in _SUFFIXES):
-        settings = _read_settings(base_dir, target or os.environ.get("DBT_TARGET"))
-        registry, online_store = registry or settings.registry, online_store or settings.online_store
+    if not (registry and online_store):
+        if any(file.with_suffix(suffix).exists() for suffix in _SUFFIXES):
+            settings = _read_settings(base_dir, named)
+            registry, online_store = registry or settings.registry, online_store or settings.online_store
+        elif named and (base_dir / _DBT_PROJECT).exists():
+            _check_target(base_dir, named, ())
     return ServingPlaces(registry=registry or DEFAULT_REGISTRY, online_store=online_store or DEFAULT_ONLINE_STORE)
 
 
 def _read_settings(base_dir: Path, target: str | None) -> ServingPlaces:
     from featurestore.manifest.settings import load_settings
-    from featurestore.manifest.yaml_file import read_yaml
 
-    if target is None and (base_dir / SETTINGS_FILE).exists() and read_yaml(base_dir / SETTINGS_FILE).get("targets"):
+    targets = _targets_with_settings(base_dir)
+    if target is not None:
+        _check_target(base_dir, target, targets)
+    elif targets:
         raise UsageError(
             "the settings differ by dbt target, and none is named",
             where=f"{SETTINGS_FILE}: targets",
-            hint='write open_client(target="prod"), or set DBT_TARGET',
+            hint=f'write open_client(target="{targets[0]}"), or set DBT_TARGET; known: {", ".join(targets)}',
         )
     settings = load_settings(base_dir, target=target or "", environ=os.environ)
     return ServingPlaces(registry=settings.registry, online_store=settings.online_store)
+
+
+def _targets_with_settings(base_dir: Path) -> tuple[str, ...]:
+    from featurestore.manifest.yaml_file import read_yaml
+
+    file = base_dir / SETTINGS_FILE
+    targets = read_yaml(file).get("targets") if file.exists() else None
+    return tuple(map(str, targets)) if isinstance(targets, dict) else ()
+
+
+def _check_target(base_dir: Path, target: str, with_settings: tuple[str, ...]) -> None:
+    """Refuse a target that neither the settings nor dbt's profile name; where neither names any, it changes nothing."""
+    if target in with_settings:
+        return
+    of_dbt = _targets_of_dbt(base_dir)
+    if target not in of_dbt and (of_dbt or with_settings):
+        _refuse(target, with_settings, of_dbt)
+
+
+def _targets_of_dbt(base_dir: Path) -> tuple[str, ...]:
+    """The targets of the project's dbt profile; none where a service is shipped without it."""
+    from featurestore.manifest.dbt_project import load_dbt_project
+    from featurestore.manifest.profiles import target_names
+
+    try:
+        return target_names(load_dbt_project(base_dir, environ=os.environ), environ=os.environ)
+    except UsageError:
+        return ()
+
+
+def _refuse(target: str, with_settings: tuple[str, ...], of_dbt: tuple[str, ...]) -> NoReturn:
+    if of_dbt:
+        raise unknown_name("target", target, {*with_settings, *of_dbt}, place=f"{SETTINGS_FILE} or dbt's profile")
+    problem = unknown_name("target", target, with_settings, place=SETTINGS_FILE)
+    also = f"a target without settings of its own is written `targets: {{{target}: {{}}}}`"
+    raise UnknownNameError(problem.what, hint=f"{problem.hint} ({also})")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from featurestore.definitions.references import ViewUse
 from featurestore.definitions.spine import DEFAULT_TIME, Spine
 from featurestore.definitions.views import Column
 from featurestore.errors import UsageError
@@ -25,7 +26,8 @@ from featurestore.sql.plan import Plan
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from featurestore.definitions.references import Selection, ViewUse
+    from featurestore.definitions.references import Selection
+    from featurestore.definitions.views import FeatureView
     from featurestore.sql.dialects.table import Dialect
 
 
@@ -61,6 +63,14 @@ def snapshot_spine(selection: Selection, at: datetime, *, dialect: str = "duckdb
     types = [key.type for key in keyed[0].view.join_keys]
     columns = tuple(Column(name=name, type=key_type) for name, key_type in zip(names, types, strict=True))
     return Spine(sql=print_sql(query, target), columns=(*columns, time), time=time.name)
+
+
+def key_count_query(view: FeatureView, *, dialect: str = "duckdb") -> str:
+    """Write the SELECT of how many keys a view has, as ``keys``; those with a NULL part are left out."""
+    target = dialect_named(dialect)
+    use = ViewUse(view=view, name=view.name, spine_keys=tuple(key.name for key in view.join_keys))
+    query = exp.select(alias(exp.Count(this=exp.Star()), "keys")).from_(nested(_distinct_keys(use, target), "entities"))
+    return print_sql(query, target)
 
 
 def range_plan(selection: Selection, start: datetime, end: datetime, *, dialect: str = "duckdb") -> Plan:

@@ -387,7 +387,7 @@ TRAINING = [
     (
         "a time that is none",
         (*FEATURES, "--at", "yesterday"),
-        "expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z, got 'yesterday'",
+        "--at: expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z, got 'yesterday'",
     ),
     (
         "an unknown type",

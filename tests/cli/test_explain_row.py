@@ -116,7 +116,7 @@ WRONG = [
     (
         "a time that is none",
         ("--time", "noon", "--entity", "customer_id=1"),
-        "expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z, got 'noon'",
+        "--time: expected a time such as 2026-06-01 or 2026-06-01T12:00:00Z, got 'noon'",
     ),
     ("no row", LABELS, f"with --spine, expected the number of one example, got no --row\n  -> {NAMED}"),
     (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import time
 
 import pytest
 
+from featurestore.store import FeatureStore
 from tests.cli.tiny import labels, orders
 from tests.cli_project.stand_in import run_results
 from tests.manifest.manifests import columns, model
@@ -62,6 +64,75 @@ def test_a_range_a_full_sync_and_a_named_view(two_views):
     assert [line.split()[:2] for line in full.lines] == [["orders", "full"], ["prices", "full"], ["Done.", "OK=2"]]
 
 
+def test_a_registry_that_is_older_than_dbts_manifest_is_told_before_the_sync(fresh):
+    fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"invocation_id": "another"})
+    ran = fresh.run("materialize")
+    assert (ran.code, ran.lines[-1]) == (0, "Done. OK=1 ERROR=0")
+    assert ran.err == "Warning: the registry is older than the manifest (1 change)\n  -> run featurestore apply\n"
+    assert fresh.run("materialize", "--dry-run").err == ran.err
+    assert fresh.run("apply").code == 0
+    assert fresh.run("materialize").err == ""
+
+
+def test_a_manifest_that_is_older_than_what_was_applied_says_nothing(fresh):
+    """Where another machine has built and applied since."""
+    fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"generated_at": "2026-06-05T08:00:00.500000Z"})
+    assert fresh.run("materialize").err == ""
+    fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"generated_at": "some day"})
+    assert "the registry is older than the manifest" in fresh.run("materialize").err
+
+
+def test_a_view_that_only_the_manifest_has_is_told_too(fresh):
+    late = {**orders({"ttl": None}), "name": "late", "unique_id": "model.shop.late"}
+    fresh.write_manifest(orders({"ttl": None}), labels(), late)
+    assert "Warning: the registry is older than the manifest (1 change)" in fresh.run("materialize").err
+
+
+def test_definitions_with_problems_do_not_stop_a_sync_of_what_was_applied(fresh):
+    fresh.write_manifest(orders({"ttl": 7}), labels())
+    ran = fresh.run("materialize")
+    assert ran.code == 0
+    assert ran.err.startswith("Warning: the definitions have problems, so those of the registry are used:\n")
+
+
+def test_a_model_file_that_is_newer_than_the_manifest_is_told(fresh):
+    model_file = fresh.folder / "models" / "orders.sql"
+    model_file.parent.mkdir(exist_ok=True)
+    model_file.touch()
+    os.utime(model_file, (time.time() + 60, time.time() + 60))
+    ran = fresh.run("materialize")
+    assert (ran.code, ran.err.splitlines()) == (
+        0,
+        [
+            "Warning: changed after dbt wrote the manifest: models/orders.sql",
+            "  -> run dbt parse or dbt build",
+        ],
+    )
+
+
+def test_a_manifest_that_dbt_wrote_anew_and_says_the_same_asks_no_warehouse(fresh, monkeypatch):
+    """Nearly every sync: dbt build, then materialize."""
+    fresh.write_manifest(orders({"ttl": None}), labels(), metadata={"invocation_id": "another"})
+
+    def refused(_store):
+        raise AssertionError("nothing changed, so nothing is to be planned")
+
+    monkeypatch.setattr(FeatureStore, "plan", refused)
+    ran = fresh.run("materialize")
+    assert (ran.code, ran.err) == (0, "")
+
+
+@pytest.mark.parametrize("damage", ["{", None])
+def test_without_a_manifest_that_can_be_read_what_was_applied_is_synced(fresh, damage):
+    manifest = fresh.folder / "target" / "manifest.json"
+    if damage is None:
+        manifest.unlink()
+    else:
+        manifest.write_text(damage)
+    ran = fresh.run("materialize", "--no-gate")
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_materialize_as_json(fresh):
     (view,) = fresh.run("materialize", "--json").json["views"]
     seconds = view.pop("seconds")
@@ -88,7 +159,11 @@ def test_a_view_that_fails_does_not_stop_the_others(two_views):
     assert ran.err.startswith("Error: orders: DuckDB refused a statement: ")
     assert ran.err.splitlines()[-1] == "Error: 1 of 2 feature views not synced: orders"
     as_json = two_views.run("materialize", "--json")
-    assert (as_json.code, as_json.json["views"][0]["error"]["type"]) == (1, "QueryError")
+    error = as_json.json["views"][0]["error"]
+    assert (as_json.code, error["type"], error["where"]) == (1, "QueryError", None)
+    assert error["message"].startswith("DuckDB refused a statement: ")
+    assert "->" not in error["message"]
+    assert error["hint"]
 
 
 def test_a_row_that_cannot_be_computed_fails_its_view_only(two_views):

@@ -14,7 +14,8 @@ from featurestore.store import FeatureStore
 from tests.cli.tiny import ORDER_TYPES, labels, orders
 from tests.manifest.manifests import columns, model
 
-KEYS = 1_003  # three that the model has, a thousand that nobody has
+KEYS = "3 keys (3 in the model, 3 online) at 2026-06-05T10:00:00Z"
+ABSENT = "and 1,000 that nobody has"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_verify_says_ok_in_one_line_per_view(synced):
     for options in ((), ("--all",), ("--sample", "50%"), ("orders", "--sample", "2", "--seed", "7")):
         ran = synced.run("verify", *options)
         assert (ran.code, ran.err) == (0, "")
-        assert ran.lines == ["orders  OK  1,003 keys at 2026-06-05T10:00:00Z: 1,003 equal"]
+        assert ran.lines == [f"orders  OK  {KEYS}: 3 equal; {ABSENT}"]
 
 
 def test_verify_names_what_is_wrong_with_examples_and_exits_with_3(synced):
@@ -43,11 +44,11 @@ def test_verify_names_what_is_wrong_with_examples_and_exits_with_3(synced):
     ran = synced.run("verify")
     assert ran.code == 3
     assert ran.lines == [
-        "orders  FAULTS  1,003 keys at 2026-06-05T10:00:00Z: 1,002 equal, 1 missing",
+        f"orders  FAULTS  {KEYS.replace('3 online', '2 online')}: 2 equal, 1 missing; {ABSENT}",
         "  FEATURE      EQUAL  MISSING",
-        "  order_count  1,002  1",
-        "  amount       1,002  1",
-        "  tags         1,002  1",
+        "  order_count  2      1",
+        "  amount       2      1",
+        "  tags         2      1",
         (
             "  missing customer_id=2  warehouse 2026-06-02T10:00:00Z (created 2026-06-02T11:00:00Z), online none  "
             "order_count: 1 | NOT_FOUND; amount: 5.25 | NOT_FOUND; tags: NULL_VALUE | NOT_FOUND"
@@ -69,10 +70,12 @@ def test_verify_as_json(synced):
     assert (view["view"], view["at"], view["checked"], view["is_equal"]) == (
         "orders",
         "2026-06-04T00:00:00Z",
-        KEYS,
+        3,
         False,
     )
-    assert (view["rows"]["equal"], view["rows"]["missing"], view["rows"]["newer"]) == (KEYS - 2, 1, 1)
+    assert (view["model_keys"], view["online_keys"], view["absent"]) == (3, 2, 1_000)
+    assert (view["problem"], view["hint"]) == (None, None)
+    assert (view["rows"]["equal"], view["rows"]["missing"], view["rows"]["newer"]) == (1, 1, 1)
     assert view["features"]["amount"] == view["rows"]
     (example,) = view["examples"]
     assert (example["verdict"], example["keys"], example["values"][1]["offline"]) == (
@@ -85,6 +88,10 @@ def test_verify_as_json(synced):
 def test_a_view_that_was_never_synced_is_not_verified(applied):
     ran = applied.run("verify")
     assert (ran.code, ran.out) == (3, "orders  not verified: never synced\n  -> run featurestore materialize\n")
+    (view,) = applied.run("verify", "--json").json["views"]
+    assert (view["problem"], view["hint"]) == ("never synced", "run featurestore materialize")
+    (view,) = applied.run("freshness", "--json").json["views"]
+    assert (view["problem"], view["hint"]) == ("never synced", "run featurestore materialize")
 
 
 def test_an_empty_model_has_nothing_to_verify(applied):
@@ -219,7 +226,10 @@ BAD = [
     (("verify", "ordrs"), 2, "no feature view 'ordrs' in the registry\n  -> did you mean orders?"),
     (("verify", "--sample", "lots"), 2, "sample: expected a number of examples or a share, got 'lots'"),
     (("verify", "--sample", "5", "--all"), 2, "expected either --sample or --all, got both"),
-    (("verify", "--at", "noon"), 2, "expected a time such as 2026-06-01"),
+    (("verify", "--at", "noon"), 2, "--at: expected a time such as 2026-06-01"),
+    (("materialize", "--start", "noon"), 2, "--start: expected a time such as 2026-06-01"),
+    (("materialize", "--dry-run", "--end", "noon"), 2, "--end: expected a time such as 2026-06-01"),
+    (("training-sql", "--features", "orders", "--start", "2026-06-01", "--end", "x"), 2, "--end: expected a time"),
     (("freshness", "--max-age", "soon"), 2, 'max_age: expected a duration such as "7 days"'),
     (("online", "stats", "ordrs"), 2, "no feature view 'ordrs' in the registry or the online store"),
     (("online", "delete-entity", "--entity", "customer_id"), 2, "--entity: expected KEY=VALUE, got 'customer_id'"),
@@ -242,13 +252,18 @@ def test_a_wrong_call_is_one_clear_error(synced, arguments, code, says):
 def test_a_notebook_asks_the_same(synced, monkeypatch):
     monkeypatch.chdir(synced.folder)
     store = FeatureStore()
+    (synced_again,) = done = store.materialize()
+    assert repr(done).splitlines()[1].split()[:3] == ["orders", synced_again.mode, "0"]
     (verified,) = store.verify()
     assert verified.is_equal
-    assert repr(verified) == "<orders: 1,003 keys at 2026-06-05 10:00:00+00:00, no difference>"
+    assert repr(verified) == "<orders: 3 keys at 2026-06-05 10:00:00+00:00, no difference>"
     (fresh,) = store.freshness(max_age="90000d")
     assert fresh.state == "fresh"
-    assert store.online_contents()[0].keys == 3
+    contents = store.online_contents()
+    assert contents[0].keys == 3
+    assert repr(contents).splitlines() == synced.run("online", "stats").lines[:-1]
+    assert repr(store.freshness()).splitlines()[0] == synced.run("freshness").lines[0]
     assert store.delete_online_entity({"customer_id": 1}).rows == 1
-    assert repr(store.verify()[0]) == "<orders: 1,003 keys at 2026-06-05 10:00:00+00:00, 1 missing>"
+    assert repr(store.verify()[0]) == "<orders: 3 keys at 2026-06-05 10:00:00+00:00, 1 missing>"
     assert store.drop_online_view("orders").rows == 2
     assert repr(store.verify()[0]).startswith("<orders: not verified, never synced")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -115,7 +116,10 @@ def test_warnings_go_to_stderr_and_into_the_json(tiny):
         "Warning: changed after dbt wrote the manifest: models/orders.yml\n  -> run dbt parse or dbt build\n"
     )
     assert "Warning" not in ran.out
-    assert tiny.run("plan", "--json").json["warnings"] == [ran.err.removeprefix("Warning: ").strip()]
+    assert tiny.run("plan", "--json").json["warnings"] == [
+        {"message": message, "hint": hint}
+        for message, _, hint in [ran.err.removeprefix("Warning: ").strip().partition("\n  -> ")]
+    ]
 
 
 def test_validate_reads_the_definitions_only(tiny):
@@ -154,6 +158,19 @@ def test_validate_warehouse_names_every_row_that_can_never_be_used(tiny):
     assert ran.err.startswith("Error: the data of 1 of 1 feature view has problems\n  -> ")
     (check,) = tiny.run("validate", "--warehouse", "--json").json["checks"]
     assert (check["view"], check["rows"], len(check["problems"])) == ("orders", 8, 4)
+
+
+def test_each_problem_of_the_definitions_has_its_hint_in_json(tiny):
+    tiny.write_manifest(orders({"ttl": 7, "as_off": "event"}), labels())
+    ran = tiny.run("validate", "--json")
+    assert (ran.code, ran.out) == (2, "")
+    error = json.loads(ran.err.splitlines()[-1])["error"]
+    assert [each["hint"] for each in error["problems"]] == [
+        "write `ttl: 7 days`, or remove the key if values never expire",
+        "did you mean as_of?",
+    ]
+    assert error["message"] == "\n".join(each["message"] for each in error["problems"])
+    assert "->" not in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -39,21 +39,32 @@ def test_all_is_well(synced):
     assert [line.split()[0] for line in ran.lines] == ["OK"] * len(ran.lines)
     said = [re.sub(r"\d+(s|m) (old|ago)", "T", re.sub(r" /\S+", " PATH", line)) for line in ran.lines]
     assert said[3:] == [
-        "OK    dbt project     shop in .",
-        "OK    profile         shop, target dev, adapter duckdb",
-        "OK    settings        featurestore.yml",
-        "OK    manifest        v12 of dbt 1.11.16, T",
-        "OK    definitions     feature views: 1, feature services: 1",
-        "OK    registry        version 2 in PATH as the manifest says",
-        "OK    warehouse       duckdb opens; tables of feature views: 1",
+        "OK    dbt project   shop in .",
+        "OK    profile       shop, target dev, adapter duckdb",
+        "OK    settings      featurestore.yml",
+        "OK    manifest      v12 of dbt 1.11.16, T",
+        "OK    definitions   feature views: 1, feature services: 1",
+        "OK    registry      version 2 in PATH as the manifest says",
+        "OK    warehouse     duckdb opens; tables of feature views: 1",
         re.sub(
             r"generation .*",
             f"generation {ran.lines[10].split()[-1]}",
-            "OK    online store    sqlite: filled, generation ",
+            "OK    online store  sqlite: filled, generation ",
         ),
-        "OK    view orders     synced T, data up to 2026-06-05 10:00:00 UTC",
+        "OK    view orders   synced T, data up to 2026-06-05 10:00:00 UTC",
     ]
     assert snapshot(synced.folder) == before
+
+
+def test_a_long_name_of_a_view_moves_the_columns_of_all(synced):
+    long = {**orders({"ttl": None}), "name": "a_view_of_a_long_name", "unique_id": "model.shop.long"}
+    synced.write_manifest(orders({"ttl": None}), long, labels(), churn())
+    assert synced.run("apply").code == 0
+    lines = synced.run("doctor", environ=DBT).lines
+    place = lines[-3].index("never synced")
+    assert lines[-2] == f"{' ' * place}-> featurestore materialize a_view_of_a_long_name"
+    assert {line[place - 2 : place] for line in lines} == {"  "}
+    assert not any(line[place] == " " for line in lines)
 
 
 def test_looking_at_a_project_writes_nothing(tiny):
@@ -160,8 +171,8 @@ def test_a_failed_check_is_printed_with_its_fix_and_the_exit_code_says_so(synced
     (synced.folder / "target" / "manifest.json").unlink()
     ran = synced.run("doctor", environ=DBT)
     assert ran.code == 3
-    place = ran.lines.index("FAIL  manifest        no manifest at target/manifest.json")
-    assert ran.lines[place + 1] == "                      -> run dbt parse or dbt build"
+    place = ran.lines.index("FAIL  manifest      no manifest at target/manifest.json")
+    assert ran.lines[place + 1] == "                    -> run dbt parse or dbt build"
     assert ran.err == f"Error: 1 of {len([line for line in ran.lines if '->' not in line])} checks failed\n"
     assert synced.run("doctor", "--json", environ=DBT).json["healthy"] is False
 

@@ -120,10 +120,21 @@ def test_a_run_without_a_feature_view_says_so(applied, program):
     assert (ran.code, ran.err) == (0, "dbt built no feature view, so nothing is synced.\n")
 
 
-def test_before_the_first_apply_nothing_can_be_synced(tiny, dbt):
+def test_before_the_first_apply_dbt_is_not_even_started(tiny, dbt, program):
     ran = tiny.run("run", "--", "build", environ=dbt)
-    assert ran.code == 2
-    assert "the registry holds no version yet\n  -> run `featurestore apply`" in ran.err
+    assert (ran.code, ran.out) == (2, "")
+    assert "the registry holds no version yet, so nothing could be synced\n  -> run dbt build, then " in ran.err
+    assert not (program / "call.json").exists()
+
+
+def test_that_no_view_is_online_is_said_before_dbt_runs(tiny, dbt):
+    tiny.write_manifest(labels())
+    assert tiny.run("apply").code == 0
+    with tiny.start("run", "--json", "--", "build", environ=dbt) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    said = ["No feature view in the registry is online, so nothing will be synced.", "dbt says something"]
+    assert err.splitlines()[:2] == said
 
 
 def test_a_registry_that_is_older_than_the_manifest_is_told(applied, dbt):
@@ -145,7 +156,11 @@ def test_a_view_that_is_not_online_is_not_synced(applied, dbt):
     applied.write_manifest(orders({"online": False}), labels(), churn())
     assert applied.run("apply").code == 0
     ran = applied.run("run", "--", "build", environ=dbt)
-    assert (ran.code, ran.out, ran.err) == (0, "", "Not online, so not synced: orders\n")
+    assert (ran.code, ran.out, ran.err) == (
+        0,
+        "",
+        "No feature view in the registry is online, so nothing will be synced.\nNot online, so not synced: orders\n",
+    )
 
 
 def test_a_sync_that_fails_is_our_exit_code_only_if_dbt_had_none(applied, program):

@@ -146,6 +146,25 @@ def test_a_lease_is_prolonged_by_its_holder(store):
     assert store.take_lease("sync", "two", 60) == "two", "it can be made shorter too"
 
 
+def test_a_lease_can_be_read_and_reading_neither_takes_nor_prolongs_it(store, open_again):
+    assert store.read_lease("sync:orders") is None
+    store.take_lease("sync:orders", "host one: 17", 60)
+    store.take_lease("sync:users", "host two: 18", 0.4)
+    found = open_again().read_lease("sync:orders")
+    assert found.owner == "host one: 17"
+    assert 50 < found.ends_in_s <= 60.5
+    assert 0 < store.read_lease("sync:users").ends_in_s <= 1.5
+    assert open_again("other").read_lease("sync:orders") is None, "each project has its own"
+    time.sleep(0.5)
+    assert store.read_lease("sync:users") is None, "it ended by itself"
+    assert store.take_lease("sync:users", "host three: 19", 60) == "host three: 19", "and was not prolonged"
+    store.end_lease("sync:orders", "host one: 17")
+    assert store.read_lease("sync:orders") is None
+    store.take_lease("sync:orders", "host one: 17", 2)
+    store.take_lease("sync:orders", "host one: 17", 60)
+    assert store.read_lease("sync:orders").ends_in_s > 50, "prolonged by its holder"
+
+
 def test_a_lease_is_no_note_and_no_row(store):
     store.take_lease("sync", "one", 60)
     assert store.read_note("sync") is None

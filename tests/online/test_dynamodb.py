@@ -253,6 +253,7 @@ def test_a_user_with_the_policy_that_the_docs_give_to_writers_does_all_of_a_sync
     assert writer.swap_note("state", None, b"1")
     assert writer.swap_note("state", b"1", None)
     assert writer.take_lease("sync", "me", 60) == "me"
+    assert writer.read_lease("sync").owner == "me"
     writer.end_lease("sync", "me")
     assert writer.delete([key(1)]) == 1
     assert list(writer.keys(b"fs:shop:")) == [[key(2)]]
@@ -273,6 +274,7 @@ def test_a_machine_whose_clock_is_wrong_takes_no_lease_from_another(store, monke
     true_now_ms = dynamodb_store._now_ms
     monkeypatch.setattr(dynamodb_store, "_now_ms", lambda: true_now_ms() + 3_600_000)
     assert store.take_lease("sync", "two", 60) == "one"
+    assert 50 < store.read_lease("sync").ends_in_s < 62
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_a_role_with_the_rights_that_the_docs_give_to_readers_reads_and_changes_
         assert refused in said_by(do)
     assert "permission denied" in said_by(reader.write_note, "state", b"2")
     assert "permission denied" in said_by(reader.take_lease, "sync", "me", 1)
+    assert "permission denied" in said_by(reader.read_lease, "sync")
 
 
 def test_a_role_with_the_rights_that_the_docs_give_to_writers_does_all_of_a_sync(open_documented):
@@ -90,7 +91,8 @@ def test_a_role_with_the_rights_that_the_docs_give_to_writers_does_all_of_a_sync
     assert writer.write(batch((key(3), 2, 2, NONE)), expect_new=True) == 1
     assert writer.write(batch((key(4), 2, 2, NONE), (key(4), 3, 3, NONE))) == 2
     assert writer.swap_note("state", None, b"1")
-    assert writer.take_lease("sync", "me", 1) == "me"
+    assert writer.take_lease("sync", "me", 9) == "me"
+    assert writer.read_lease("sync").owner == "me"
     writer.end_lease("sync", "me")
     assert writer.delete([key(1)]) == 1
     assert list(writer.keys(b"fs:shop:")) == [[key(2), key(3), key(4)]]

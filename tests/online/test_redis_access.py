@@ -13,7 +13,7 @@ import pytest
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.open import open_online_store
-from featurestore.online.protocol import NO_CREATED_TIME
+from featurestore.online.protocol import NO_CREATED_TIME, Lease
 from tests.faults.proxy import proxy
 from tests.online.conftest import empty_store_uri
 from tests.online.rows import batch, key, number_in
@@ -66,6 +66,7 @@ def use_all(store):
     assert not store.swap_note("state", b"1", None)
     assert store.notes("") == ["state"]
     assert store.take_lease("sync", "me", 60) == "me"
+    assert 50 < store.read_lease("sync").ends_in_s <= 60
     store.end_lease("sync", "me")
     assert sorted(each for page in store.keys(b"fs:shop:") for each in page) == [key(1), key(2)]
     assert all(store.sizes([key(1), key(2)]))
@@ -93,6 +94,8 @@ def test_the_users_of_the_guide_can_do_their_work_and_nothing_else(server):
     reader = opened(f"redis://shop_reader:READER_PASSWORD@{server.place}/3?{WAIT}")
     use_all(writer)
     look_up_all(reader)
+    writer.take_lease("sync", "me", 60)
+    assert reader.read_lease("sync") == Lease(owner="me", ends_in_s=None)
     refused = [
         (reader, lambda store: store.write(batch((key(1), 9, 9, NONE)))),
         (reader, lambda store: store.write(batch((key(1), 9, 9, NONE)), expect_new=True)),

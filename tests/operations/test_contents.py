@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from featurestore.definitions.durations import DAY
-from featurestore.errors import UnknownNameError
+from featurestore.errors import OnlineStoreError, UnknownNameError
+from featurestore.materialize.lease import SyncLease
 from featurestore.online.batches import batch_of
 from featurestore.operations import contents as contents_module
 from featurestore.operations.contents import contents
 from featurestore.operations.run import contents_of
+from featurestore.operations.tables import Contents
 from tests.operations.shops import FOREVER, opened
 
 
@@ -22,6 +27,42 @@ def test_keys_are_counted_and_bytes_measured(shop):
     assert (rows.number, rows.use, rows.tombstones, rows.sampled) == (0, "in use", 0, 3)
     assert found.size_bytes == sum(shop.store.sizes([shop.key(n) for n in (1, 2, 3)]))
     assert found.synced_at is not None
+
+
+def test_who_syncs_a_view_and_until_when_is_said(shop):
+    (found,) = contents(shop.project, shop.store)
+    assert (found.syncing, found.is_syncing_known) == (None, True)
+    with SyncLease(shop.store, "orders", lease_s=30):
+        (found,) = contents(shop.project, shop.store)
+        assert (found.syncing.host, found.syncing.process_id) == (socket.gethostname(), os.getpid())
+        assert timedelta(seconds=20) < found.syncing.until - datetime.now(timezone.utc) <= timedelta(seconds=30)
+        shown = repr(Contents([found])).splitlines()
+        until = f"{found.syncing.until:%Y-%m-%dT%H:%M:%SZ}"
+        assert shown[2] == (
+            f"  being synced by process {os.getpid()} on {socket.gethostname()}, "
+            f"whose lease lasts until {until} at least"
+        )
+        assert found.to_dict()["syncing"]["process_id"] == os.getpid()
+    (found,) = contents(shop.project, shop.store)
+    assert found.syncing is None
+
+
+def test_an_owner_of_another_kind_is_shown_as_it_is(shop):
+    shop.store.take_lease("sync:orders", "somebody", 60)
+    (found,) = contents(shop.project, shop.store)
+    assert (found.syncing.who, found.syncing.process_id) == ("somebody", None)
+    shop.store.end_lease("sync:orders", "somebody")
+
+
+def test_a_store_that_keeps_leases_to_itself_is_measured_all_the_same(shop, monkeypatch):
+    """As Postgres does for a role that may only read rows and notes."""
+
+    def refused(_store, _name):
+        raise OnlineStoreError("permission denied for table fs_leases")
+
+    monkeypatch.setattr(type(shop.store), "read_lease", refused)
+    (found,) = contents(shop.project, shop.store)
+    assert (found.keys, found.syncing, found.is_syncing_known) == (3, None, False)
 
 
 def test_tombstones_are_told_apart(shop):

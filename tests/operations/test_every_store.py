@@ -23,7 +23,8 @@ def test_a_store_is_verified_measured_and_emptied(shop):
     assert shop.verify().problem.startswith("never synced")
     assert contents(shop.project, shop.store)[0].keys == 0
     shop.sync()
-    assert shop.verify().rows.equal == 3 + 20
+    found = shop.verify()
+    assert (found.rows.equal, found.model_keys, found.online_keys, found.absent) == (3, 3, 3, 20)
     assert shop.verify(sample=2).is_equal
     shop.store.delete([shop.key(2)])
     shop.bury(shop.key(3))

@@ -49,7 +49,7 @@ def test_without_a_limit_of_its_own_the_ttl_is_the_limit(tmp_path):
         shop.sync()
         found = measured(shop)
         assert (found.state, found.is_bad, found.limit_s) == ("stale", True, 2 * 86400)
-        assert found.problem == "older than 2d\n  -> run dbt build: the warehouse has nothing newer"
+        assert (found.problem, found.hint) == ("older than 2d", "run dbt build: the warehouse has nothing newer")
         assert measured(shop, max_age_us=9 * DAY).state == "fresh"
 
 
@@ -57,7 +57,7 @@ def test_a_stale_view_whose_rows_wait_needs_a_sync_and_no_dbt(shop):
     shop.sql("insert into orders values (1, '2026-06-10', '2026-06-10', 3, 1, null)")
     found = measured(shop, max_age_us=2 * DAY)
     assert (found.state, found.waiting) == ("stale", 1)
-    assert found.problem == "older than 2d\n  -> run featurestore materialize"
+    assert (found.problem, found.hint) == ("older than 2d", "run featurestore materialize")
 
 
 def test_rows_that_wait_leave_a_view_behind(shop):
@@ -66,7 +66,7 @@ def test_rows_that_wait_leave_a_view_behind(shop):
     shop.sql("insert into orders values (2, '2026-06-01', '2026-06-09', 3, 1, null)")
     found = measured(shop)
     assert (found.state, found.waiting, found.is_bad) == ("behind", 2, False)
-    assert found.problem == "2 rows wait for a sync\n  -> run featurestore materialize"
+    assert (found.problem, found.hint) == ("2 rows wait for a sync", "run featurestore materialize")
     shop.sync()
     assert (measured(shop).state, measured(shop).waiting) == ("fresh", 0)
 
@@ -89,7 +89,7 @@ def test_a_view_that_was_never_synced_is_bad(tmp_path):
     with opened(tmp_path, "sqlite:online.sqlite") as shop:
         found = measured(shop)
         assert (found.state, found.is_bad, found.waiting) == ("never synced", True, 4)
-        assert found.problem == "never synced\n  -> run featurestore materialize"
+        assert (found.problem, found.hint) == ("never synced", "run featurestore materialize")
         shop.sql("delete from orders")
         assert measured(shop).problem.startswith("the model has no usable row")
 
@@ -104,7 +104,7 @@ def test_the_online_side_can_be_asked_alone(shop):
     shop.sql("drop table orders")
     found = measured(shop, online_only=True, max_age_us=2 * DAY)
     assert (found.state, found.offline, found.waiting) == ("stale", None, None)
-    assert found.problem == "older than 2d\n  -> run featurestore materialize"
+    assert (found.problem, found.hint) == ("older than 2d", "run featurestore materialize")
 
 
 def test_a_model_that_is_gone_says_so(shop):

@@ -84,9 +84,9 @@ def test_rows_dropped_meanwhile_are_a_problem_that_is_named(tmp_path, monkeypatc
     """Between two passes, and within one, where a lookup meets it first."""
     was = getattr(place, name)
 
-    def drop_first(*arguments):
+    def drop_first(*arguments, **options):
         drop_view(shop.project, shop.store, "orders")
-        return was(*arguments)
+        return was(*arguments, **options)
 
     with opened(tmp_path, "sqlite:online.sqlite") as shop:
         shop.sync()
@@ -96,7 +96,7 @@ def test_rows_dropped_meanwhile_are_a_problem_that_is_named(tmp_path, monkeypatc
 
 
 def test_a_store_that_fails_meanwhile_is_told_as_it_is(tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OnlineStoreError("the disk is gone")
 
     with opened(tmp_path, "sqlite:online.sqlite") as shop:

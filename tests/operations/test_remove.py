@@ -12,6 +12,7 @@ from featurestore.errors import OperationError, UnknownNameError, UsageError
 from featurestore.materialize.lease import SyncLease
 from featurestore.online.keys import entity_key, key_prefix
 from featurestore.operations.remove import Removed, delete_entity, drop_view
+from featurestore.operations.run import contents_of
 from tests.operations.shops import FOREVER, faults, opened
 
 BY_AMOUNT = replace(
@@ -147,6 +148,32 @@ def test_one_version_is_dropped_and_the_others_stay(shop_of_three):
     shop = shop_of_three
     assert drop_view(shop.project, shop.store, "orders@v2").rows == 3
     assert faults(shop.verify()) == {}
+
+
+def test_without_a_version_the_only_one_is_meant(shop):
+    shop.sync(SECOND)
+    drop_view(shop.project, shop.store, "orders")
+    only = replace(shop.project, views=(SECOND,))
+    assert drop_view(only, shop.store, "orders") == Removed(view="orders@v2", rows=3)
+
+
+def test_without_a_version_the_only_one_is_meant_also_of_a_view_that_the_registry_forgot(shop):
+    shop.sync(SECOND)
+    gone = replace(shop.project, views=())
+    drop_view(gone, shop.store, "orders")
+    (found,) = contents_of(gone, shop.store, ["orders"])
+    assert (found.view, found.keys) == ("orders@v2", 3)
+    assert drop_view(gone, shop.store, "orders") == Removed(view="orders@v2", rows=3, is_orphan=True)
+
+
+def test_of_several_versions_one_has_to_be_named(shop):
+    third = replace(FOREVER, version="3")
+    shop.sync(SECOND)
+    drop_view(shop.project, shop.store, "orders")
+    with pytest.raises(UsageError) as problem:
+        drop_view(replace(shop.project, views=(third,)), shop.store, "orders")
+    assert str(problem.value) == ("'orders' may mean 2 versions of a feature view\n  -> name one: orders@v2, orders@v3")
+    assert len(keys_of(shop)) == 3
 
 
 def test_a_view_that_the_registry_forgot_can_be_dropped(shop):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from featurestore.errors import OnlineStoreError, UsageError
+from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.registry.document import ManifestFacts
 from featurestore.registry.read import open_registry
@@ -73,11 +73,72 @@ def test_where_targets_differ_one_has_to_be_named(tmp_path, monkeypatch):
         open_client(tmp_path)
     assert str(problem.value) == (
         "featurestore.yml: targets: the settings differ by dbt target, and none is named\n"
-        '  -> write open_client(target="prod"), or set DBT_TARGET'
+        '  -> write open_client(target="prod"), or set DBT_TARGET; known: prod'
     )
     assert orders_of_customer_1(open_client(tmp_path, target="prod")) == [3]
     monkeypatch.setenv("DBT_TARGET", "prod")
     assert orders_of_customer_1(open_client(tmp_path)) == [3]
+
+
+DBT_FILES = {
+    "dbt_project.yml": "{name: shop, profile: shop}",
+    "profiles.yml": "{shop: {target: dev, outputs: {dev: {type: duckdb}, prod: {type: duckdb}}}}",
+}
+
+
+def write_files(folder, files):
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        ({"featurestore.yml": "targets: {prod: {online_store: sqlite:prod.sqlite}}"}, "did you mean prod?"),
+        (DBT_FILES, "did you mean prod?"),
+        ({**DBT_FILES, "featurestore.yml": "targets: {prod2: {online_store: sqlite:x}}"}, "prod or prod2?"),
+        ({**DBT_FILES, "featurestore.yml": "{}"}, "did you mean prod?"),
+    ],
+)
+def test_a_misspelt_target_is_an_error_that_names_the_known_ones(tmp_path, monkeypatch, files, hint):
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
+    filled(tmp_path)
+    write_files(tmp_path, files)
+    with pytest.raises(UnknownNameError, match="no target 'prdo' in ") as problem:
+        open_client(tmp_path, target="prdo")
+    assert hint in str(problem.value)
+    monkeypatch.setenv("DBT_TARGET", "prdo")
+    with pytest.raises(UnknownNameError, match="no target 'prdo' in "):
+        open_client(tmp_path)
+
+
+def test_a_target_of_dbt_needs_no_settings_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
+    filled(tmp_path)
+    write_files(tmp_path, {**DBT_FILES, "featurestore.yml": "targets: {prod: {online_store: sqlite:prod.sqlite}}"})
+    assert orders_of_customer_1(open_client(tmp_path, target="dev")) == [3]
+
+
+def test_without_dbts_files_a_target_without_settings_is_written_into_the_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
+    filled(tmp_path)
+    write_files(tmp_path, {"featurestore.yml": "targets: {prod: {online_store: sqlite:prod.sqlite}}"})
+    with pytest.raises(UnknownNameError, match=r"is written `targets: \{dev: \{\}\}`"):
+        open_client(tmp_path, target="dev")
+    write_files(tmp_path, {"featurestore.yml": "targets: {prod: {online_store: sqlite:prod.sqlite}, dev: {}}"})
+    assert orders_of_customer_1(open_client(tmp_path, target="dev")) == [3]
+
+
+def test_where_nothing_names_a_target_any_name_opens_the_one_store(tmp_path):
+    filled(tmp_path)
+    assert orders_of_customer_1(open_client(tmp_path, target="prod")) == [3]
+
+
+def test_a_misspelt_target_is_said_before_variables_that_another_one_needs(tmp_path):
+    settings = "online_store: \"{{ env_var('NOT_SET_HERE') }}\"\ntargets: {prod: {online_store: sqlite:p.sqlite}}"
+    write_files(tmp_path, {"featurestore.yml": settings})
+    with pytest.raises(UnknownNameError, match="did you mean prod"):
+        open_client(tmp_path, target="prdo")
 
 
 def test_before_the_first_apply_the_way_out_is_said(tmp_path):

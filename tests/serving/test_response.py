@@ -91,6 +91,29 @@ def test_numpy_keys_of_a_frame_are_plain_numbers_in_json(store):
 
 
 @pytest.mark.parametrize(
+    ("key_type", "keys", "plain"),
+    [
+        ("int64", np.array([1, 2, 1], dtype="int32"), [1, 2, 1]),
+        ("int64", np.arange(20, dtype="uint64"), list(range(20))),
+        ("string", np.array(["a", "b"]), ["a", "b"]),
+        ("string", np.array(["a", None], dtype=object), ["a", None]),
+        ("boolean", np.array([True, False]), [True, False]),
+        ("timestamp", np.array(["2026-01-31T12"], dtype="datetime64[us]"), [datetime(2026, 1, 31, 12)]),
+    ],
+)
+def test_keys_of_numpy_come_back_as_plain_values(store, key_type, keys, plain):
+    orders = view(keys=(("k", key_type),))
+    sync(store, orders, *[{"k": key, "orders_7d": 3, "spend": 0.5} for key in dict.fromkeys(plain) if key is not None])
+    client = connect(project(orders), store)
+    for asked in ({"k": keys}, [{"k": key} for key in keys]):
+        response = client.get_online_features(["orders"], asked, now=NOON)
+        assert response.to_dict()["k"] == plain
+        assert {type(value) for value in response.to_dict()["k"]} == {type(value) for value in plain}
+        assert [row["orders_7d"] for row in response.rows()] == [None if key is None else 3 for key in plain]
+        assert repr(response.entity_columns[0].values) == repr(plain)
+
+
+@pytest.mark.parametrize(
     ("value_type", "value", "kind"),
     [
         ("int64", 5, pa.int64()),

@@ -192,7 +192,7 @@ def test_keys_of_every_type_meet_their_equals_and_nothing_else(kind, stored, giv
          "join key 'customer_id' is int64 in orders, got the text '1'"),
         (lambda j: j.explain_row(keys={"customer_id": True}, time="2026-06-04"), UsageError, "got True (bool)"),
         (lambda j: j.explain_row(keys={"customer_id": 1.5}, time="2026-06-04"), UsageError, "got 1.5 (float)"),
-        (lambda j: j.explain_row(keys=KEYS, time="noon"), UsageError, "expected a time such as"),
+        (lambda j: j.explain_row(keys=KEYS, time="noon"), UsageError, "time: expected a time such as"),
         (lambda j: j.explain_row(2), SpineError, "no row 2 in the spine: ref('labels') holds the rows 0 to 1"),
         (lambda j: j.explain_row(-1), SpineError, "no row -1 in the spine"),
         (lambda j: j.explain_row(0, limit=0), UsageError, "expected a limit of at least 1, got 0"),

@@ -300,8 +300,8 @@ def test_a_moment_may_be_a_date_a_time_or_text(day):
 
 @pytest.mark.parametrize("given", [7, "soon", "2026-13-01", "0001-01-01T00:00:00+14:00"])
 def test_what_is_no_moment_is_refused(given):
-    with pytest.raises(UsageError, match="expected a time such as 2026-06-01"):
-        parse_moment(given)
+    with pytest.raises(UsageError, match="at: expected a time such as 2026-06-01"):
+        parse_moment(given, where="at")
 
 
 def test_a_range_has_every_row_both_ends_included(shop):

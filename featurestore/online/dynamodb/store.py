@@ -33,6 +33,7 @@ from featurestore.online.dynamodb.items import (
     size_bytes,
 )
 from featurestore.online.dynamodb.table import create_table
+from featurestore.online.protocol import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -194,6 +195,13 @@ class DynamoStore:
             if held is not None and held["o"]["S"] != owner:
                 holder: str = held["o"]["S"]
                 return holder
+
+    def read_lease(self, name: str) -> Lease | None:
+        """Say who holds a lease, by the clock that `take_lease` goes by."""
+        held, now_ms = self._one(place_of_lease(self._project, name))
+        if held is None or not lives(held, now_ms):
+            return None
+        return Lease(owner=held["o"]["S"], ends_in_s=(int(held["x"]["N"]) - now_ms) / 1000)
 
     def end_lease(self, name: str, owner: str) -> None:
         """Give a lease back, if it is theirs."""

@@ -46,6 +46,7 @@ class Statements:
     notes: Question
     take_lease: Question
     holder: Question
+    lease: Question
     end_lease: Question
     create: tuple[str, ...]
 
@@ -134,6 +135,11 @@ def statements(schema: str, *, is_unlogged: bool, prepares: bool) -> Statements:
             types=(TEXT, TEXT, TEXT, FLOAT8),
         ),
         holder=Question(sql=f"SELECT owner FROM {leases} WHERE {one_note}", types=(TEXT, TEXT)),
+        lease=Question(
+            sql=f"""SELECT owner, (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::bigint
+                FROM {leases} WHERE {one_note} AND ends_at > clock_timestamp()""",
+            types=(TEXT, TEXT),
+        ),
         end_lease=Question(sql=f"DELETE FROM {leases} WHERE {one_note} AND owner = $3", types=(TEXT, TEXT, TEXT)),
         create=_create(schema, "UNLOGGED " if is_unlogged else ""),
     )

@@ -18,6 +18,7 @@ from featurestore.online.postgres.sql import KEYS_PER_PAGE, rows_table, statemen
 from featurestore.online.postgres.wire import bytes_array, float8, int8, text_array
 from featurestore.online.postgres.write import append, upsert, upsert_in_turn
 from featurestore.online.prefixes import end_of_prefix
+from featurestore.online.protocol import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -162,6 +163,12 @@ class PostgresStore:
             holder = self._rows(self._sql.holder, *wanted[:2])
             if holder:  # else it was given back between the two
                 return holder[0][0].decode()
+
+    def read_lease(self, name: str) -> Lease | None:
+        """Say who holds a lease."""
+        for owner, left_ms in self._rows(self._sql.lease, self._project, name.encode()):
+            return Lease(owner=owner.decode(), ends_in_s=int.from_bytes(left_ms, "big") / 1000)
+        return None
 
     def end_lease(self, name: str, owner: str) -> None:
         """Give a lease back, if it is theirs."""

@@ -15,7 +15,7 @@ from featurestore.online.redis.requests import request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from featurestore.online.protocol import RowBatch
+    from featurestore.online.protocol import Lease, RowBatch
     from featurestore.online.redis.resp import Answer, Word
     from featurestore.online.redis.servers import Servers
     from featurestore.online.redis.upkeep import ServerFacts
@@ -154,6 +154,12 @@ class RedisStore:
             holder = self._script(guard.TAKE_LEASE, self._lease_prefix + name.encode(), owner, milliseconds)
         assert isinstance(holder, bytes), holder
         return holder.decode()
+
+    def read_lease(self, name: str) -> Lease | None:
+        """Say who holds a lease, and until when where this user may ask for that (`PTTL`)."""
+        key = self._lease_prefix + name.encode()
+        with self._explaining():
+            return upkeep.lease(self._servers, key, timeout_s=self._note_timeout_s)
 
     def end_lease(self, name: str, owner: str) -> None:
         """Give a lease back, if it is theirs."""

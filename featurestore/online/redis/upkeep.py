@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from featurestore.online.protocol import Lease
 from featurestore.online.redis.patient import run
 from featurestore.online.redis.replies import LinkError, ServerError
 from featurestore.online.redis.requests import Request, request
@@ -28,6 +29,8 @@ _EXPIRY_ENTRY_BYTES = 24
 _PROBED_SIZES = range(64, 128, 8)
 """Of values: a server rounds up what it takes, so several are averaged."""
 _PROBE_LIVES_MS = 10_000
+_NO_KEY = -2
+"""What PTTL says of a key that is not there."""
 _GLOB = re.compile(rb"[*?\[\]\\]")
 
 
@@ -94,6 +97,25 @@ def fetch(servers: Servers, keys: Sequence[bytes], *, timeout_s: float) -> list[
     groups = [keys[start : start + KEYS_PER_COMMAND] for start in range(0, len(keys), KEYS_PER_COMMAND)]
     answers = run(servers, [Request(slot=0, packed=pack_mget(group)) for group in groups], timeout_s=timeout_s)
     return [row for answer in answers for row in cast("list[bytes | None]", answer)]
+
+
+def lease(servers: Servers, key: bytes, *, timeout_s: float) -> Lease | None:
+    """Read a lease; one that ends between the two questions is free."""
+    owner = _one(servers, key, "GET", timeout_s)
+    if not isinstance(owner, bytes):
+        return None
+    try:
+        left_ms = _one(servers, key, "PTTL", timeout_s)
+    except ServerError as problem:
+        if problem.code != "NOPERM":
+            raise
+        return Lease(owner=owner.decode(), ends_in_s=None)
+    assert isinstance(left_ms, int), left_ms
+    return None if left_ms == _NO_KEY else Lease(owner=owner.decode(), ends_in_s=max(0, left_ms) / 1000)
+
+
+def _one(servers: Servers, key: bytes, command: str, timeout_s: float) -> Answer:
+    return run(servers, [request(servers.slot(key), key, command, key)], timeout_s=timeout_s)[0]
 
 
 def scan(servers: Servers, prefix: bytes, *, timeout_s: float) -> Iterator[list[bytes]]:

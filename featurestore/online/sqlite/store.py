@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.prefixes import end_of_prefix
+from featurestore.online.protocol import Lease
 from featurestore.online.sqlite.file import SqliteFile
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _TAKE_LEASE = """INSERT INTO lease VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT DO UPDATE SET owner = excluded.owner, ends_ms = excluded.ends_ms
     WHERE lease.owner = excluded.owner OR lease.ends_ms <= ?5"""
 _HOLDER = "SELECT owner FROM lease WHERE project = ? AND name = ?"
+_LEASE = "SELECT owner, ends_ms FROM lease WHERE project = ? AND name = ?"
 _END_LEASE = "DELETE FROM lease WHERE project = ? AND name = ? AND owner = ?"
 _LAST = b"\xff" * 16
 """No key of ours begins like this."""
@@ -188,6 +190,13 @@ class SqliteStore:
             connection.execute(_TAKE_LEASE, (self._project, name, owner, now_ms + int(seconds * 1000), now_ms))
             holder: str = connection.execute(_HOLDER, (self._project, name)).fetchone()[0]
         return holder
+
+    def read_lease(self, name: str) -> Lease | None:
+        """Say who holds a lease; None also when nothing was synced yet."""
+        with self._file.use() as connection:
+            held = None if connection is None else connection.execute(_LEASE, (self._project, name)).fetchone()
+        now_ms = _now_ms()
+        return None if held is None or held[1] <= now_ms else Lease(owner=held[0], ends_in_s=(held[1] - now_ms) / 1000)
 
     def end_lease(self, name: str, owner: str) -> None:
         """Give a lease back, if it is theirs."""

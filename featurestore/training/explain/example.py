@@ -89,7 +89,7 @@ def named_example(selection: Selection, keys: Mapping[str, object], time: date |
     if missing:
         written = ",".join(f"{name}=..." for name in types)
         raise UsageError(f"the join key '{missing[0]}' is missing", hint=f"give {written}")
-    at = parse_moment(time)
+    at = parse_moment(time, where="time")
     if at is None:
         raise UsageError("at which time? expected one such as 2026-06-01T12:00:00Z, got none", hint="give time=")
     values = {name: _checked(name, given, types[name]) for name, given in keys.items()}
@@ -145,7 +145,9 @@ def _checked(name: str, given: object, types: tuple[tuple[str, str], ...]) -> ob
     wanted = types[0][0]
     if wanted == "date":
         return date.fromisoformat(given) if isinstance(given, str) else given
-    return parse_moment(given) if wanted in TIMES and isinstance(given, (date, str)) else given
+    return (
+        parse_moment(given, where=f"join key '{name}'") if wanted in TIMES and isinstance(given, (date, str)) else given
+    )
 
 
 def _kinds(value_type: str) -> tuple[type, ...]:
@@ -191,7 +193,7 @@ def _parsed(name: str, text: str, value_type: str) -> object:
             return UUID(text)
     except (ValueError, KeyError, InvalidOperation) as error:
         raise wrong from error
-    return parse_moment(text) if value_type in TIMES else text
+    return parse_moment(text, where=f"--entity: {name}") if value_type in TIMES else text
 
 
 def _microseconds(at: datetime) -> int:
