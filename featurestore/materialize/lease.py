@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,40 @@ LEASE_S = 30.0
 _PROLONGED_PER_LEASE = 4
 _LOOK_AGAIN_S = 0.5
 _TRIES = 2
+_OWNER_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who has a lease.
+
+    Attributes:
+        host: the machine's name; all of the text where that is none of ours.
+        space: what tells machines and containers of one name apart; empty where nothing does.
+        process_id: on that machine, or in its container; None where the text does not say it.
+    """
+
+    host: str
+    space: str = ""
+    process_id: int | None = None
+
+    @property
+    def who(self) -> str:
+        """Process and host in words."""
+        return self.host if self.process_id is None else f"process {self.process_id} on {self.host}"
+
+
+def lease_name(view: str) -> str:
+    """Name the lease on a view, given by its reference."""
+    return f"sync:{view}"
+
+
+def read_owner(text: str) -> Owner:
+    """Read what `SyncLease` calls itself."""
+    parts = text.split("|")
+    if len(parts) != _OWNER_PARTS or not parts[2].isdecimal():
+        return Owner(host=text)
+    return Owner(host=parts[0], space=parts[1], process_id=int(parts[2]))
 
 
 class SyncLease:
@@ -45,7 +80,7 @@ class SyncLease:
     def __init__(self, store: OnlineStore, view: str, *, wait_s: float = 0.0, lease_s: float = LEASE_S) -> None:
         self._store = store
         self._view = view
-        self._name = f"sync:{view}"
+        self._name = lease_name(view)
         self.owner = _me()
         self._wait_s = wait_s
         self._lease_s = lease_s
@@ -62,7 +97,7 @@ class SyncLease:
                 self._store.end_lease(self._name, holder)
             elif time.monotonic() >= until:
                 raise OperationError(
-                    f"another sync of {self._view} is under way ({_shown(holder)})",
+                    f"another sync of {self._view} is under way ({read_owner(holder).who})",
                     hint=f"wait for it (--wait), or run this one alone; {self._lease_s:.0f} s after it dies it is free",
                 )
             else:
@@ -81,7 +116,7 @@ class SyncLease:
     def check(self) -> None:
         """Raise OperationError if the lease was lost: this process slept, or the store was away, for too long."""
         if self._lost_to is not None or time.monotonic() > self._held_until:
-            to = f" to {_shown(self._lost_to)}" if self._lost_to else ""
+            to = f" to {read_owner(self._lost_to).who}" if self._lost_to else ""
             raise OperationError(
                 f"the sync of {self._view} lost its lease{to}: it stood still for more than {self._lease_s:.0f} s",
                 hint="run it again: rows that landed are whole",
@@ -135,21 +170,16 @@ def _process_space() -> str:
     return ""
 
 
-def _shown(owner: str) -> str:
-    host, _, rest = owner.partition("|")
-    return f"process {rest.split('|')[1]} on {host}" if rest.count("|") == 2 else owner
-
-
 def _is_gone(owner: str) -> bool:
     """Whether the owner was a process of this machine that no longer runs."""
-    parts = owner.split("|")
+    found = read_owner(owner)
     here = _process_space()
-    if not here or len(parts) != 4 or parts[:2] != [socket.gethostname(), here] or not parts[2].isdecimal():
+    if not here or found.process_id is None or (found.host, found.space) != (socket.gethostname(), here):
         return False
     if os.name == "nt":
         return False  # there, signal 0 ends the process
     try:
-        os.kill(int(parts[2]), 0)
+        os.kill(found.process_id, 0)
     except ProcessLookupError:
         return True
     except OSError:

@@ -86,7 +86,8 @@ def choose_end(request: SyncRequest, now: datetime) -> datetime:
         option = "--full" if request.full else "--rebuild"
         raise UsageError(f"{option} reads everything up to the end, so it takes no start", hint="leave one of them out")
     if request.start is not None and request.start > end:
-        raise UsageError(f"start {request.start:%Y-%m-%dT%H:%M:%SZ} is after end {end:%Y-%m-%dT%H:%M:%SZ}")
+        until = f"end {end:%Y-%m-%dT%H:%M:%SZ}" if end == request.end else f"now, {end:%Y-%m-%dT%H:%M:%SZ}"
+        raise UsageError(f"start {request.start:%Y-%m-%dT%H:%M:%SZ} is after {until}")
     return end
 
 

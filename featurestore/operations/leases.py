@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from featurestore.materialize.lease import Owner, lease_name, read_owner
+
 if TYPE_CHECKING:
     from featurestore.online.protocol import OnlineStore
-
-_OWNER_PARTS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Syncing:
     @property
     def who(self) -> str:
         """Process and host in words."""
-        return self.host if self.process_id is None else f"process {self.process_id} on {self.host}"
+        return Owner(host=self.host, process_id=self.process_id).who
 
 
 def syncing(store: OnlineStore, reference: str) -> Syncing | None:
@@ -39,13 +39,11 @@ def syncing(store: OnlineStore, reference: str) -> Syncing | None:
     Raises:
         OnlineStoreError: the store cannot be reached, or does not tell this user.
     """
-    lease = store.read_lease(f"sync:{reference}")
+    lease = store.read_lease(lease_name(reference))
     if lease is None:
         return None
     until = None
     if lease.ends_in_s is not None:
         until = datetime.now(timezone.utc) + timedelta(seconds=lease.ends_in_s)
-    parts = lease.owner.split("|")
-    if len(parts) != _OWNER_PARTS or not parts[2].isdecimal():
-        return Syncing(host=lease.owner, process_id=None, until=until)
-    return Syncing(host=parts[0], process_id=int(parts[2]), until=until)
+    owner = read_owner(lease.owner)
+    return Syncing(host=owner.host, process_id=owner.process_id, until=until)

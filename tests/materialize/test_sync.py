@@ -204,6 +204,10 @@ def test_a_full_sync_reads_everything_again(shop):
 def test_a_start_after_the_end_is_refused(shop):
     with pytest.raises(UsageError, match="is after end"):
         sync(shop, start=JUNE_9, end=JUNE_9 - timedelta(days=1))
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    for end in (None, tomorrow + timedelta(days=1)):
+        with pytest.raises(UsageError, match=r"^start .* is after now, "):
+            sync(shop, start=tomorrow, end=end)
 
 
 def test_a_changed_layout_asks_for_a_full_sync(shop):
