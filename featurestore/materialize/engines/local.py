@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from featurestore.materialize.engines.protocol import Engine, Load, Route
     from featurestore.online.encode import EncodedBatch
 
-BATCH_ROWS = 16_384
-_BATCH_CELLS = 32 * BATCH_ROWS
+BATCH_ROWS = 8_192
+_BATCH_CELLS = 2**19
 """Of a view with more columns a batch has fewer rows."""
 WAREHOUSE_MEMORY_BYTES = 72 * 2**20
 """What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
