@@ -265,6 +265,11 @@ def _start_sentinel_process(config: Path, brand: str | None) -> Server:
     return server
 
 
+def has_msetex(server: Server) -> bool:
+    """Whether the server can set many keys with an expiry at once."""
+    return server.ask("COMMAND", "INFO", "MSETEX") not in ([None], {})
+
+
 def free_ports(count: int) -> list[int]:
     """Different ports that nobody listens on, just now."""
     with ExitStack() as held:

@@ -17,7 +17,15 @@ from featurestore.online.protocol import NO_CREATED_TIME, Lease
 from tests.faults.proxy import proxy
 from tests.online.conftest import empty_store_uri
 from tests.online.rows import batch, key, number_in
-from tests.online.servers import BRANDS, free_ports, server_binary, start_cluster, start_sentinel, start_server
+from tests.online.servers import (
+    BRANDS,
+    free_ports,
+    has_msetex,
+    server_binary,
+    start_cluster,
+    start_sentinel,
+    start_server,
+)
 
 NONE = NO_CREATED_TIME
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "redis.md"
@@ -48,10 +56,6 @@ def users():
     lines = re.findall(r"^```acl\n(.+?)\n```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert len(lines) == 3
     return [line.split() for line in lines]
-
-
-def has_msetex(server):
-    return server.ask("COMMAND", "INFO", "MSETEX") not in ([None], {})
 
 
 def use_all(store):
@@ -136,12 +140,26 @@ def test_rows_of_many_expiries_are_set_by_the_run_where_a_server_can_and_the_use
 
     assert store.write(batch(*rows, expires_ms=expiries)) >= 150
     check()
+    server.ask("FLUSHALL")
+    new = {each: number for each, number, *_ in rows[:150]}
+    for known in (0, 75):
+        before = batch(*rows[:known], expires_ms=expiries[:known])
+        assert store.write(before, expect_new=True) == known
+        assert store.write(batch(*rows[:150], expires_ms=expiries[:150]), expect_new=True) == 150
+        assert {each: server.ask("PEXPIRETIME", each) for each in new} == {
+            each: expiries[number] for each, number in new.items()
+        }
+        server.ask("FLUSHALL")
     store.write(batch(*rows, expires_ms=[9] * 300))
     assert store.read(list(newest)) == [None] * 150, "equal pairs, told that they expired long ago"
     if has_msetex(server):
         server.ask("FLUSHALL")
         server.ask(*msetex)
+        store.close()
+        store = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/0?{WAIT}")
         server.ask("CONFIG", "RESETSTAT")
+        assert store.write(batch(*rows[:150], expires_ms=expiries[:150]), expect_new=True) == 150
+        assert "cmdstat_set:" not in str(server.ask("INFO", "commandstats"))
         store.write(batch(*rows, expires_ms=expiries))
         check()
         assert "cmdstat_msetex" in str(server.ask("INFO", "commandstats"))

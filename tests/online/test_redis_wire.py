@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
+
 import hiredis
 import numpy as np
 import pyarrow as pa
@@ -66,12 +69,22 @@ def test_a_run_of_one_expiry_is_told_to_each_call_it_reaches_into(expiries):
 
 @given(batches())
 def test_rows_that_are_new_are_set_by_the_hundred_or_one_by_one(batch):
-    (call,) = NewRowCalls(batch)
+    call = NewRowCalls(batch)[0]
     keys, values, expiries = lists(batch)
     if not expiries and len(set(keys)) == len(keys):
         pairs = [each for pair in zip(keys, values, strict=True) for each in pair]
         assert (call.packed, call.count) == (hiredis.pack_command(("MSETNX", *pairs)), 1)
         return
+    if len(set(keys)) == len(keys):
+        rows = list(zip(keys, values, expiries, strict=True))
+        runs = [list(each) for _, each in groupby(rows, key=itemgetter(2))]
+        assert [made.packed for made in NewRowCalls(batch)] == [
+            hiredis.pack_command(
+                ("MSETEX", len(run), *[each for row in run for each in row[:2]], "NX", "PXAT", run[0][2])
+            )
+            for run in runs
+        ]
+    (call,) = NewRowCalls(batch, has_msetex=False)
     ends = [("PXAT", expiry) for expiry in expiries] or [()] * len(keys)
     commands = [("SET", key, value, "NX", *end) for key, value, end in zip(keys, values, ends, strict=True)]
     assert (call.packed, call.count) == (b"".join(map(hiredis.pack_command, commands)), len(keys))

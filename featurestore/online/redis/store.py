@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from featurestore.online.redis.servers import Servers
     from featurestore.online.redis.upkeep import ServerFacts
     from featurestore.online.redis.uri import RedisAddress
+    from featurestore.online.redis.writes import Writer
 
 NOTE_TIMEOUT_S = 1.0
 """How long the read of a note waits for a busy server: a sync must not fail for a moment's load."""
@@ -43,6 +44,7 @@ class RedisStore:
         self._reach = reach
         self._reached = reach(address)
         self._process = os.getpid()
+        self._writer: Writer | None = None
         self._project_keys = f"fs:{escape_name(project)}:"
         self._note_prefix = f"{self._project_keys}_note:".encode()
         self._lease_prefix = f"{self._project_keys}_lease:".encode()
@@ -86,10 +88,12 @@ class RedisStore:
         After a connection that broke, rows that were not acknowledged are sent again: harmless under the guard, but
         those of them that had landed count again.
         """
-        from featurestore.online.redis.writes import write_rows
+        if self._writer is None:
+            from featurestore.online.redis.writes import Writer
 
+            self._writer = Writer()
         with self._explaining():
-            return write_rows(self._servers, batch, expect_new=expect_new, timeout_s=self._write_timeout_s)
+            return self._writer.write(self._servers, batch, expect_new=expect_new, timeout_s=self._write_timeout_s)
 
     def delete(self, keys: Sequence[bytes]) -> int:
         """Delete rows; returns how many there were."""

@@ -79,6 +79,17 @@ class _Runs:
             run += 1
         return runs
 
+    def cut(self, found: Sequence[Bounds]) -> list[Bounds]:
+        """Cut calls where the expiry changes."""
+        calls: list[Bounds] = []
+        for slot, first, end in found:
+            start = first
+            while start < end:
+                till = min(end, self._ends[bisect_right(self._ends, start)])
+                calls.append((slot, start, till))
+                start = till
+        return calls
+
 
 class _Calls(Sequence[Request]):
     """Rows of a batch as requests, each packed when it is taken.
@@ -140,17 +151,19 @@ class GuardedCalls(_Calls):
 class NewRowCalls(_Calls):
     """A batch as commands that write only keys which are not there.
 
-    Rows that expire, and keys that stand in the batch twice, need a ``SET .. NX`` each; all others go by the hundred,
-    and such a hundred lands only if all its keys are new.
+    By the hundred, and such a hundred lands only if all its keys are new. Keys that stand in the batch twice need a
+    ``SET .. NX`` each, and so do rows that expire where the server has no ``MSETEX``.
 
     Args:
-        batch: the rows.
+        batch: the rows; those of one expiry side by side.
         slots: as for `GuardedCalls`.
+        has_msetex: whether the server has it, and the user may use it.
     """
 
-    def __init__(self, batch: RowBatch, slots: Sequence[int] | None = None) -> None:
-        self._is_single = batch.expires_ms is not None or len(batch.keys.unique()) < len(batch)
+    def __init__(self, batch: RowBatch, slots: Sequence[int] | None = None, *, has_msetex: bool = True) -> None:
         keys, values = _bulk_columns(batch.keys), _bulk_columns(batch.values)
+        self._is_single = len(batch.keys.unique()) < len(batch) or not (has_msetex or batch.expires_ms is None)
+        self._runs = None if batch.expires_ms is None or self._is_single else _Runs(batch.expires_ms)
         if not self._is_single:
             self._texts = _Texts(*keys, *values)
         elif batch.expires_ms is None:
@@ -158,13 +171,25 @@ class NewRowCalls(_Calls):
         else:
             expiries = _bulk_columns(_texts(batch.expires_ms))
             self._texts = _Texts(b"*6\r\n$3\r\nSET\r\n", *keys, *values, b"$2\r\nNX\r\n$4\r\nPXAT\r\n", *expiries)
-        super().__init__(self._texts.bounds(slots, ROWS_PER_NEW_CALL))
+        found = self._texts.bounds(slots, ROWS_PER_NEW_CALL)
+        super().__init__(found if self._runs is None else self._runs.cut(found))
+
+    @property
+    def needs_msetex(self) -> bool:
+        """Whether these are calls that not every server has."""
+        return self._runs is not None
 
     def _request(self, slot: int, start: int, end: int) -> Request:
         if self._is_single:
             return Request(slot=slot, packed=bytes(self._texts[start, end]), count=end - start, parts=_no_parts)
-        head = b"*%d\r\n$6\r\nMSETNX\r\n" % (1 + 2 * (end - start))
-        return Request(slot=slot, packed=head + self._texts[start, end], parts=_no_parts)
+        rows = end - start
+        if self._runs is None:
+            packed = b"*%d\r\n$6\r\nMSETNX\r\n" % (1 + 2 * rows) + self._texts[start, end]
+        else:
+            _, expiry = self._runs.within(start, end)
+            head = b"*%d\r\n" % (5 + 2 * rows) + _words("MSETEX", rows)
+            packed = b"".join([head, self._texts[start, end], _words("NX", "PXAT", expiry)])
+        return Request(slot=slot, packed=packed, parts=_no_parts)
 
     def refused(self, answers: Sequence[object]) -> list[int]:
         """Return the rows that did not land."""
