@@ -80,18 +80,17 @@ class Lane:
             NotConnectedError, LinkTimeoutError, LinkError: as the names say.
             ServerError: the server refused the connection.
         """
-        if self._under_way >= self._limits.max_requests:
+        if self._under_way < self._limits.max_requests:
+            self._under_way += 1
+        else:
             await self._wait_for_place()
-        self._under_way += 1
         try:
             mux = self._mux
             if mux is None or not mux.is_open:
                 mux = await self._open()
             return await mux.ask(packed, count, self._limits.read_timeout_s)
         finally:
-            self._under_way -= 1
-            if self._queue:
-                self._admit_next()
+            self._leave_place()
 
     def close_from_anywhere(self) -> None:
         """Close the connection, from whatever thread."""
@@ -122,15 +121,21 @@ class Lane:
         timer = loop.call_later(self._limits.connect_timeout_s, _give_up, place, self._limits.max_requests)
         try:
             await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._leave_place()  # it was handed over just before
+            raise
         finally:
             timer.cancel()
 
-    def _admit_next(self) -> None:
+    def _leave_place(self) -> None:
+        """Hand it to the first who waits, before somebody new can take it."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
                 place.set_result(None)
                 return
+        self._under_way -= 1
 
 
 def _give_up(place: asyncio.Future[None], most: int) -> None:

@@ -94,6 +94,11 @@ class Link:
             except (OSError, ValueError):
                 return False
 
+    def has_leftovers(self) -> bool:
+        """Say whether something has come that was not read."""
+        has_data: bool = self._reader.has_data()
+        return has_data
+
     def close(self) -> None:
         """Close the socket; in a forked child this closes only the child's copy."""
         self._socket.close()

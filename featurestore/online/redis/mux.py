@@ -81,6 +81,7 @@ class Mux(asyncio.Protocol):
                 question = steps.send(answers)
             except StopIteration as done:
                 self.greeting = done.value
+                self._stop_timer()  # lookups have less time than the greeting had
                 return
 
     def close(self) -> None:
@@ -129,15 +130,19 @@ class Mux(asyncio.Protocol):
             return
         deadline = self._waiting[0].deadline
         if deadline <= self._loop.time():
+            self._waiting.rotate(-1)  # who tries again does so in this order: behind the slow one all were late again
             self._fail(LinkTimeoutError("no answer in time"))
         else:
             self._timer = self._loop.call_at(deadline, self._judge_time)
 
-    def _fail(self, problem: LinkError) -> None:
-        self.is_open = False
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _fail(self, problem: LinkError) -> None:
+        self.is_open = False
+        self._stop_timer()
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
             if not each.future.done() and not self._loop.is_closed():

@@ -72,8 +72,11 @@ class Pool:
             raise
 
     def give_back(self, link: Link) -> None:
-        """Return a link that has no answers outstanding."""
-        self._idle.append(link)
+        """Return a link that has no answers outstanding; one that holds what nobody took is closed."""
+        if link.has_leftovers():
+            link.close()
+        else:
+            self._idle.append(link)
         self._return_place()
 
     def drop(self, link: Link, problem: BaseException) -> None:
