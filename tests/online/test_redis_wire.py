@@ -139,4 +139,5 @@ def test_who_has_which_slot_is_read_from_what_a_node_says():
 def test_where_something_moved_to_is_read_from_the_refusal():
     assert named_endpoint("10.0.0.1:6379", "asked").name == "10.0.0.1:6379"
     assert named_endpoint(":6379", "asked").name == "asked:6379"
+    assert named_endpoint("?:6379", "asked").name == "asked:6379", "its name is not known"
     assert named_endpoint("::1:6379", "asked").name == "[::1]:6379"

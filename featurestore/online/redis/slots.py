@@ -40,13 +40,16 @@ def read_slots(answer: Answer, asked: str) -> list[tuple[range, Endpoint]] | Non
 
 
 def named_endpoint(text: str, asked: str) -> Endpoint:
-    """Read the place in ``MOVED 3999 host:port``; without a host it is the one that was asked."""
+    """Read the place in ``MOVED 3999 host:port``; without a host, or with ``?``, it is the one that was asked."""
     host, _, port = text.rpartition(":")
-    return Endpoint(host=host.strip("[]") or asked, port=int(port))
+    return Endpoint(host=_host(host.strip("[]"), asked), port=int(port))
 
 
 def _endpoint(master: list[Answer], asked: str) -> Endpoint:
     host, port = master[:2]
     assert isinstance(port, int), master
-    named = host.decode() if isinstance(host, bytes) else ""
-    return Endpoint(host=asked if named in {"", "?"} else named, port=port)
+    return Endpoint(host=_host(host.decode() if isinstance(host, bytes) else "", asked), port=port)
+
+
+def _host(named: str, asked: str) -> str:
+    return asked if named in {"", "?"} else named
