@@ -160,6 +160,20 @@ def test_writes_are_sent_again_when_their_connection_breaks_and_land_whole(broke
         assert [number_in(row) for row in store.read([each for each, *_ in rows])] == [n for _, n, *_ in rows]
 
 
+def test_what_was_sent_in_vain_is_taken_back_so_that_it_cannot_arrive_after_what_is_sent_later(broken):
+    """By a reset: an orderly end would have the system deliver it first, however long that takes."""
+    store = opened(f"{broken.uri}?write_timeout=0.3&connect_timeout=3")
+    store.write_note("state", b"1")
+    broken.is_silent = True
+    with pytest.raises(OnlineStoreError, match="no answer in time"):
+        store.write_note("state", b"2")
+    until = time.monotonic() + 5
+    while not broken.resets_seen and time.monotonic() < until:
+        time.sleep(0.01)
+    assert broken.resets_seen
+    store.close()
+
+
 def test_a_swap_whose_answer_is_lost_is_an_error_since_nobody_knows(broken, store):
     store.write_note("state", b"1")
     broken.cuts_reply_after = 0

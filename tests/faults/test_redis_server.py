@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import subprocess
 import threading
 import time
@@ -181,6 +184,23 @@ def test_a_paused_server_fails_lookups_and_what_a_sync_fetches_waits_for_it(serv
     with pytest.raises(OnlineStoreError):
         store.read([key(1)])
     assert number_in(store.fetch([key(1)])[0]) == 1
+
+
+def test_a_process_without_a_free_descriptor_writes_on_the_connections_that_it_has(server, store):
+    store.write(batch(*rows(1)))
+    limits, held = resource.getrlimit(resource.RLIMIT_NOFILE), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 20, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        assert held
+        assert store.write(batch(*rows(1, 2))) == 1
+        assert store.read_note("state") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in held:
+            os.close(each)
 
 
 def test_a_script_of_somebody_else_that_does_not_end_is_waited_for_by_writes_alone(server, store):

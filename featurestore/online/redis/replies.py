@@ -88,6 +88,9 @@ _REMEDIES = {
     "BUSY": ("runs a script that takes too long", "see whose it is: SCRIPT KILL ends one that has not written yet"),
     "CLUSTERDOWN": ("has slots that no node serves", "see CLUSTER INFO; wait until a replica has taken over"),
 }
+_IS_IT_SLOW = (
+    "raise max_connections or max_requests in its URI, or ask less at once, unless the server is slow or hangs"
+)
 _IS_IT_RUNNING = "is the server running and the URI right?"
 
 
@@ -107,7 +110,7 @@ def _what_and_hint(problem: Exception, project_keys: str) -> tuple[str, str]:
     if isinstance(problem, ServerError):
         return _refusal(problem, project_keys)
     if isinstance(problem, BusyError):
-        return f"is busy: {problem}", "raise max_connections or max_requests in its URI, or ask less at once"
+        return f"is busy: {problem}", _IS_IT_SLOW
     said = str(problem) if isinstance(problem, BreakerOpenError) else f"cannot be used: {problem}"
     return said, _IS_IT_RUNNING
 
