@@ -35,6 +35,7 @@ class Proxy:
         fails_call: the number of the call (piece of bytes from a client, counted in `calls`) that is refused.
         fails: before the server saw it, or after, when only its answer is lost.
         calls, connections: how many there were.
+        resets_seen: how many connections clients have closed with a RST.
     """
 
     target: int
@@ -50,7 +51,9 @@ class Proxy:
     fails: Literal["before", "after"] = "before"
     calls: int = 0
     connections: int = 0
+    resets_seen: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    forgotten: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def place(self) -> str:
@@ -68,7 +71,7 @@ class Proxy:
         try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
             lost = asyncio.Event()
-            ways = [self._ask(reader, server_writer, lost), self._answer(server_reader, writer, lost)]
+            ways = [self._ask(reader, writer, server_writer, lost), self._answer(server_reader, writer, lost)]
             tasks = [asyncio.ensure_future(way) for way in ways]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -82,17 +85,24 @@ class Proxy:
                 if each is not None:
                     each.close()
 
-    async def _ask(self, reader, server_writer, lost) -> None:
-        while data := await reader.read(_CHUNK):
+    async def _ask(self, reader, writer, server_writer, lost) -> None:
+        while data := await self._said(reader):
             self.calls += 1
             is_failing = self.calls == self.fails_call
             if is_failing and self.fails == "before":
                 return
             if is_failing:
                 lost.set()
-            if not self.is_silent:
+            if not self.is_silent and writer not in self.forgotten:
                 server_writer.write(data)
                 await server_writer.drain()
+
+    async def _said(self, reader) -> bytes:
+        try:
+            return await reader.read(_CHUNK)
+        except ConnectionResetError:
+            self.resets_seen += 1
+            raise
 
     async def _answer(self, server_reader, writer, lost) -> None:
         while data := await server_reader.read(_CHUNK):
@@ -134,6 +144,10 @@ class Proxy:
         """Close all connections, as a server does that was idle for too long."""
         for writer in list(self.writers):
             writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    def forget_all(self) -> None:
+        """Pass nothing on over these connections, as a firewall does that has forgotten them; new ones work."""
+        self.forgotten |= self.writers
 
     async def _send(self, writer, data) -> None:
         if self.bytes_per_s is None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -157,6 +160,20 @@ def test_writes_are_sent_again_when_their_connection_breaks_and_land_whole(broke
         assert [number_in(row) for row in store.read([each for each, *_ in rows])] == [n for _, n, *_ in rows]
 
 
+def test_what_was_sent_in_vain_is_taken_back_so_that_it_cannot_arrive_after_what_is_sent_later(broken):
+    """By a reset: an orderly end would have the system deliver it first, however long that takes."""
+    store = opened(f"{broken.uri}?write_timeout=0.3&connect_timeout=3")
+    store.write_note("state", b"1")
+    broken.is_silent = True
+    with pytest.raises(OnlineStoreError, match="no answer in time"):
+        store.write_note("state", b"2")
+    until = time.monotonic() + 5
+    while not broken.resets_seen and time.monotonic() < until:
+        time.sleep(0.01)
+    assert broken.resets_seen
+    store.close()
+
+
 def test_a_swap_whose_answer_is_lost_is_an_error_since_nobody_knows(broken, store):
     store.write_note("state", b"1")
     broken.cuts_reply_after = 0
@@ -170,6 +187,69 @@ def test_a_swap_on_a_connection_that_had_been_closed_before_is_made_on_another(b
     broken.close_all()
     time.sleep(0.05)
     assert store.swap_note("state", b"1", b"2")
+
+
+class InterruptedHereError(Exception):
+    """Out of a signal's handler, as Ctrl-C."""
+
+
+@contextlib.contextmanager
+def interrupted_after(broken, calls):
+    """Interrupt the block when so many pieces of bytes were sent, while their answer is still on its way."""
+
+    def handle(number, frame):
+        raise InterruptedHereError
+
+    def watch():
+        while broken.calls < until and not done.is_set():
+            time.sleep(0.002)
+        if not done.is_set():
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    before, until, done = signal.signal(signal.SIGUSR1, handle), broken.calls + calls, threading.Event()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with pytest.raises(InterruptedHereError):
+            yield
+    finally:
+        done.set()
+        watcher.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_an_interrupt_leaves_no_answer_for_the_next_question(broken, store, valkey, calls):  # noqa: F811
+    """The guard is called, loaded, and called again."""
+    store.write_note("state", b"42")
+    valkey.ask("SCRIPT", "FLUSH")
+    broken.latency_s = 0.2
+    with interrupted_after(broken, calls):
+        store.write(batch((key(1), 1, 1, NONE)))
+    broken.latency_s = 0.0
+    assert store.read_note("state") == b"42"
+    assert store.swap_note("state", b"42", b"43")
+    assert store.read_note("state") == b"43"
+
+
+def test_small_lookups_beside_one_that_takes_too_long_are_answered(broken, valkey):  # noqa: F811
+    direct = opened(valkey.uri)
+    direct.write(batch(*[(key(number), number, 1, NONE) for number in range(1_500)]))
+    direct.close()
+    store = opened(f"{broken.uri}?read_timeout=1&connect_timeout=5")
+
+    async def all_at_once():
+        await store.aread([key(1)])
+        broken.bytes_per_s = 40_000  # so that the large one takes three seconds
+        large = asyncio.ensure_future(store.aread([key(number) for number in range(1_500)]))
+        await asyncio.sleep(0)
+        found = await asyncio.gather(*[store.aread([key(number)]) for number in range(20)])
+        with pytest.raises(OnlineStoreError, match="no answer in time"):
+            await large
+        return [number_in(row) for (row,) in found]
+
+    assert asyncio.run(all_at_once()) == list(range(20))
+    store.close()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

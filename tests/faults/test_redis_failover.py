@@ -229,6 +229,31 @@ def test_a_slot_that_is_half_moved_is_read_and_written_key_by_key(cluster):
     store.close()
 
 
+def test_nodes_that_have_no_name_are_asked_where_the_others_are(cluster):
+    """Then a redirection says ``?:port``."""
+    cluster.empty()
+    source, target = cluster.masters()[:2]
+    numbers = [number for number in range(KEYS) if owner(cluster, slot_of(key(number))) is source]
+    store = opened(f"{cluster.uri}?read_timeout=1&connect_timeout=1")
+    store.write(batch(*[(key(number), number, 1, NONE) for number in numbers]))
+    for node in cluster.nodes:
+        node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")
+    try:
+        asked, moved = key(numbers[0]), key(numbers[1])
+        move(cluster, slot_of(moved), source, target)
+        assert number_in(store.read([moved])[0]) == numbers[1]
+        begin_move(slot_of(asked), source, target)
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", asked)
+        assert number_in(store.read([asked])[0]) == numbers[0]
+        assert store.write(batch((asked, 7, 2, NONE))) == 1
+        assert number_in(asyncio.run(store.aread([asked]))[0]) == 7
+        end_move(cluster, slot_of(asked), source, target)
+    finally:
+        for node in cluster.nodes:
+            node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
+    store.close()
+
+
 def owner(cluster, slot):
     """The master that has a slot."""
     ranges = cluster.nodes[0].ask("CLUSTER", "SLOTS")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import subprocess
 import threading
 import time
@@ -181,6 +184,58 @@ def test_a_paused_server_fails_lookups_and_what_a_sync_fetches_waits_for_it(serv
     with pytest.raises(OnlineStoreError):
         store.read([key(1)])
     assert number_in(store.fetch([key(1)])[0]) == 1
+
+
+def test_a_process_without_a_free_descriptor_writes_on_the_connections_that_it_has(server, store):
+    store.write(batch(*rows(1)))
+    limits, held = resource.getrlimit(resource.RLIMIT_NOFILE), []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 20, limits[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        assert held
+        assert store.write(batch(*rows(1, 2))) == 1
+        assert store.read_note("state") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in held:
+            os.close(each)
+
+
+def test_a_script_of_somebody_else_that_does_not_end_is_waited_for_by_writes_alone(server, store):
+    store.write(batch(*rows(3)))
+    server.ask("CONFIG", "SET", "lua-time-limit", 50)
+    endless = threading.Thread(target=run_endless, args=(server,))
+    endless.start()
+    until_it_is_busy(server)
+    with pytest.raises(OnlineStoreError, match="runs a script that takes too long\n  -> see whose it is: SCRIPT KILL"):
+        store.read([key(1)])
+    landed = []
+    writing = threading.Thread(target=lambda: landed.append(store.write(batch(*rows(3, 2)))))
+    writing.start()
+    time.sleep(0.2)
+    assert landed == []
+    server.ask("SCRIPT", "KILL")
+    for thread in (writing, endless):
+        thread.join()
+    assert landed == [3]
+
+
+def run_endless(server):
+    with pytest.raises(hiredis.ReplyError, match="killed"):
+        server.ask("EVAL", "while true do end", 0)
+
+
+def until_it_is_busy(server):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            server.ask("GET", "x")
+        except hiredis.ReplyError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never was")
 
 
 def test_a_walk_over_keys_that_meets_another_server_is_an_error_and_not_a_short_answer(server, store):

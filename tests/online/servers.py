@@ -249,14 +249,14 @@ def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sen
                 f"dir {folder}\nsentinel monitor {MASTER} 127.0.0.1 {master.port} 2\n"
                 f"sentinel down-after-milliseconds {MASTER} 500\nsentinel failover-timeout {MASTER} 2000\n"
             )
-            sentinels.append(_start_sentinel_process(config, brand))
+            sentinels.append(start_sentinel_process(config, brand))
             starting.ends.callback(sentinels[-1].stop)
         _until(lambda: all(_knows_all(sentinel) for sentinel in sentinels), seconds=30)
         starting.ends.pop_all()
     return Sentinels(nodes=[master, replica], sentinels=sentinels)
 
 
-def _start_sentinel_process(config: Path, brand: str | None) -> Server:
+def start_sentinel_process(config: Path, brand: str | None) -> Server:
     (port,) = free_ports(1)
     command = [server_binary(brand), config, "--sentinel", "--port", str(port), "--bind", "127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

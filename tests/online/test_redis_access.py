@@ -295,7 +295,13 @@ def test_a_socket_is_an_address_too(tmp_path):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """A certificate of our own for 127.0.0.1 and localhost, and its key."""
+    """A folder with a certificate of our own for 127.0.0.1, and its key."""
+    folder = tmp_path_factory.mktemp("certificates")
+    write_certificate(folder)
+    return folder
+
+
+def write_certificate(folder):
     x509 = pytest.importorskip("cryptography.x509")
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -312,12 +318,10 @@ def certificates(tmp_path_factory):
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )
-    folder = tmp_path_factory.mktemp("certificates")
     (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     plain = serialization.NoEncryption()
     encoded = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     (folder / "key.pem").write_bytes(encoded)
-    return folder
 
 
 @pytest.fixture
@@ -345,6 +349,22 @@ def test_tls_is_spoken_and_the_certificate_checked(tls_port, certificates):
         for use in (lambda store=store: store.read([key(1)]), lambda store=store: asyncio.run(store.aread([key(1)]))):
             with pytest.raises(OnlineStoreError, match="certificate"):
                 use()
+
+
+def test_certificates_that_are_renewed_on_disk_are_read_again(valkey, tmp_path):
+    write_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with proxy(valkey.port, tls=context) as made:
+        store = opened(f"rediss://127.0.0.1:{made.port}/0?{WAIT}&ssl_ca_certs={tmp_path / 'cert.pem'}")
+        assert store.read_note("state") is None
+        write_certificate(tmp_path)
+        context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+        made.close_all()
+        assert store.read_note("state") is None
+        assert store.read([key(1)]) == [None]
+        assert asyncio.run(store.aread([key(1)])) == [None]
+        store.close()
 
 
 def test_a_server_that_speaks_tls_itself_is_reached(certificates, tmp_path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from featurestore.online.batches import batch_of
 from featurestore.online.redis.guard import GUARD_SHA
-from featurestore.online.redis.slots import named_endpoint, read_slots, slot_of
+from featurestore.online.redis.slots import count_slots, named_endpoint, read_slots, slot_of
 from featurestore.online.redis.wire import BYTES_PER_CALL, ROWS_PER_CALL, GuardedCalls, NewRowCalls, bounds
 
 BYTES = st.binary(max_size=40) | st.sampled_from([b"", b"\r\n", b"$3\r\n", b"x" * 2_000])
@@ -158,11 +158,13 @@ def test_who_has_which_slot_is_read_from_what_a_node_says():
         (range(8_192), "10.0.0.1:6379"),
         (range(8_192, 16_384), "asked:6380"),
     ]
-    assert read_slots(answer[:1], "asked") is None, "some slots have no master"
-    assert read_slots([], "asked") is None
+    assert count_slots(found) == 16_384
+    assert count_slots(read_slots(answer[:1], "asked")) == 8_192, "some slots have no master"
+    assert read_slots([], "asked") == []
 
 
 def test_where_something_moved_to_is_read_from_the_refusal():
     assert named_endpoint("10.0.0.1:6379", "asked").name == "10.0.0.1:6379"
     assert named_endpoint(":6379", "asked").name == "asked:6379"
+    assert named_endpoint("?:6379", "asked").name == "asked:6379", "its name is not known"
     assert named_endpoint("::1:6379", "asked").name == "[::1]:6379"

@@ -36,36 +36,37 @@ class _Group:
 
 
 class Share:
-    """What one server is asked in one round."""
+    """What one server is asked in one round; on a new connection when others broke in the round before."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, *, is_new: bool) -> None:
         self.node = node
+        self._is_new = is_new
         self.groups: list[_Group] = []
         self._link: Link | None = None
         self._problem: LinkError | None = None
 
-    def send(self) -> None:
+    def send(self, ready_by: float) -> None:
         """Send the commands; a failure is told by `receive`."""
         try:
-            self._link = self.node.send(self._packed())
+            self._link = self.node.send(self._packed(), ready_by, is_new=self._is_new)
         except LinkError as problem:
             self._problem = problem
 
-    def receive(self) -> Outcome:
+    def receive(self, timeout_s: float) -> Outcome:
         """Return one answer per group, or why there are none."""
         if self._link is None:
             assert self._problem is not None, self.node.name
             return self._problem
         link, self._link = self._link, None
         try:
-            return self._without_asking(self.node.receive(link, self._count()))
+            return self._without_asking(self.node.receive(link, self._count(), timeout_s))
         except LinkError as problem:
             return problem
 
-    async def exchange(self) -> Outcome:
+    async def exchange(self, ready_by: float) -> Outcome:
         """Do both on the running event loop."""
         try:
-            return self._without_asking(await self.node.aexchange(self._packed(), self._count()))
+            return self._without_asking(await self.node.aexchange(self._packed(), self._count(), ready_by))
         except LinkError as problem:
             return problem
 
@@ -128,8 +129,13 @@ class ClusterLookup:
         shares: dict[str, Share] = {}
         for group in left:
             node = group.asked or self._servers.node(group.slot)
-            shares.setdefault(node.name, Share(node)).groups.append(group)
+            shares.setdefault(node.name, Share(node, is_new=self._has_lost)).groups.append(group)
         return [shares[name] for name in sorted(shares)]
+
+    @property
+    def lost_name(self) -> str:
+        """Name the server that did not answer; nothing where all did."""
+        return "" if self.lost is None else self.lost.name
 
     def take(self, share: Share, outcome: Outcome) -> None:
         """Take a server's answers.

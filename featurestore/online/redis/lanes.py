@@ -11,7 +11,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
-from featurestore.online.redis.replies import BusyError
+from featurestore.online.redis.deadline import left_s
+from featurestore.online.redis.replies import BusyError, NotConnectedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from featurestore.online.redis.mux import Mux
     from featurestore.online.redis.resp import Answer
     from featurestore.online.redis.uri import Limits
+
+_SAYS_WHY_S = 0.005
+"""For a connection that fails by its own time limit: it knows the reason."""
 
 
 class Lanes:
@@ -72,26 +76,30 @@ class Lane:
         self._under_way = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
-    async def ask(self, packed: bytes, count: int) -> list[Answer]:
+    async def ask(self, packed: bytes, count: int, ready_by: float) -> list[Answer]:
         """Send commands and return their answers, errors of the server among them.
+
+        Args:
+            packed: the commands.
+            count: how many they are.
+            ready_by: when a turn and a connection must be there.
 
         Raises:
             BusyError: too many lookups are under way.
             NotConnectedError, LinkTimeoutError, LinkError: as the names say.
             ServerError: the server refused the connection.
         """
-        if self._under_way >= self._limits.max_requests:
-            await self._wait_for_place()
-        self._under_way += 1
+        if self._under_way < self._limits.max_requests:
+            self._under_way += 1
+        else:
+            await self._wait_for_place(ready_by)
         try:
             mux = self._mux
             if mux is None or not mux.is_open:
-                mux = await self._open()
+                mux = await self._open(ready_by)
             return await mux.ask(packed, count, self._limits.read_timeout_s)
         finally:
-            self._under_way -= 1
-            if self._queue:
-                self._admit_next()
+            self._leave_place()
 
     def close_from_anywhere(self) -> None:
         """Close the connection, from whatever thread."""
@@ -103,34 +111,44 @@ class Lane:
         else:
             loop.call_soon_threadsafe(mux.close)
 
-    async def _open(self) -> Mux:
+    async def _open(self, ready_by: float) -> Mux:
         """Open the connection once for all who ask meanwhile."""
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._connect())
             self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        await asyncio.wait({opening}, timeout=left_s(ready_by) + _SAYS_WHY_S)
+        if not opening.done():
+            raise NotConnectedError("no connection in time")
+        return opening.result()
 
     def _opened(self, task: asyncio.Task[Mux]) -> None:
         self._opening = None
         if not task.cancelled() and task.exception() is None:
             self._mux = task.result()
 
-    async def _wait_for_place(self) -> None:
+    async def _wait_for_place(self, ready_by: float) -> None:
         loop = asyncio.get_running_loop()
         place: asyncio.Future[None] = loop.create_future()
         self._queue.append(place)
-        timer = loop.call_later(self._limits.connect_timeout_s, _give_up, place, self._limits.max_requests)
+        timer = loop.call_later(left_s(ready_by), _give_up, place, self._limits.max_requests)
         try:
             await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self._leave_place()  # it was handed over just before
+            raise
         finally:
             timer.cancel()
 
-    def _admit_next(self) -> None:
+    def _leave_place(self) -> None:
+        """Hand it to the first who waits, before somebody new can take it."""
         while self._queue:
             place = self._queue.popleft()
             if not place.done():
                 place.set_result(None)
                 return
+        self._under_way -= 1
 
 
 def _give_up(place: asyncio.Future[None], most: int) -> None:

@@ -7,11 +7,16 @@ another command.
 from __future__ import annotations
 
 import functools
+import math
 import selectors
 import socket
+import struct
 import time
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from featurestore.online.redis.deadline import left_s, turn_ends
 from featurestore.online.redis.greeting import Greeting, greet
 from featurestore.online.redis.replies import LinkError, LinkTimeoutError, broken, not_connected
 from featurestore.online.redis.resp import NOTHING, Answer, make_reader
@@ -21,7 +26,10 @@ if TYPE_CHECKING:
 
     from featurestore.online.redis.uri import Endpoint, Login, Tls
 
+MOST_IDLE_S = 30.0
+"""Firewalls and load balancers forget connections that were idle for one to six minutes."""
 _BUFFER_BYTES = 65_536
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Link:
@@ -29,6 +37,7 @@ class Link:
 
     Attributes:
         greeting: what the server said of itself.
+        idle_since: when it was last given back, by the monotonic clock.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -37,6 +46,7 @@ class Link:
         self._buffer = bytearray(_BUFFER_BYTES)
         self._timeout_s = -1.0
         self.greeting = Greeting()
+        self.idle_since = math.inf
 
     def exchange(self, packed: bytes, count: int, timeout_s: float) -> list[Answer]:
         """Send commands and return their answers, ServerErrors among them.
@@ -73,12 +83,12 @@ class Link:
                 deadline = time.monotonic() + timeout_s
             self._feed(wait_s)
 
-    def greet(self, login: Login, db: int, timeout_s: float) -> None:
+    def greet(self, login: Login, db: int, until: float) -> None:
         """Log in; raises LinkError, or ServerError when the server refuses."""
         steps = greet(login, db)
         question = next(steps)
         while True:
-            answers = self.exchange(*question, timeout_s)
+            answers = self.exchange(*question, left_s(until))
             try:
                 question = steps.send(answers)
             except StopIteration as done:
@@ -86,16 +96,35 @@ class Link:
                 return
 
     def is_usable(self) -> bool:
-        """Say whether the server has neither closed the connection nor sent what nobody asked for."""
-        with selectors.DefaultSelector() as selector:
-            try:
+        """Say whether the server has neither closed the connection nor sent what nobody asked for, as far as we know.
+
+        One that was idle for long may have been forgotten by a firewall on the way, which tells nobody.
+        """
+        if time.monotonic() - self.idle_since > MOST_IDLE_S:
+            return False
+        try:
+            with selectors.DefaultSelector() as selector:
                 selector.register(self._socket, selectors.EVENT_READ)
                 return not selector.select(0)
-            except (OSError, ValueError):
-                return False
+        except (OSError, ValueError):
+            return False
+
+    def has_leftovers(self) -> bool:
+        """Say whether something has come that was not read."""
+        has_data: bool = self._reader.has_data()
+        return has_data
 
     def close(self) -> None:
         """Close the socket; in a forked child this closes only the child's copy."""
+        self._socket.close()
+
+    def abort(self) -> None:
+        """Close the socket, and have the system forget what the server has not got yet.
+
+        Else it might be delivered after what is sent later on another connection.
+        """
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self._socket.close()
 
     def _feed(self, wait_s: float) -> None:
@@ -115,20 +144,19 @@ class Link:
             self._timeout_s = seconds
 
 
-def open_link(endpoint: Endpoint, tls: Tls | None, login: Login, db: int, timeout_s: float) -> Link:
-    """Connect to a server and log in, all within the time.
+def open_link(endpoint: Endpoint, tls: Tls | None, login: Login, db: int, until: float) -> Link:
+    """Connect to a server and log in, all before a moment of the monotonic clock; names are looked up without limit.
 
     Raises:
         NotConnectedError: it cannot be reached, or takes too long.
         ServerError: it refuses the login, the database or one more client.
     """
-    deadline = time.monotonic() + timeout_s
     try:
-        link = Link(_connected(endpoint, tls, timeout_s))
+        link = Link(_connected(endpoint, tls, until))
     except OSError as problem:
         raise not_connected(problem) from problem
     try:
-        link.greet(login, db, max(deadline - time.monotonic(), 0.001))
+        link.greet(login, db, until)
     except LinkError as problem:
         link.close()
         raise not_connected(problem) from problem
@@ -138,23 +166,41 @@ def open_link(endpoint: Endpoint, tls: Tls | None, login: Login, db: int, timeou
     return link
 
 
-def _connected(endpoint: Endpoint, tls: Tls | None, timeout_s: float) -> socket.socket:
+def _connected(endpoint: Endpoint, tls: Tls | None, until: float) -> socket.socket:
     if endpoint.path:
-        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connected.settimeout(timeout_s)
-            connected.connect(endpoint.path)
-        except BaseException:
-            connected.close()
-            raise
-        return connected
-    connected = socket.create_connection((endpoint.host, endpoint.port), timeout_s)
+        return _connected_to(socket.AF_UNIX, endpoint.path, until)
+    connected = _first_connected(endpoint, until)
     try:
         prepare(connected)
+        connected.settimeout(left_s(until))
         return connected if tls is None else tls_context(tls).wrap_socket(connected, server_hostname=endpoint.host)
     except BaseException:
         connected.close()
         raise
+
+
+def _first_connected(endpoint: Endpoint, until: float) -> socket.socket:
+    """Connect to the first of a name's addresses that answers."""
+    found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    for waiting in range(len(found), 1, -1):
+        family, _, _, _, place = found[-waiting]
+        try:
+            return _connected_to(family, place, turn_ends(until, waiting))
+        except OSError:
+            continue
+    family, _, _, _, place = found[-1]
+    return _connected_to(family, place, until)
+
+
+def _connected_to(family: int, place: str | tuple[Any, ...], until: float) -> socket.socket:
+    connected = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connected.settimeout(left_s(until))
+        connected.connect(place)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
 
 
 def prepare(connected: socket.socket) -> None:
@@ -163,9 +209,14 @@ def prepare(connected: socket.socket) -> None:
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
-@functools.lru_cache(maxsize=8)
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Return how to encrypt; certificates are read once."""
+    """Return how to encrypt; certificates are read again when their files have changed."""
+    files = [Path(path).stat() for path in (tls.ca_certs, tls.certfile, tls.keyfile) if path is not None]
+    return _tls_context(tls, tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in files))
+
+
+@functools.lru_cache(maxsize=8)
+def _tls_context(tls: Tls, version: tuple[tuple[int, int, int], ...]) -> ssl.SSLContext:  # noqa: ARG001 -- of the files
     import ssl
 
     context = ssl.create_default_context(cafile=tls.ca_certs)

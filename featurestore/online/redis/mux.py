@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from featurestore.online.redis.deadline import left_s, turn_ends
 from featurestore.online.redis.greeting import Greeting, greet
 from featurestore.online.redis.link import prepare, tls_context
 from featurestore.online.redis.replies import LinkError, LinkTimeoutError, NotConnectedError, broken, not_connected
@@ -19,6 +20,8 @@ from featurestore.online.redis.resp import NOTHING, Answer, make_reader
 
 if TYPE_CHECKING:
     from featurestore.online.redis.uri import Endpoint, Login, Tls
+
+    _Address: TypeAlias = "tuple[Any, Any, int, str, tuple[Any, ...]]"
 
 
 class _Waiting:
@@ -71,16 +74,17 @@ class Mux(asyncio.Protocol):
             self._unsent.append(packed)
         return future
 
-    async def greet(self, login: Login, db: int, timeout_s: float) -> None:
+    async def greet(self, login: Login, db: int, until: float) -> None:
         """Log in; raises LinkError, or ServerError when the server refuses."""
         steps = greet(login, db)
         question = next(steps)
         while True:
-            answers = await self.ask(*question, timeout_s)
+            answers = await self.ask(*question, left_s(until))
             try:
                 question = steps.send(answers)
             except StopIteration as done:
                 self.greeting = done.value
+                self._stop_timer()  # lookups have less time than the greeting had
                 return
 
     def close(self) -> None:
@@ -129,15 +133,19 @@ class Mux(asyncio.Protocol):
             return
         deadline = self._waiting[0].deadline
         if deadline <= self._loop.time():
+            self._waiting.rotate(-1)  # who tries again does so in this order: behind the slow one all were late again
             self._fail(LinkTimeoutError("no answer in time"))
         else:
             self._timer = self._loop.call_at(deadline, self._judge_time)
 
-    def _fail(self, problem: LinkError) -> None:
-        self.is_open = False
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _fail(self, problem: LinkError) -> None:
+        self.is_open = False
+        self._stop_timer()
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
             if not each.future.done() and not self._loop.is_closed():
@@ -146,22 +154,21 @@ class Mux(asyncio.Protocol):
             self._transport.abort()
 
 
-async def open_mux(endpoint: Endpoint, tls: Tls | None, login: Login, db: int, timeout_s: float) -> Mux:
-    """Connect to a server and log in, all within the time.
+async def open_mux(endpoint: Endpoint, tls: Tls | None, login: Login, db: int, until: float) -> Mux:
+    """Connect to a server and log in, all before a moment of the monotonic clock.
 
     Raises:
         NotConnectedError: it cannot be reached, or takes too long.
         ServerError: it refuses the login, the database or one more client.
     """
-    deadline = time.monotonic() + timeout_s
     try:
-        mux = await asyncio.wait_for(_connected(endpoint, tls), timeout_s)
+        mux = await asyncio.wait_for(_connected(endpoint, tls, until), left_s(until))
     except asyncio.TimeoutError as problem:
         raise NotConnectedError("no connection in time") from problem
     except OSError as problem:
         raise not_connected(problem) from problem
     try:
-        await mux.greet(login, db, max(deadline - time.monotonic(), 0.001))
+        await mux.greet(login, db, until)
     except LinkError as problem:
         mux.close()
         raise not_connected(problem) from problem
@@ -171,10 +178,10 @@ async def open_mux(endpoint: Endpoint, tls: Tls | None, login: Login, db: int, t
     return mux
 
 
-async def _connected(endpoint: Endpoint, tls: Tls | None) -> Mux:
+async def _connected(endpoint: Endpoint, tls: Tls | None, until: float) -> Mux:
     """Connect with a socket of our own, which can be closed even when its loop no longer runs."""
     loop = asyncio.get_running_loop()
-    raw = await _socket(loop, endpoint)
+    raw = await _first_connected(loop, endpoint, until)
     try:
         if endpoint.path:
             _, mux = await loop.create_unix_connection(lambda: Mux(loop, raw, has_tls=False), sock=raw)
@@ -191,17 +198,26 @@ async def _connected(endpoint: Endpoint, tls: Tls | None) -> Mux:
     return mux
 
 
-async def _socket(loop: asyncio.AbstractEventLoop, endpoint: Endpoint) -> socket.socket:
+async def _first_connected(loop: asyncio.AbstractEventLoop, endpoint: Endpoint, until: float) -> socket.socket:
+    """Connect to the first of a name's addresses that answers."""
     if endpoint.path:
         return await _connected_to(loop, socket.AF_UNIX, endpoint.path)
-    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    for family, _, _, _, place in found[:-1]:
+    found = await _addresses(loop, endpoint)
+    for waiting in range(len(found), 1, -1):
+        family, _, _, _, place = found[-waiting]
         try:
-            return await _connected_to(loop, family, place)
-        except OSError:
+            return await asyncio.wait_for(_connected_to(loop, family, place), left_s(turn_ends(until, waiting)))
+        except (OSError, asyncio.TimeoutError):
             continue
     family, _, _, _, place = found[-1]
     return await _connected_to(loop, family, place)
+
+
+async def _addresses(loop: asyncio.AbstractEventLoop, endpoint: Endpoint) -> list[_Address]:
+    """Look up a name; one that is an address already needs no thread, for which it might have to wait."""
+    with suppress(socket.gaierror):
+        return socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
 
 
 async def _connected_to(loop: asyncio.AbstractEventLoop, family: int, place: str | tuple[Any, ...]) -> socket.socket:

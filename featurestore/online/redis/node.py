@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from featurestore.online.redis.breaker import Breaker
@@ -26,8 +27,8 @@ class Node:
 
     Args:
         name: ``host:port`` as its topology calls it.
-        connect: makes a link within so many seconds; raises NotConnectedError or ServerError.
-        aconnect: the same on the running event loop.
+        connect: makes a link before a moment of the monotonic clock; raises NotConnectedError or ServerError.
+        aconnect: the same on the running event loop, within the time for it.
         limits: times and counts.
         moves: whether the next connection may be to another server.
 
@@ -48,21 +49,20 @@ class Node:
     ) -> None:
         self.name = name
         self._limits = limits
-        size = limits.max_connections
-        patient_s = max(limits.connect_timeout_s, PATIENT_CONNECT_S)
-        quick_s = limits.connect_timeout_s
-        self.quick = Pool(functools.partial(connect, quick_s), size=size, wait_s=quick_s, moves=moves)
-        self.patient = Pool(
-            functools.partial(connect, patient_s), size=size, wait_s=limits.write_timeout_s, moves=moves
-        )
+        size, quick_s = limits.max_connections, limits.connect_timeout_s
+        patient_s = max(quick_s, PATIENT_CONNECT_S)
+        self.quick = Pool(connect, size=size, wait_s=quick_s, connect_s=quick_s, moves=moves)
+        self.patient = Pool(connect, size=size, wait_s=limits.write_timeout_s, connect_s=patient_s, moves=moves)
         self._aconnect = aconnect
         self._lanes: Lanes | None = None
+        self._lanes_lock = threading.Lock()
         self._breaker = Breaker(limits.breaker_failures, limits.breaker_pause_s)
 
     def look_up(self, packed: bytes, count: int) -> list[Answer]:
         """Send a lookup's commands and return their answers, errors of the server among them.
 
-        On a connection that broke or gave no answer in time the lookup is sent once more, on a new one.
+        On a connection that broke or gave no answer in time the lookup is sent once more, on a new one; all of it
+        takes no longer than `Limits.lookup_s`.
 
         Raises:
             LinkError: no answer; BreakerOpenError when none was tried for.
@@ -70,14 +70,14 @@ class Node:
         """
         self._breaker.check()
         timeout_s = self._limits.read_timeout_s
+        ready_by = time.monotonic() + self._limits.connect_timeout_s
         try:
-            link = self.quick.take()
+            link = self.quick.take(until=ready_by)
             try:
                 answers = link.exchange(packed, count, timeout_s)
             except LinkError as problem:
                 self.quick.drop(link, problem)
-                with self.quick.link() as link:
-                    answers = link.exchange(packed, count, timeout_s)
+                answers = self._exchange_anew(packed, count, ready_by + timeout_s)
             except BaseException as problem:
                 self.quick.drop(link, problem)
                 raise
@@ -93,21 +93,27 @@ class Node:
         """Do what `look_up` does, on the running event loop."""
         self._breaker.check()
         lane = self._lane()
+        ready_by = time.monotonic() + self._limits.connect_timeout_s
         try:
             try:
-                answers = await lane.ask(packed, count)
+                answers = await lane.ask(packed, count, ready_by)
             except NotConnectedError:
                 raise
             except LinkError:
-                answers = await lane.ask(packed, count)
+                answers = await lane.ask(packed, count, ready_by + self._limits.read_timeout_s)
         except LinkError as problem:
             self._count(problem)
             raise
         self._breaker.succeeded()
         return answers
 
-    def send(self, packed: bytes) -> Link:
+    def send(self, packed: bytes, ready_by: float, *, is_new: bool) -> Link:
         """Send a lookup's commands, once; `receive` or `leave` must follow.
+
+        Args:
+            packed: the commands.
+            ready_by: when a connection must be there.
+            is_new: whether to make a new one for it.
 
         Raises:
             LinkError: they could not be sent; BreakerOpenError when it was not tried.
@@ -115,7 +121,7 @@ class Node:
         """
         self._breaker.check()
         try:
-            link = self.quick.take()
+            link = self.quick.take(until=ready_by, is_new=is_new)
             try:
                 link.send(packed, self._limits.read_timeout_s)
             except BaseException as problem:
@@ -126,10 +132,10 @@ class Node:
             raise
         return link
 
-    def receive(self, link: Link, count: int) -> list[Answer]:
+    def receive(self, link: Link, count: int, timeout_s: float) -> list[Answer]:
         """Return the answers to what was sent; raises LinkError."""
         try:
-            answers = link.receive(count, self._limits.read_timeout_s)
+            answers = link.receive(count, timeout_s)
         except BaseException as problem:
             self.quick.drop(link, problem)
             if isinstance(problem, LinkError):
@@ -143,11 +149,11 @@ class Node:
         """Throw away a link whose answers nobody will read."""
         self.quick.drop(link, LinkTimeoutError("its answers are not wanted"))
 
-    async def aexchange(self, packed: bytes, count: int) -> list[Answer]:
+    async def aexchange(self, packed: bytes, count: int, ready_by: float) -> list[Answer]:
         """Send a lookup's commands, once, on the running event loop, and return their answers; raises as `send`."""
         self._breaker.check()
         try:
-            answers = await self._lane().ask(packed, count)
+            answers = await self._lane().ask(packed, count, ready_by)
         except LinkError as problem:
             self._count(problem)
             raise
@@ -171,8 +177,19 @@ class Node:
         if self._lanes is None:
             from featurestore.online.redis.lanes import Lanes
 
-            self._lanes = Lanes(self._aconnect, self._limits)
+            with self._lanes_lock:
+                self._lanes = self._lanes or Lanes(self._aconnect, self._limits)
         return self._lanes.current()
+
+    def _exchange_anew(self, packed: bytes, count: int, ready_by: float) -> list[Answer]:
+        link = self.quick.take(until=ready_by, is_new=True)
+        try:
+            answers = link.exchange(packed, count, self._limits.read_timeout_s)
+        except BaseException as problem:
+            self.quick.drop(link, problem)
+            raise
+        self.quick.give_back(link)
+        return answers
 
     def _count(self, problem: LinkError) -> None:
         if not isinstance(problem, BusyError):

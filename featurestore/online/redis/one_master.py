@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from featurestore.online.redis.link import open_link
 from featurestore.online.redis.node import Node
 from featurestore.online.redis.replies import LinkError, NotConnectedError, ServerError
-from featurestore.online.redis.resp import Answer, pack, pack_mget
+from featurestore.online.redis.resp import Answer, pack_mget
+from featurestore.online.redis.sentinels import sentinels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from featurestore.online.redis.greeting import Greeting
     from featurestore.online.redis.link import Link
     from featurestore.online.redis.mux import Mux
-    from featurestore.online.redis.uri import Endpoint, RedisAddress
+    from featurestore.online.redis.uri import Login, RedisAddress, Tls
 
 FAILOVER_ATTEMPT_S = 5.0
 
@@ -28,7 +29,7 @@ class OneMaster:
         self.survive_failover = address.kind == "sentinel"
         self.has_slots = False
         self.attempt_s = FAILOVER_ATTEMPT_S if self.survive_failover else address.limits.write_timeout_s
-        self._sentinels = list(address.endpoints) if self.survive_failover else []
+        self._inquiry = sentinels(address) if self.survive_failover else None
         self._node = Node(
             address.place, self._connect, self._aconnect, limits=address.limits, moves=self.survive_failover
         )
@@ -75,64 +76,40 @@ class OneMaster:
             raise answer
         return cast("list[bytes | None]", answer)
 
-    def _connect(self, timeout_s: float) -> Link:
-        address = self._address
-        link = open_link(self._master(timeout_s), address.tls, address.login, address.db, timeout_s)
+    def _connect(self, until: float) -> Link:
+        if self._inquiry is None:
+            return open_link(self._address.endpoints[0], *self._how(), until)
+        named = self._inquiry.ask(self._address.endpoints, until, others=1)
         try:
-            self._check(link.greeting)
-        except BaseException:
-            link.close()
+            link = open_link(named.master, *self._how(), until)
+            _check(link)
+        except (LinkError, ServerError):
+            self._inquiry.distrust(named.sentinel)
             raise
         return link
 
     async def _aconnect(self) -> Mux:
-        import asyncio
-
         from featurestore.online.redis.mux import open_mux
 
-        address, timeout_s = self._address, self._address.limits.connect_timeout_s
-        endpoint = await asyncio.to_thread(self._master, timeout_s) if self._sentinels else self._master(timeout_s)
-        mux = await open_mux(endpoint, address.tls, address.login, address.db, timeout_s)
+        until = time.monotonic() + self._address.limits.connect_timeout_s
+        if self._inquiry is None:
+            return await open_mux(self._address.endpoints[0], *self._how(), until)
+        named = await self._inquiry.aask(self._address.endpoints, until, others=1)
         try:
-            self._check(mux.greeting)
-        except BaseException:
-            mux.close()
+            mux = await open_mux(named.master, *self._how(), until)
+            _check(mux)
+        except (LinkError, ServerError):
+            self._inquiry.distrust(named.sentinel)
             raise
         return mux
 
-    def _check(self, greeting: Greeting) -> None:
-        """A master that was lost may still be named for a moment, as a replica that rows would be lost in."""
-        if self._sentinels and greeting.role not in {"", "master"}:
-            raise NotConnectedError(f"the server that the Sentinels name is a {greeting.role} now")
+    def _how(self) -> tuple[Tls | None, Login, int]:
+        return self._address.tls, self._address.login, self._address.db
 
-    def _master(self, timeout_s: float) -> Endpoint:
-        """Return where the master is; the first Sentinel that answers is asked first the next time."""
-        if not self._sentinels:
-            return self._address.endpoints[0]
-        problems: list[str] = []
-        for sentinel in list(self._sentinels):
-            try:
-                found = self._ask(sentinel, timeout_s)
-            except (LinkError, ServerError) as problem:
-                problems.append(f"{sentinel.name}: {problem}")
-                continue
-            if found is not None:
-                self._sentinels = [sentinel, *(each for each in self._sentinels if each != sentinel)]
-                return found
-            problems.append(f"{sentinel.name} knows no master '{self._address.master}'")
-        raise NotConnectedError(f"no Sentinel names the master: {'; '.join(problems)}")
 
-    def _ask(self, sentinel: Endpoint, timeout_s: float) -> Endpoint | None:
-        address = self._address
-        link = open_link(sentinel, address.tls, address.sentinel_login, 0, timeout_s)
-        try:
-            asked = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master)
-            (answer,) = link.exchange(asked, 1, timeout_s)
-        finally:
-            link.close()
-        if isinstance(answer, ServerError):
-            raise answer
-        if not isinstance(answer, list):
-            return None
-        host, port = (each.decode() for each in answer if isinstance(each, bytes))
-        return type(sentinel)(host=host, port=int(port))
+def _check(made: Link | Mux) -> None:
+    """A master that was lost may still be named for a moment, as a replica that rows would be lost in."""
+    role = made.greeting.role
+    if role not in {"", "master"}:
+        made.close()
+        raise NotConnectedError(f"the server that the Sentinels name is a {role} now")

@@ -82,7 +82,7 @@ class _Job:
             shares, problem = [], unknown
         with ExitStack() as ends:
             for share in shares:
-                ends.callback(share.end)
+                ends.enter_context(share)
             busy = shares
             while busy:
                 busy = [share for share in busy if share.advance()]
@@ -163,6 +163,19 @@ class _Share:
         self._held: set[int | bytes] = set()
         self._loads = 0
 
+    def __enter__(self) -> None:
+        """Begin; the link is taken when it is needed."""
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
+        """Return the link; after any exception, a Ctrl-C too, answers may be outstanding, so it is closed."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        if problem is None:
+            self.node.patient.give_back(link)
+        else:
+            self.node.patient.drop(link, LinkTimeoutError("answers are outstanding"))
+
     def advance(self) -> bool:
         """Send some requests and read some answers; returns whether there is more to do.
 
@@ -178,16 +191,6 @@ class _Share:
             self._lose(problem)
             return False
         return self._next < len(self._places) or bool(self._under_way)
-
-    def end(self) -> None:
-        """Return the link; with answers outstanding it is closed."""
-        link, self._link = self._link, None
-        if link is None:
-            return
-        if self._under_way:
-            self.node.patient.drop(link, LinkTimeoutError("answers are outstanding"))
-        else:
-            self.node.patient.give_back(link)
 
     def _lose(self, problem: LinkError) -> None:
         link, self._link = self._link, None

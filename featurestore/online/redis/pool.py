@@ -5,11 +5,14 @@ The rule: after a link that broke all idle ones are closed, since what broke it 
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from featurestore.online.redis.deadline import left_s
 from featurestore.online.redis.replies import BusyError, LinkError, LinkTimeoutError
 
 if TYPE_CHECKING:
@@ -22,16 +25,20 @@ class Pool:
     """Links to one server.
 
     Args:
-        connect: makes a link; raises NotConnectedError or ServerError.
+        connect: makes a link before a moment of the monotonic clock; raises NotConnectedError or ServerError.
         size: how many there may be.
-        wait_s: how long to wait for one.
+        wait_s: how long to wait for a place among them.
+        connect_s: how long to connect.
         moves: whether another server may have taken its place: then a link that gives no answer is a broken one.
     """
 
-    def __init__(self, connect: Callable[[], Link], *, size: int, wait_s: float, moves: bool) -> None:
+    def __init__(
+        self, connect: Callable[[float], Link], *, size: int, wait_s: float, connect_s: float, moves: bool
+    ) -> None:
         self._connect = connect
         self._size = size
         self._wait_s = wait_s
+        self._connect_s = connect_s
         self._moves = moves
         self._idle: list[Link] = []
         self._lock = threading.Lock()
@@ -43,7 +50,7 @@ class Pool:
         """Lend a link; any exception inside the block throws it away.
 
         Args:
-            is_checked: make sure that the server has not closed it meanwhile.
+            is_checked: as in `take`.
         """
         link = self.take(is_checked=is_checked)
         try:
@@ -53,32 +60,45 @@ class Pool:
             raise
         self.give_back(link)
 
-    def take(self, *, is_checked: bool = False) -> Link:
+    def take(self, *, until: float = math.inf, is_checked: bool = False, is_new: bool = False) -> Link:
         """Take a link; `give_back` or `drop` must follow.
+
+        Args:
+            until: when to give up, if not before.
+            is_checked: make sure that it is usable, as far as can be known.
+            is_new: make a new one, in the place of the one that was idle longest: another was dead already.
 
         Raises:
             BusyError: none became free in time.
             NotConnectedError, ServerError: none could be made.
         """
-        self._take_place()
+        self._take_place(until)
         try:
-            while (link := self._pop()) is not None:
-                if not is_checked or link.is_usable():
-                    return link
-                link.close()
-            return self._connect()
+            if is_new:
+                if (oldest := self._pop(0)) is not None:
+                    oldest.close()
+            else:
+                while (link := self._pop()) is not None:
+                    if not is_checked or link.is_usable():
+                        return link
+                    link.close()
+            return self._connect(min(until, time.monotonic() + self._connect_s))
         except BaseException:
             self._return_place()
             raise
 
     def give_back(self, link: Link) -> None:
-        """Return a link that has no answers outstanding."""
-        self._idle.append(link)
+        """Return a link that has no answers outstanding; one that holds what nobody took is closed."""
+        if link.has_leftovers():
+            link.close()
+        else:
+            link.idle_since = time.monotonic()
+            self._idle.append(link)
         self._return_place()
 
     def drop(self, link: Link, problem: BaseException) -> None:
         """Close a link that must not be used again, and all idle ones if it broke."""
-        link.close()
+        link.abort()
         if isinstance(problem, LinkError) and (self._moves or not isinstance(problem, LinkTimeoutError)):
             self.close()
         self._return_place()
@@ -88,14 +108,14 @@ class Pool:
         while (link := self._pop()) is not None:
             link.close()
 
-    def _pop(self) -> Link | None:
-        """Take the idle link that was used last."""
+    def _pop(self, place: int = -1) -> Link | None:
+        """Take an idle link: the one that was used last, unless another place in the row is named."""
         try:
-            return self._idle.pop()
+            return self._idle.pop(place)
         except IndexError:
             return None
 
-    def _take_place(self) -> None:
+    def _take_place(self, until: float) -> None:
         """Wait in a row: a semaphore lets those through who come again and again, and others starve."""
         with self._lock:
             if self._free:
@@ -105,7 +125,7 @@ class Pool:
             turn.acquire()
             self._row.append(turn)
         try:
-            has_place = turn.acquire(timeout=self._wait_s)
+            has_place = turn.acquire(timeout=min(self._wait_s, left_s(until)))
         except BaseException:
             if not self._leave_row(turn):
                 self._return_place()

@@ -17,7 +17,7 @@ from featurestore.errors import OnlineStoreError
 if TYPE_CHECKING:
     from featurestore.online.redis.uri import RedisAddress
 
-TRY_AGAIN = frozenset({"LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"})
+TRY_AGAIN = frozenset({"LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS", "BUSY"})
 """Codes of answers that will be others in a moment."""
 REDIRECTED = frozenset({"MOVED", "ASK"})
 """Codes by which a Cluster's node names another."""
@@ -85,8 +85,12 @@ _REMEDIES = {
     "LOADING": ("is still reading its data from disk", "wait a moment and try again"),
     "MISCONF": ("takes no writes because it cannot save to disk", "see the server's log: a full disk, perhaps"),
     "NOREPLICAS": ("takes no writes because too few replicas follow it", "see min-replicas-to-write and the replicas"),
+    "BUSY": ("runs a script that takes too long", "see whose it is: SCRIPT KILL ends one that has not written yet"),
     "CLUSTERDOWN": ("has slots that no node serves", "see CLUSTER INFO; wait until a replica has taken over"),
 }
+_IS_IT_SLOW = (
+    "raise max_connections or max_requests in its URI, or ask less at once, unless the server is slow or hangs"
+)
 _IS_IT_RUNNING = "is the server running and the URI right?"
 
 
@@ -106,7 +110,7 @@ def _what_and_hint(problem: Exception, project_keys: str) -> tuple[str, str]:
     if isinstance(problem, ServerError):
         return _refusal(problem, project_keys)
     if isinstance(problem, BusyError):
-        return f"is busy: {problem}", "raise max_connections or max_requests in its URI, or ask less at once"
+        return f"is busy: {problem}", _IS_IT_SLOW
     said = str(problem) if isinstance(problem, BreakerOpenError) else f"cannot be used: {problem}"
     return said, _IS_IT_RUNNING
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from featurestore.online.redis.uri import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from featurestore.online.redis.resp import Answer
 
 SLOTS = 16_384
@@ -23,30 +25,34 @@ def slot_of(key: bytes) -> int:
     return crc_hqx(key, 0) % SLOTS
 
 
-def read_slots(answer: Answer, asked: str) -> list[tuple[range, Endpoint]] | None:
-    """Read the answer to ``CLUSTER SLOTS``: ranges of slots and their masters.
+def read_slots(answer: Answer, asked: str) -> list[tuple[range, Endpoint]]:
+    """Read the answer to ``CLUSTER SLOTS``: ranges of slots and their masters; slots that have none are left out.
 
     Args:
         answer: of the server.
         asked: the host that was asked: a node that does not know its own name means this one.
-
-    Returns:
-        None if some slot has no master, as in a Cluster that is down.
     """
     if not isinstance(answer, list):
-        return None
-    found = [(range(first, last + 1), _endpoint(master, asked)) for first, last, master, *_ in answer]
-    return found if sum(len(slots) for slots, _ in found) == SLOTS else None
+        return []
+    return [(range(first, last + 1), _endpoint(master, asked)) for first, last, master, *_ in answer]
+
+
+def count_slots(found: Iterable[tuple[range, Endpoint]]) -> int:
+    """Say how many slots have a master."""
+    return sum(len(slots) for slots, _ in found)
 
 
 def named_endpoint(text: str, asked: str) -> Endpoint:
-    """Read the place in ``MOVED 3999 host:port``; without a host it is the one that was asked."""
+    """Read the place in ``MOVED 3999 host:port``; without a host, or with ``?``, it is the one that was asked."""
     host, _, port = text.rpartition(":")
-    return Endpoint(host=host.strip("[]") or asked, port=int(port))
+    return Endpoint(host=_host(host.strip("[]"), asked), port=int(port))
 
 
 def _endpoint(master: list[Answer], asked: str) -> Endpoint:
     host, port = master[:2]
     assert isinstance(port, int), master
-    named = host.decode() if isinstance(host, bytes) else ""
-    return Endpoint(host=asked if named in {"", "?"} else named, port=port)
+    return Endpoint(host=_host(host.decode() if isinstance(host, bytes) else "", asked), port=port)
+
+
+def _host(named: str, asked: str) -> str:
+    return asked if named in {"", "?"} else named

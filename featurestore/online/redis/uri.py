@@ -100,6 +100,11 @@ class Limits:
     breaker_failures: int
     breaker_pause_s: float
 
+    @property
+    def lookup_s(self) -> float:
+        """Return how long a lookup takes at most: an answer that does not come, a new connection, a second try."""
+        return self.connect_timeout_s + 2 * self.read_timeout_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisAddress:
