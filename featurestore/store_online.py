@@ -84,6 +84,7 @@ class OnlineHalf:
             rebuild=rebuild,
             wait_s=wait_s,
             workers=workers,
+            build=self.workspace.last_run(gate),
         )
         faults = self.workspace.faults(chosen, gate)
         told = Told(on_rows=on_rows, on_done=on_done)

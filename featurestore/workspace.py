@@ -9,13 +9,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from featurestore.errors import DefinitionError, UsageError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
 from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
 from featurestore.manifest.dialects import dialect_of
-from featurestore.manifest.health import faults, silent_command
+from featurestore.manifest.health import faults, last_run, silent_command
 from featurestore.manifest.profiles import Profile, load_profile
 from featurestore.manifest.settings import Settings, load_settings
 from featurestore.manifest.targets import check_target
@@ -151,8 +151,14 @@ class Workspace:
         """
         if gate is False:
             return {}
-        target_dir = self.dbt.target_dir if gate is True else gate
-        return faults([view.source.unique_id for view in views], target_dir)
+        return faults([view.source.unique_id for view in views], self._results_dir(gate))
+
+    def last_run(self, gate: bool | Path) -> str:
+        """Name dbt's last command by its results, which lie where `faults` reads them; empty where that is nowhere."""
+        return "" if gate is False else last_run(self._results_dir(gate))
+
+    def _results_dir(self, gate: Literal[True] | Path) -> Path:
+        return self.dbt.target_dir if gate is True else gate
 
     def silent_command(self) -> str | None:
         """Name dbt's last command if it built and tested nothing, so that `faults` has nothing to go by."""

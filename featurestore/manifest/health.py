@@ -33,6 +33,18 @@ def silent_command(target_dir: Path) -> str | None:
     return "docs generate" if command == "generate" else command
 
 
+def last_run(target_dir: Path) -> str:
+    """Name dbt's last command, which may have rewritten models: another one has another name; empty if there is none.
+
+    Raises:
+        UsageError: its results cannot be read.
+    """
+    if not (target_dir / "run_results.json").is_file():
+        return ""
+    results = load_run_results(target_dir)
+    return f"{results.invocation_id} {results.ended_at}"
+
+
 def faults(unique_ids: Iterable[str], target_dir: Path) -> Mapping[str, str]:
     """Say why models should not be served, as dbt's artifacts have it.
 

@@ -28,6 +28,16 @@ class Seen:
     event_time: datetime | None
     created_time: datetime | None
 
+    def has_all_of(self, before: Seen) -> bool:
+        """Whether nothing is seen to be gone since `before`; that rows came meanwhile is no matter."""
+        return self.rows >= before.rows and all(
+            then is None or (now is not None and now >= then)
+            for now, then in (
+                (self.event_time, before.event_time),
+                (self.created_time, before.created_time),
+            )
+        )
+
 
 def seen_in(view: FeatureView, window: SyncWindow, warehouse: Warehouse) -> Seen:
     """Ask how many rows a window holds and how far they reach. Raises QueryError as the warehouse does."""

@@ -7,6 +7,7 @@ it noted (`materialize.progress`). Every slice reads the model anew, so there ar
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ FEW_CELLS = 800_000
 MOST_SLICES = 64
 ROWS_PER_KEY_OF_A_SLICE = 100
 """A slice has at least a hundredth as many keys as the model has rows: else reading takes longer than writing."""
-_SAFE_TEXT = re.compile(r"[\w.:@-]+", re.ASCII)
-"""A text that is written alike in every SQL."""
+_SAFE_TEXT = re.compile(r"""[^\x00-\x1f\x7f-\U0010ffff'"`\\]+""")
+"""A text that is written alike in every SQL: printable ASCII without quotes and backslashes."""
 
 
 def keys_in(view: FeatureView, window: SyncWindow, *, rows: int, most: int, warehouse: Warehouse) -> int | None:
@@ -71,10 +72,24 @@ def choose_bounds(
     texts = {"string", "uuid"} if warehouse.dialect == "duckdb" else {"string"}  # Postgres has no greatest UUID
     if slices < 2 or first.type not in INTEGERS | texts:
         return ()
-    sql = key_bounds_query(view, window, slices, dialect=warehouse.dialect)
+    sql = key_bounds_query(view, window, slices, keys=keys, dialect=warehouse.dialect)
     found = warehouse.read(sql).read_all()["bound"].to_pylist()
-    bounds = [bound if first.type in INTEGERS else str(bound) for bound in found[:-1]]
-    return tuple(bound for bound in bounds if isinstance(bound, int) or _SAFE_TEXT.fullmatch(bound))
+    bounds: list[int | str] = []
+    for bound in map(_as_integer if first.type in INTEGERS else _as_text, found[:-1]):
+        # An enum of DuckDB is ordered in its own way and compared as a text.
+        if bound is not None and (not bounds or bound > bounds[-1]):  # type: ignore[operator]  # all of one type
+            bounds.append(bound)
+    return tuple(bounds)
+
+
+def _as_integer(bound: object) -> int | None:
+    """A bound of an integer key: some drivers give a decimal or a float, and ClickHouse bytes, which are left out."""
+    return int(bound) if isinstance(bound, (int, float, Decimal)) else None
+
+
+def _as_text(bound: object) -> str | None:
+    text = str(bound)
+    return text if _SAFE_TEXT.fullmatch(text) else None
 
 
 def ranges(bounds: Sequence[int | str]) -> list[KeyRange | None]:

@@ -121,7 +121,7 @@ class _Sync:
         view, store, now = self._view, self._store, utc_now()
         state = parse_state(self._note)
         window = choose_window(view, self._request, state, now)
-        left = progress_left(view, state, window, self._request, now)
+        state, left = self._left(state, window, now)
         # Asked before the rows are read: a row that arrives in between is read again next time, never missed.
         seen = seen_in(view, window.rows, self._route.warehouse) if left is None else left.seen
         generation = ensure_generation(store)
@@ -149,6 +149,16 @@ class _Sync:
         self._swap(None, _state_after(view, left, target))
         return replace(self._result(window.mode, seen, copied), rows_removed=removed, rows_before=left.rows)
 
+    def _left(self, state: ViewState, window: Window, now: datetime) -> tuple[ViewState, Progress | None]:
+        """What a sync left to do that was killed; if this one cannot go on there, the state without it."""
+        left = progress_left(self._view, state, window, self._request, now)
+        if left is not None and seen_in(self._view, left.window.rows, self._route.warehouse).has_all_of(left.seen):
+            return state, left
+        # Noted before a set is swept that it names: nobody may go on in what is half removed.
+        anew = replace(state, progress=None)
+        self._swap(state, anew)
+        return anew, None
+
     def _planned(self, window: Window, seen: Seen, target: Target, now: datetime) -> Progress:
         """What this sync is to do, nothing of it done."""
         view, warehouse = self._view, self._route.warehouse
@@ -160,6 +170,7 @@ class _Sync:
         return Progress(
             definition=definition_of(view),
             asked_end=self._request.end,
+            build=self._request.build,
             window=window,
             seen=seen,
             asked_at=now,
@@ -172,7 +183,8 @@ class _Sync:
 
     def _copy(self, target: Target, left: Progress) -> Copied:
         """Copy slice by slice; what is done is noted, but where vanished keys are looked for: those need all keys."""
-        wants_keys = left.window.mode == "full" and not target.is_new
+        is_served = self._request.full or target.before.watermark is not None
+        wants_keys = left.window.mode == "full" and not target.is_new and is_served
         # A row that is too old already stays for one more ttl, so that a reader can say so (SEMANTICS P17).
         keep_until = utc_now() + timedelta(microseconds=self._view.ttl_us or 0)
         load = Load(

@@ -31,6 +31,8 @@ class SyncRequest:
         rebuild: read all rows into a new set, which readers use when it is whole.
         wait_s: how long to wait for another sync of the same view.
         workers: how many threads write.
+        build: names what last wrote the model, so that a sync that was killed does not go on after another; empty where
+            nobody knows.
     """
 
     start: datetime | None = None
@@ -39,6 +41,7 @@ class SyncRequest:
     rebuild: bool = False
     wait_s: float = 0.0
     workers: int = 1
+    build: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

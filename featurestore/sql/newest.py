@@ -43,6 +43,7 @@ _TIMES = "__times"
 _ROWS = "__rows"
 _SLICE = "__slice"
 _SAMPLED_KEYS = 20_000
+_HEX_DIGITS = 8
 EVENT_US = "__event_time"
 CREATED_US = "__created_time"
 
@@ -120,23 +121,36 @@ def key_estimate_query(view: FeatureView, window: SyncWindow) -> str:
     return print_sql(exp.select(alias(counted, "keys")).from_(source).where(*_conditions(view, window, target)), target)
 
 
-def key_bounds_query(view: FeatureView, window: SyncWindow, slices: int, *, dialect: str = "duckdb") -> str:
+def key_bounds_query(view: FeatureView, window: SyncWindow, slices: int, *, keys: int, dialect: str = "duckdb") -> str:
     """Write the SELECT of the greatest first key of each slice, in order: column ``bound``, at most `slices` rows.
 
-    Slices have about as many rows each. DuckDB draws a sample, other warehouses look at every row.
+    Slices have about as many rows each; a sample of the rows says where they end.
+
+    Args:
+        view: the definition.
+        window: which of its rows.
+        slices: how many are wanted.
+        keys: about how many keys there are.
+        dialect: DuckDB draws rows; others take keys by their MD5, which each of their workers can tell by itself.
     """
     target = dialect_named(dialect)
     first = view.join_keys[0].name
-    keys = (
+    rows = (
         exp.select(column(first, FROM_VIEW))
         .from_(relation(view.relation, target, FROM_VIEW))
         .where(*_conditions(view, window, target))
     )
     if dialect == "duckdb":
-        keys.set("sample", exp.TableSample(method=exp.var("RESERVOIR"), size=exp.Literal.number(_SAMPLED_KEYS)))
+        rows = exp.select(column(first, FROM_VIEW)).from_(nested(rows, FROM_VIEW))
+        rows.set("sample", exp.TableSample(method=exp.var("RESERVOIR"), size=exp.Literal.number(_SAMPLED_KEYS)))
+    elif keys > _SAMPLED_KEYS:
+        hashed = exp.MD5(this=exp.cast(column(first, FROM_VIEW), exp.DataType.Type.TEXT))
+        digits = exp.Substring(this=hashed, start=exp.Literal.number(1), length=exp.Literal.number(_HEX_DIGITS))
+        most = format(_SAMPLED_KEYS * 16**_HEX_DIGITS // keys, f"0{_HEX_DIGITS}x")
+        rows = rows.where(exp.LT(this=digits, expression=exp.Literal.string(most)), copy=False)
     order = exp.Order(expressions=[ascending(column(first, FROM_VIEW))])
     numbered = exp.Window(this=exp.Anonymous(this="NTILE", expressions=[exp.Literal.number(slices)]), order=order)
-    tiles = exp.select(column(first, FROM_VIEW), alias(numbered, _SLICE)).from_(nested(keys, FROM_VIEW))
+    tiles = exp.select(column(first, FROM_VIEW), alias(numbered, _SLICE)).from_(nested(rows, FROM_VIEW))
     greatest = alias(exp.Max(this=column(first, FROM_MATCH)), "bound")
     bounds = exp.select(greatest).from_(nested(tiles, FROM_MATCH)).group_by(column(_SLICE, FROM_MATCH))
     distinct = exp.select(column("bound", FROM_VIEW)).from_(nested(bounds, FROM_VIEW)).distinct(copy=False)

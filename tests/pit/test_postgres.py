@@ -130,12 +130,10 @@ def test_slices_of_texts_leave_none_out_whatever_the_databases_language(in_engli
     view = replace(VIEW, join_keys=(Column(name="k", type="string"),), features=())
     window = SyncWindow(end=NOON_UTC)
     bounds = choose_bounds(view, window, rows=4, keys=3, most=1, warehouse=in_english)
-    assert len(bounds) == 3
+    assert bounds
     parts = [replace(window, keys=each) for each in ranges(bounds)]
     found = [in_english.read(newest_query(view, part, dialect="postgres")).read_all() for part in parts]
-    assert [sorted(each["k"].to_pylist()) for each in found] == [[bound] for bound in bounds] + [
-        sorted({"a", "B", "A", "b"} - {*bounds})
-    ]
+    assert sorted(text for each in found for text in each["k"].to_pylist()) == ["A", "B", "a", "b"]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -149,7 +149,7 @@ def test_slices_of_the_keys_leave_no_row_out(shop):
     around, view, _ = shop
     window, dialect = SyncWindow(end=JUNE_9), around.project.dialect
     with closing(around.open_warehouse(True)) as opened:
-        bounds = opened.read(key_bounds_query(view, window, 2, dialect=dialect)).read_all()["bound"].to_pylist()
+        bounds = opened.read(key_bounds_query(view, window, 2, keys=3, dialect=dialect)).read_all()["bound"].to_pylist()
         parts = [replace(window, keys=each) for each in ranges(bounds[:-1])]
         found = [opened.read(newest_query(view, part, dialect=dialect)).read_all().to_pylist() for part in parts]
     assert [sorted(row["customer_id"] for row in rows) for rows in found] == [[1], [2, 3]]

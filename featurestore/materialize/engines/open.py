@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from featurestore.errors import UsageError
 from featurestore.plugins import ENGINES, load_backend
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ def open_engine(name: str, route: Route) -> Engine:
     """Open the engine of this name.
 
     Raises:
-        UsageError: no such engine, or one that cannot read from this warehouse or write to this store.
+        UsageError: no such engine, one that cannot read from this warehouse or write to this store, or one that was
+            made for an older version.
     """
     engine: Engine = load_backend(ENGINES, name)(route)
+    if not hasattr(engine, "keys_per_slice"):
+        raise UsageError(
+            f"the engine {name} has no `keys_per_slice`, so it was made for an older version",
+            where=f"--engine {name}",
+            hint="update the package it comes from; docs/guides/distributed-sync.md says what an engine must have",
+        )
     return engine
