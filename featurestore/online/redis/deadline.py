@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+SAYS_WHY_S = 0.005
+"""For a task that others wait for and that ends by its own limit at the same moment: it knows the reason."""
 _LEAST_S = 0.001
 _HANG_AT_MOST = 3
 

@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
-from featurestore.online.redis.deadline import left_s
+from featurestore.online.redis.deadline import SAYS_WHY_S, left_s
 from featurestore.online.redis.replies import BusyError, NotConnectedError
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from featurestore.online.redis.mux import Mux
     from featurestore.online.redis.resp import Answer
     from featurestore.online.redis.uri import Limits
-
-_SAYS_WHY_S = 0.005
-"""For a connection that fails by its own time limit: it knows the reason."""
 
 
 class Lanes:
@@ -117,7 +114,7 @@ class Lane:
             self._opening = asyncio.ensure_future(self._connect())
             self._opening.add_done_callback(self._opened)
         opening = self._opening
-        await asyncio.wait({opening}, timeout=left_s(ready_by) + _SAYS_WHY_S)
+        await asyncio.wait({opening}, timeout=left_s(ready_by) + SAYS_WHY_S)
         if not opening.done():
             raise NotConnectedError("no connection in time")
         return opening.result()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from featurestore.online.redis.breaker import Breaker
-from featurestore.online.redis.deadline import left_s
+from featurestore.online.redis.deadline import SAYS_WHY_S, left_s
 from featurestore.online.redis.inquiry import Inquiry
 from featurestore.online.redis.node import PATIENT_CONNECT_S
 from featurestore.online.redis.replies import TRY_AGAIN, LinkError, NotConnectedError, ServerError
@@ -122,16 +122,16 @@ class SlotMap:
             if self._is_fresh(time.monotonic()):
                 return
             self._breaker.check()
-            asking = self._asking[loop] = asyncio.ensure_future(self._aload(lost))
+            asking = self._asking[loop] = asyncio.ensure_future(self._aload(until, lost))
             asking.add_done_callback(functools.partial(self._asked, loop))
-        await asyncio.wait({asking}, timeout=left_s(until))
+        await asyncio.wait({asking}, timeout=left_s(until) + SAYS_WHY_S)
         if not asking.done():
             raise NotConnectedError(_STILL_ASKED)
         asking.result()
 
-    async def _aload(self, lost: str) -> None:
+    async def _aload(self, until: float, lost: str) -> None:
         with self._counted():
-            found = await self._inquiry.aask(self._row(lost), time.monotonic() + self._quick_s)
+            found = await self._inquiry.aask(self._row(lost), min(until, time.monotonic() + self._quick_s))
         self._load(found)
 
     def _asked(self, loop: asyncio.AbstractEventLoop, asking: asyncio.Task[None]) -> None:
