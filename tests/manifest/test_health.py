@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from featurestore.manifest.health import faults
+from featurestore.manifest.health import faults, last_run
 from tests.manifest.test_with_dbt import dbt
 
 pytestmark = pytest.mark.slow
@@ -100,3 +100,13 @@ def test_what_rests_on_a_source_that_is_too_old_is_stale_however_far_down(projec
     reason = "it rests on source shop.raw.old_orders, older than its freshness allows"
     assert against(project) == {"of_old_data": reason, "below_old_data": reason}
     (project / "target" / "sources.json").unlink()
+
+
+def test_each_command_of_dbt_is_a_run_of_its_own(project, tmp_path):
+    """What may have rewritten models; where dbt never ran there is none."""
+    assert last_run(tmp_path) == ""
+    dbt(project, "run", "--select", "good")
+    first = last_run(project / "target")
+    assert first == last_run(project / "target") != ""
+    dbt(project, "run", "--select", "good")
+    assert last_run(project / "target") not in {first, ""}

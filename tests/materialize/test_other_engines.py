@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from featurestore.errors import UsageError
+from featurestore.materialize.engines import open as open_engines
 from featurestore.materialize.engines.local import LocalEngine
 from featurestore.materialize.engines.remote import Written, remote_load, write_partition
 from featurestore.materialize.sync import sync_view
@@ -96,3 +97,15 @@ def test_a_store_in_the_environment_takes_the_place_of_the_uri(shop, monkeypatch
             write_partition(told, [])
         monkeypatch.setenv("STORE_OF_THIS_TEST", route.store_uri)
         assert write_partition(told, []) == NOTHING
+
+
+def test_an_engine_of_before_there_were_slices_is_refused(shop, monkeypatch):
+    """With one sentence, before anything is written."""
+    engines = open_engines.load_backend("featurestore.engines", "local")
+    monkeypatch.setattr(open_engines, "load_backend", lambda *_: lambda _: object())
+    with opened_route(shop) as route, pytest.raises(UsageError) as caught:
+        open_engines.open_engine("old", route)
+    assert str(caught.value).startswith("--engine old: the engine old has no `keys_per_slice`, so it was made for an ")
+    monkeypatch.setattr(open_engines, "load_backend", lambda *_: engines)
+    with opened_route(shop) as route:
+        assert open_engines.open_engine("local", route).keys_per_slice > 0
