@@ -352,6 +352,7 @@ def test_tls_is_spoken_and_the_certificate_checked(tls_port, certificates):
 
 
 def test_certificates_that_are_renewed_on_disk_are_read_again(valkey, tmp_path):
+    valkey.empty()
     write_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
