@@ -181,7 +181,7 @@ def _room(estimate: SyncEstimate) -> str:
 
 def _line(done: SyncResult) -> str:
     rows = f"{done.rows_read:,} read  {done.rows_written:,} written  {done.rows_skipped:,} skipped"
-    before = f"  {done.rows_before:,} before it was killed" if done.rows_before else ""
+    before = f"  {done.rows_before:,} kept of a killed sync" if done.rows_before else ""
     removed = f"  {done.rows_removed:,} removed" if done.rows_removed else ""
     reached = "nothing new" if done.watermark is None else f"-> {moment(done.watermark)}"
     return f"{done.mode}  {rows}{before}{removed}  {done.seconds:.2f}s  {reached}"

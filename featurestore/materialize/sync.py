@@ -247,7 +247,7 @@ class _Sync:
             mode=mode,
             rows_read=copied.read,
             rows_written=copied.written,
-            rows_skipped=max(0, copied.read - copied.written),  # after a broken connection a store may count rows twice
+            rows_skipped=copied.read - copied.written,
             seconds=0.0,
             watermark=seen.event_time,
         )

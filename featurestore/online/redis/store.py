@@ -85,8 +85,8 @@ class RedisStore:
     def write(self, batch: RowBatch, *, expect_new: bool = False) -> int:
         """Write rows under the guard; returns how many landed.
 
-        After a connection that broke, rows that were not acknowledged are sent again: harmless under the guard, but
-        those of them that had landed count again.
+        After a connection that broke, rows that were not acknowledged are sent again: harmless under the guard. Only
+        what is acknowledged counts, so no row counts twice.
         """
         if self._writer is None:
             from featurestore.online.redis.writes import Writer
