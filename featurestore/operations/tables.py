@@ -114,7 +114,8 @@ def _sync_row(done: SyncResult | SyncFailure) -> Row:
         return Row(cells=(done.view, "ERROR", *[""] * 6), below=str(done.error))
     counts = (done.rows_read, done.rows_written, done.rows_skipped, done.rows_removed)
     reached = "nothing new" if done.watermark is None else moment(done.watermark)
-    return Row(cells=(done.view, done.mode, *(f"{count:,}" for count in counts), f"{done.seconds:.2f}", reached))
+    cells = (done.view, done.mode, *(f"{count:,}" for count in counts), f"{done.seconds:.2f}", reached)
+    return Row(cells=cells, below=f"{done.rows_before:,} kept of a killed sync" if done.rows_before else "")
 
 
 def _verified_row(found: ViewVerification) -> Row:

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from featurestore.materialize import slices
+from featurestore.materialize.engines import local
 from featurestore.store import FeatureStore
 from tests.cli.tiny import labels, orders
 from tests.cli_project.stand_in import run_results
@@ -53,6 +55,28 @@ def test_a_first_sync_is_full_and_the_next_reads_what_is_new_o6(fresh):
     ]
     again = fresh.run("materialize").lines
     assert without_seconds(again[0]) == "orders  incremental  0 read  0 written  0 skipped  0.00s  nothing new"
+
+
+def test_a_sync_that_was_interrupted_goes_on_and_says_what_it_kept(fresh, monkeypatch):
+    copy, copied = local.LocalEngine.copy, []
+
+    def copy_one(self, load, **more):
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(load)
+        return copy(self, load, **more)
+
+    monkeypatch.setattr(slices, "FEW_CELLS", 0)
+    monkeypatch.setattr(local, "KEYS_PER_SLICE", 1)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(local.LocalEngine, "copy", copy_one)
+        ran = fresh.run("materialize")
+    assert ran.code == 130
+    assert "every row that was written is whole; run it again, and it goes on" in ran.err
+    ran = fresh.run("materialize")
+    assert without_seconds(ran.lines[0]) == (
+        "orders  full  2 read  2 written  0 skipped  1 kept of a killed sync  0.00s  -> 2026-06-05T10:00:00Z"
+    )
 
 
 def test_a_range_a_full_sync_and_a_named_view(two_views):

@@ -21,6 +21,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 SYNCED = SyncResult(
     view="orders", mode="full", rows_read=1200, rows_written=1199, rows_skipped=1, seconds=0.5, watermark=NOON
 )
+WENT_ON = replace(SYNCED, rows_before=3000)
 FAILED = SyncFailure(view="a<b", error=QueryError("no table", hint="run dbt build"))
 VERIFIED = ViewVerification(
     view="orders", at=NOON, checked=3, model_keys=3, online_keys=None, absent=1000, rows=Counts(equal=2, missing=1)
@@ -38,10 +39,12 @@ NOT_HELD = ViewContents(view="prices", is_orphan=False)
     ("results", "shown"),
     [
         (
-            SyncResults([SYNCED, FAILED]),
+            SyncResults([SYNCED, WENT_ON, FAILED]),
             [
                 "VIEW    MODE   READ   WRITTEN  SKIPPED  REMOVED  SECONDS  REACHED",
                 "orders  full   1,200  1,199    1        0        0.50     2026-06-01T12:00:00Z",
+                "orders  full   1,200  1,199    1        0        0.50     2026-06-01T12:00:00Z",
+                "  3,000 kept of a killed sync",
                 "a<b     ERROR",
                 "  no table",
                 "    -> run dbt build",

@@ -33,9 +33,9 @@ _MORE = 4
 _MEMORY_TRIES = 4
 
 _OUT_OF_MEMORY = "Out of Memory Error"
-_KEYS_PER_SLICE = 1_000_000
+KEYS_PER_SLICE = 1_000_000
 """What fits into that memory, whatever a row is like."""
-_KEYS_PER_SLICE_ELSEWHERE = 5_000_000
+KEYS_PER_SLICE_ELSEWHERE = 5_000_000
 _SPARSE_ROWS_PER_KEY = 4
 
 
@@ -49,7 +49,7 @@ class LocalEngine:
 
     def __init__(self, route: Route) -> None:
         self._route = route
-        self.keys_per_slice = _KEYS_PER_SLICE if route.warehouse.dialect == "duckdb" else _KEYS_PER_SLICE_ELSEWHERE
+        self.keys_per_slice = KEYS_PER_SLICE if route.warehouse.dialect == "duckdb" else KEYS_PER_SLICE_ELSEWHERE
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view; with more memory, from the start, where the warehouse had too little of it."""
