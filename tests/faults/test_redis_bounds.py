@@ -11,16 +11,14 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.faults.proxy import proxy
 from tests.online.conftest import valkey  # noqa: F401 -- a fixture
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import (
     MASTER,
     free_ports,
@@ -49,10 +47,6 @@ def sentinels(tmp_path_factory):
     started = start_sentinel(tmp_path_factory.mktemp("sentinels"))
     yield started
     started.stop()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 @contextlib.contextmanager

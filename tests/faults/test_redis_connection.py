@@ -8,16 +8,14 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.faults.proxy import proxy
 from tests.online.conftest import valkey  # noqa: F401 -- a fixture
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 
 NONE = NO_CREATED_TIME
 ROWS = 20
@@ -51,10 +49,6 @@ def quick(broken):
         made.read([key(1)])
     yield made
     made.close()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 def ask(store, how):

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.online.redis.slots import slot_of
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import server_binary, start_cluster, start_sentinel
 
 NONE = NO_CREATED_TIME
@@ -42,10 +40,6 @@ def cluster(tmp_path_factory):
     started = start_cluster(tmp_path_factory.mktemp("cluster"))
     yield started
     started.stop()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 class Traffic:

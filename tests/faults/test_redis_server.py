@@ -14,10 +14,9 @@ import hiredis
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.online.conftest import valkey  # noqa: F401 -- a fixture
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import Server, start_server
 
 NONE = NO_CREATED_TIME
@@ -37,10 +36,6 @@ def store(server):
     made = opened(server.uri)
     yield made
     made.close()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 def rows(count, version=1):

@@ -62,3 +62,8 @@ if __name__ == "__main__":  # a writer to be killed
 
     while True:
         write_shuffled(sys.argv[1], seed=random.random(), keys=300, versions=20)
+
+
+def opened(uri):
+    """The store of the project shop there."""
+    return open_online_store(uri, project="shop", base_dir=Path())

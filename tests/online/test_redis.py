@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.online.conftest import empty_store_uri
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import has_msetex, start_server
 
 NONE = NO_CREATED_TIME
@@ -30,10 +28,6 @@ def own_server(valkey, tmp_path):
     yield server
     server.resume()
     server.stop()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 def test_a_server_that_forgot_the_script_is_given_it_again(uri, valkey):

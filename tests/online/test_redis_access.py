@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME, Lease
 from tests.faults.proxy import proxy
 from tests.online.conftest import empty_store_uri
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import (
     BRANDS,
     free_ports,
@@ -45,10 +44,6 @@ def server(request, tmp_path):
     started = start_server(tmp_path, brand=request.param)
     yield started
     started.stop()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 def users():

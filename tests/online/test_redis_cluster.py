@@ -6,17 +6,15 @@ import asyncio
 import threading
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import hiredis
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.online.redis.slots import slot_of
 from tests.faults.proxy import proxy
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import free_ports, server_binary, start_cluster, start_server
 
 NONE = NO_CREATED_TIME
@@ -42,10 +40,6 @@ def store(cluster):
     assert numbers(made) == list(range(60))
     yield made
     made.close()
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 def numbers(store):

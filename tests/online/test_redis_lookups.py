@@ -9,15 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
-from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.online.conftest import empty_store_uri
-from tests.online.rows import batch, key, number_in
+from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import start_server
 
 NONE = NO_CREATED_TIME
@@ -41,7 +39,7 @@ def own_server(valkey, tmp_path):
 @pytest.fixture
 def filled(own_server):
     """A store with a hundred rows in a server that the test may break, with the default limits."""
-    store = open_online_store(own_server.uri, project="shop", base_dir=Path())
+    store = opened(own_server.uri)
     store.write(batch(*[(key(number), number, 1, NONE) for number in range(100)]))
     assert patiently(store, key(1)) == 1
     yield store
@@ -56,10 +54,6 @@ def patiently(store, wanted):
             return number_in(store.read([wanted])[0])
         except OnlineStoreError:
             assert time.monotonic() < until
-
-
-def opened(uri):
-    return open_online_store(uri, project="shop", base_dir=Path())
 
 
 def seconds_of(lookup):
