@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from featurestore.serving.judged import Status
     from featurestore.warehouse.protocol import Warehouse
 
-WAREHOUSE_MEMORY_BYTES = 256 * 2**20
-"""What an engine inside this process may use; what does not fit is spilled to disk."""
 _ANSWER, _ANY_AGE = "answer", "any_age"
 _CREATED = "created"
 _MOST_ROWS, _FEWEST_ROWS = 4_096, 128
@@ -152,7 +150,6 @@ def _with_created(view: FeatureView) -> FeatureView:
 
 def _answers(view: FeatureView, selection: Selection, spine: Spine, warehouse: Warehouse) -> Iterator[Answers]:
     compiled = Compiled(selection=selection, spine=spine, options=Retrieval(event_timestamps=True))
-    warehouse.limit_memory(WAREHOUSE_MEMORY_BYTES)
     statements, select = stages(compiled, warehouse, None)
     for statement in statements:
         warehouse.execute(statement)

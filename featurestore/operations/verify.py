@@ -25,6 +25,7 @@ from featurestore.operations.results import Tally, ViewVerification
 from featurestore.operations.served import Served
 from featurestore.operations.sides import SYNC, unsynced
 from featurestore.operations.verdicts import Judge, settled_at
+from featurestore.warehouse.memory import with_enough_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from featurestore.operations.keys import KeyValues
     from featurestore.operations.offline import Answers
     from featurestore.operations.sides import Sides
+    from featurestore.warehouse.protocol import Warehouse
 
     Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
 
+WAREHOUSE_MEMORY_BYTES = 256 * 2**20
+"""What an engine inside this process may use at first; what does not fit is spilled to disk."""
 ABSENT_KEYS = 1_000
 ROUNDS = 3
 MOMENT_S = 0.3
@@ -80,10 +84,22 @@ def verify_view(
     """
     started = monotonic()
     try:
-        found = _Verifier(view, request, sides, on_rows).run()
+        found = with_enough_memory(
+            lambda size_bytes: _Verifier(view, request, _with_memory(sides, size_bytes), on_rows).run(),
+            first_bytes=WAREHOUSE_MEMORY_BYTES,
+        )
     except (QueryError, UsageError) as error:
         found = ViewVerification(view=view.reference, problem=error.message, hint=error.hint)
     return replace(found, seconds=monotonic() - started)
+
+
+def _with_memory(sides: Sides, size_bytes: int) -> Sides:
+    def open_one() -> Warehouse:
+        warehouse = sides.open_warehouse()
+        warehouse.limit_memory(size_bytes)
+        return warehouse
+
+    return replace(sides, open_warehouse=open_one)
 
 
 class _Verifier:

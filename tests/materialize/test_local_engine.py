@@ -8,6 +8,7 @@ import pytest
 
 from featurestore.errors import QueryError
 from featurestore.materialize.engines import local
+from featurestore.warehouse import memory
 from tests.materialize.routes import opened_shop
 
 
@@ -24,10 +25,10 @@ def shop(tmp_path):
 
 def test_where_the_warehouse_has_too_little_memory_it_is_given_more(shop, monkeypatch):
     monkeypatch.setattr(local, "WAREHOUSE_MEMORY_BYTES", 4 * 2**20)
-    monkeypatch.setattr(local, "_MEMORY_TRIES", 1)
+    monkeypatch.setattr(memory, "TRIES", 1)
     with pytest.raises(QueryError, match="Out of Memory"):
         shop.sync()
-    monkeypatch.setattr(local, "_MEMORY_TRIES", 4)
+    monkeypatch.setattr(memory, "TRIES", 4)
     result = shop.sync(full=True)
     assert (result.rows_read, result.rows_written) == (300_003, 300_003)
 

@@ -10,6 +10,7 @@ import pytest
 from featurestore.definitions.durations import DAY
 from featurestore.definitions.views import Column, Feature
 from featurestore.operations import verify
+from featurestore.warehouse import memory
 from tests.operations.shops import FOREVER, faults, of_feature, opened, row
 from tests.shop_in_memory import ORDERS
 
@@ -42,6 +43,17 @@ def test_it_is_said_of_how_many_keys_these_are(shop):
     assert (part.model_keys, part.online_keys, part.absent) == (103, 104, ABSENT)
     assert part.checked == part.rows.total == 104  # of so few, all of the store's
     assert repr(part).startswith("<orders: 104 keys at ")
+
+
+def test_where_the_warehouse_has_too_little_memory_it_is_given_more(shop, monkeypatch):
+    shop.sql("insert into orders select i, '2026-06-01', '2026-06-08', 1, 1, null from range(1000, 300000) t(i)")
+    shop.sync()
+    monkeypatch.setattr(verify, "WAREHOUSE_MEMORY_BYTES", 4 * 2**20)
+    with monkeypatch.context() as once:
+        once.setattr(memory, "TRIES", 1)
+        assert "Out of Memory" in shop.verify(sample=1000).problem
+    found = shop.verify(sample=1000)
+    assert (found.problem, found.rows.equal, found.model_keys) == (None, found.checked, 299_003)
 
 
 def test_of_a_store_with_more_keys_than_a_sample_looks_at_no_number_is_said(shop, monkeypatch):

@@ -8,13 +8,13 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from featurestore.errors import QueryError
 from featurestore.materialize.ahead import in_threads, one_ahead
 from featurestore.materialize.engines.protocol import Copied
 from featurestore.materialize.vanished import KeysSeen
 from featurestore.online.batches import cut
 from featurestore.online.encode import RowEncoder
 from featurestore.sql.newest import newest_query
+from featurestore.warehouse.memory import with_enough_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,10 +29,6 @@ WAREHOUSE_MEMORY_BYTES = 72 * 2**20
 """What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
 _BYTES_PER_COLUMN = 2**19
 """What a scan holds of each column: a block per thread."""
-_MORE = 4
-_MEMORY_TRIES = 4
-
-_OUT_OF_MEMORY = "Out of Memory Error"
 KEYS_PER_SLICE = 1_000_000
 """What fits into that memory, whatever a row is like."""
 KEYS_PER_SLICE_ELSEWHERE = 5_000_000
@@ -54,14 +50,7 @@ class LocalEngine:
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view; with more memory, from the start, where the warehouse had too little of it."""
         memory_bytes = WAREHOUSE_MEMORY_BYTES + _BYTES_PER_COLUMN * max(0, len(load.view.online_columns) - 32)
-        for _ in range(_MEMORY_TRIES - 1):
-            try:
-                return self._copy(load, on_rows, memory_bytes)
-            except QueryError as error:
-                if self._route.warehouse.dialect != "duckdb" or _OUT_OF_MEMORY not in error.what:
-                    raise
-            memory_bytes *= _MORE
-        return self._copy(load, on_rows, memory_bytes)
+        return with_enough_memory(lambda size_bytes: self._copy(load, on_rows, size_bytes), first_bytes=memory_bytes)
 
     def _copy(self, load: Load, on_rows: Callable[[int], None] | None, memory_bytes: int) -> Copied:
         warehouse, store = self._route.warehouse, self._route.store
