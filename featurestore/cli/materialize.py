@@ -131,7 +131,7 @@ def command(common: Common, views: tuple[str, ...], dry_run: bool) -> None:
                 on_done=line.aside(report.done),
             )
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt("every row that was written is whole; run it again, and it goes on") from stop
+        raise KeyboardInterrupt("every row that was written is whole; run it again to finish") from stop
     failed = len(report.failures)
     if common.as_json:
         result_json({"views": [outcome_json(outcome) for outcome in outcomes]})

@@ -94,8 +94,8 @@ def delete_entity(common: Common, entity: str, dry_run: bool, yes: bool, wait: f
 def drop(common: Common, view: str, yes: bool, wait: float) -> None:
     """Remove all rows of VIEW from the online store, and what the store notes about it.
 
-    VIEW may be one that is no longer defined; a name without a version means the only version. Lookups of it answer
-    NOT_FOUND until its next sync, which is a full one.
+    VIEW may be one that is no longer defined; a name without a version means the only version. Until its next sync,
+    which is a full one, a lookup of it is an error that says so.
     """
     store = common.store()
     (found,) = store.online_contents([view])

@@ -152,7 +152,7 @@ def _sync(common: Common, store: FeatureStore, ran: Ran) -> tuple[SyncResult | S
         gate = False if kept("no_gate") else ran.target_dir
         outcomes = store.materialize(names, gate=gate, on_done=report.done)
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt("every row that was written is whole; `featurestore materialize` goes on") from stop
+        raise KeyboardInterrupt("every row that was written is whole; run featurestore materialize to finish") from stop
     if not common.as_json:
         result(f"Done. OK={len(outcomes) - len(report.failures)} ERROR={len(report.failures)}")
     return outcomes

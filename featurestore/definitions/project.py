@@ -36,11 +36,13 @@ class Project:
         if version is not None:
             known = [view.reference for view in self.views if view.name == name]
             raise unknown_name("feature view", f"{name}@v{version}", known or [view.reference for view in self.views])
-        if any(service.name == name for service in self.services):
-            raise UnknownNameError(
-                f"no feature view '{name}' in the registry, but a feature service of that name",
-                hint=f'ask for it as one: feature_service="{name}", or --service {name}',
-            )
+        for service in self.services:
+            if service.name == name:
+                views = ", ".join(dict.fromkeys(feature.partition(":")[0] for feature in service.features))
+                raise UnknownNameError(
+                    f"no feature view '{name}' in the registry, but a feature service of that name",
+                    hint=f'name its views: {views}; or ask for features by feature_service="{name}", --service {name}',
+                )
         raise unknown_name("feature view", name, {view.name for view in self.views})
 
     def service(self, name: str) -> FeatureService:

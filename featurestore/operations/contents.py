@@ -36,7 +36,8 @@ class SetContents:
 
     Attributes:
         number: of the set (`online.state`).
-        use: ``in use``, ``loading`` (or given up while loading), ``retired``, or ``orphan``: no view speaks of it.
+        use: ``in use``, ``loading``, ``unfinished`` (loading, but nobody is at it), ``retired``, or ``orphan``: no view
+            speaks of it.
         keys: how many there are, tombstones included.
         size_bytes: what they take in the store; of a sample, scaled up.
         tombstones: how many of the keys are deleted entities, likewise.
@@ -202,9 +203,13 @@ def _view(
 def _with_lease(found: ViewContents, store: OnlineStore) -> ViewContents:
     """Add who is at work; a role that may read rows need not be one that may read leases."""
     try:
-        return replace(found, syncing=syncing(store, found.view))
+        at_work = syncing(store, found.view)
     except OnlineStoreError:
         return replace(found, is_syncing_known=False)
+    if at_work is not None:
+        return replace(found, syncing=at_work)
+    idle = (replace(each, use="unfinished") if each.use == "loading" else each for each in found.sets)
+    return replace(found, sets=tuple(idle))
 
 
 def _uses(state: ViewState) -> Iterator[tuple[int, str]]:

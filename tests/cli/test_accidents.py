@@ -138,7 +138,7 @@ def test_ctrl_c_during_a_sync_leaves_whole_rows_and_the_next_sync_finishes_o7(bi
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (130, "")
-    assert err == "\ninterrupted; every row that was written is whole; run it again, and it goes on\n"
+    assert err == "\ninterrupted; every row that was written is whole; run it again to finish\n"
     assert 0 < rows_online(big.folder) < MANY
     again = big.run("materialize")
     assert again.code == 0

@@ -72,7 +72,7 @@ def test_a_sync_that_was_interrupted_goes_on_and_says_what_it_kept(fresh, monkey
         interrupted.setattr(local.LocalEngine, "copy", copy_one)
         ran = fresh.run("materialize")
     assert ran.code == 130
-    assert "every row that was written is whole; run it again, and it goes on" in ran.err
+    assert "every row that was written is whole; run it again to finish" in ran.err
     ran = fresh.run("materialize")
     assert without_seconds(ran.lines[0]) == (
         "orders  full  2 read  2 written  0 skipped  1 kept of a killed sync  0.00s  -> 2026-06-05T10:00:00Z"
@@ -371,5 +371,5 @@ def test_a_service_named_where_a_view_is_meant_is_told_so(applied):
     assert ran.code == 2
     assert ran.err.splitlines() == [
         "Error: no feature view 'churn' in the registry, but a feature service of that name",
-        '  -> ask for it as one: feature_service="churn", or --service churn',
+        '  -> name its views: orders; or ask for features by feature_service="churn", --service churn',
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from featurestore.definitions.durations import DAY
 from featurestore.errors import OnlineStoreError, UnknownNameError
+from featurestore.materialize.engines.local import LocalEngine
 from featurestore.materialize.lease import SyncLease
 from featurestore.online.batches import batch_of
 from featurestore.operations import contents as contents_module
@@ -45,6 +46,21 @@ def test_who_syncs_a_view_and_until_when_is_said(shop):
         assert found.to_dict()["syncing"]["process_id"] == os.getpid()
     (found,) = contents(shop.project, shop.store)
     assert found.syncing is None
+
+
+def test_a_rebuild_that_was_stopped_left_an_unfinished_set(shop, monkeypatch):
+    def stopped(*_args, **_more):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalEngine, "copy", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            shop.sync(rebuild=True)
+    (found,) = contents(shop.project, shop.store)
+    assert [each.use for each in found.sets] == ["in use", "unfinished"]
+    with SyncLease(shop.store, "orders"):
+        (found,) = contents(shop.project, shop.store)
+    assert [each.use for each in found.sets] == ["in use", "loading"]
 
 
 def test_an_owner_of_another_kind_is_shown_as_it_is(shop):

@@ -340,7 +340,7 @@ def test_a_store_that_was_emptied_or_never_filled_is_noticed(tmp_path, uri):
 
 
 def test_the_status_names_views_that_were_never_synced(store):
-    """Their features are NOT_FOUND, which is no fault of the store."""
+    """A lookup of one is an error, but the store itself can answer."""
     ensure_generation(store)
     store.write_note(state_note(ORDERS), format_state(ViewState()))
     status = connect(project(ORDERS, view(name="clicks")), store).status()
