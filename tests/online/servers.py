@@ -203,7 +203,7 @@ def start_server(folder: Path, *, brand: str | None = None, options=(), wait: bo
     )
     server = Server(process=process, port=port)
     if wait:
-        _until(lambda: _is_listening(server), server.stop, "the server does not answer")
+        wait_until(lambda: _is_listening(server), server.stop, "the server does not answer")
     return server
 
 
@@ -223,13 +223,13 @@ def start_cluster(folder: Path, *, brand: str | None = None, options=()) -> Clus
                 node.ask("CLUSTER", "ADDSLOTSRANGE", number * third, last)
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, buses[0])
-        _until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_known_nodes"] == "6" for node in nodes))
+        wait_until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_known_nodes"] == "6" for node in nodes))
         for number, node in enumerate(nodes[3:]):
             name = nodes[number].ask("CLUSTER", "MYID")
-            _until(lambda node=node, name=name: _is_done(node, "CLUSTER", "REPLICATE", name))
-        _until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in nodes))
-        _until(lambda: all(_is_linked(node) for node in nodes[3:]))
-        _until(lambda: all(_replicas_known(node) == 3 for node in nodes))
+            wait_until(lambda node=node, name=name: _is_done(node, "CLUSTER", "REPLICATE", name))
+        wait_until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in nodes))
+        wait_until(lambda: all(_is_linked(node) for node in nodes[3:]))
+        wait_until(lambda: all(_replicas_known(node) == 3 for node in nodes))
         starting.ends.pop_all()
     return Cluster(nodes=nodes)
 
@@ -241,7 +241,7 @@ def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sen
         quick = [*_QUICK_REPLICAS, *options]
         master = starting.server("master", quick)
         replica = starting.server("replica", [*quick, "--replicaof", "127.0.0.1", master.port])
-        _until(lambda: _is_linked(replica))
+        wait_until(lambda: _is_linked(replica))
         sentinels = []
         for number in range(3):
             config = folder / f"sentinel{number}.conf"
@@ -251,7 +251,7 @@ def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sen
             )
             sentinels.append(start_sentinel_process(config, brand))
             starting.ends.callback(sentinels[-1].stop)
-        _until(lambda: all(_knows_all(sentinel) for sentinel in sentinels), seconds=30)
+        wait_until(lambda: all(_knows_all(sentinel) for sentinel in sentinels), seconds=30)
         starting.ends.pop_all()
     return Sentinels(nodes=[master, replica], sentinels=sentinels)
 
@@ -261,7 +261,7 @@ def start_sentinel_process(config: Path, brand: str | None) -> Server:
     command = [server_binary(brand), config, "--sentinel", "--port", str(port), "--bind", "127.0.0.1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     server = Server(process=process, port=port)
-    _until(lambda: _is_listening(server), server.stop, "the Sentinel does not answer")
+    wait_until(lambda: _is_listening(server), server.stop, "the Sentinel does not answer")
     return server
 
 
@@ -318,7 +318,7 @@ def _knows_all(sentinel: Server) -> bool:
     return state["num-other-sentinels"] == "2" and len(sentinel.ask("SENTINEL", "REPLICAS", MASTER)) == 1
 
 
-def _until(is_so, give_up=lambda: None, otherwise="it did not come up in time", seconds=20.0) -> None:
+def wait_until(is_so, give_up=lambda: None, otherwise="it did not come up in time", seconds=20.0) -> None:
     until = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > until:
