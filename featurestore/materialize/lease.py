@@ -29,6 +29,8 @@ _PROLONGED_PER_LEASE = 4
 _LOOK_AGAIN_S = 0.5
 _TRIES = 2
 _OWNER_PARTS = 4
+_NOT_GIVEN_BACK: set[str] = set()
+"""Owners of this process that ended while the store could not be reached: a notebook syncs again in the same one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ class SyncLease:
             with suppress(OnlineStoreError):
                 self._store.end_lease(self._name, self.owner)
                 return
+        _NOT_GIVEN_BACK.add(self.owner)
 
     def _take(self) -> str:
         asked = time.monotonic()
@@ -171,7 +174,9 @@ def _process_space() -> str:
 
 
 def _is_gone(owner: str) -> bool:
-    """Whether the owner was a process of this machine that no longer runs."""
+    """Whether the owner was a sync of this process that ended, or a process of this machine that no longer runs."""
+    if owner in _NOT_GIVEN_BACK:
+        return True
     found = read_owner(owner)
     here = _process_space()
     if not here or found.process_id is None or (found.host, found.space) != (socket.gethostname(), here):
