@@ -1,4 +1,4 @@
-"""A sync that meets a fault, and one that is made again: all that is served then is the warehouse's answer (O7, P17)."""
+"""A sync that meets a fault, and one made again: all that is served then is the warehouse's answer (O7, P17)."""
 
 from __future__ import annotations
 
