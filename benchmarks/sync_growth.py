@@ -1,6 +1,6 @@
 """How a sync grows: with entities, views and features, in time and in memory; drawn into docs/images/sync-growth.svg.
 
-Every row has a key of its own, and goes into an empty Valkey.
+Every row has a key of its own, and goes into an empty Valkey; and along the entities into an empty SQLite, too.
 ``python -m benchmarks.sync_growth RESULTS.jsonl`` draws the picture again from the lines of a run.
 """
 
@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 IMAGE = ROOT / "docs" / "images" / "sync-growth.svg"
 MEASURES = ("wall_s", "cpu_s", "peak_mib")
 NAME = "sync_growth"
+SQLITE = "sqlite, "
 ENTITIES, VIEWS, FEATURES = ("K10", "K100", "K1M", "K3M"), (1, 2, 5, 10, 20), ("K20", "K20W", "K20W200", "K20W500")
 
 
 def main(options: Options) -> None:
     """Measure and draw; ``quick`` takes the small half and draws nothing that is kept."""
+    entities = ENTITIES[:2] if options.quick else ENTITIES
     asked = {
-        **{f"entities {SIZES[name].entities}": (name, 1) for name in (ENTITIES[:2] if options.quick else ENTITIES)},
+        **{f"entities {SIZES[name].entities}": (name, 1) for name in entities},
+        **{f"{SQLITE}entities {SIZES[name].entities}": (name, 1) for name in entities},
         **{f"views {count}": ("K100", count) for count in (VIEWS[:2] if options.quick else VIEWS)},
         **{f"features {SIZES[name].width}": (name, 1) for name in (FEATURES[:2] if options.quick else FEATURES)},
     }
@@ -42,7 +45,8 @@ def main(options: Options) -> None:
         sides: dict[str, Callable[[], list[Line]]] = {}
         for number, (case, (name, views)) in enumerate(asked.items()):
             question = Question(size=ensure(name), views=views, ttl_s=NO_TTL)
-            sides[case] = ours(place / f"project-{number}", question, uri).measure
+            online = "" if case.startswith(SQLITE) else uri
+            sides[case] = ours(place / f"project-{number}", question, online).measure
         in_turn(sides, recorder, options.rounds)
         write_image(recorder.lines, place / "growth.svg" if options.quick else IMAGE)
     recorder.summarize(MEASURES, ours=next(iter(asked)))
@@ -65,15 +69,18 @@ def write_image(lines: Iterable[Line], image: Path) -> None:
 def _panel(lines: list[Line], axis: str, measure: str, subtitle: str, guides: tuple[Guide, ...]) -> Panel:
     title, label = ("Time", "seconds") if measure == "wall_s" else ("Memory", "greatest resident memory, MiB")
     recorder = Recorder(name=NAME, lines=lines)
-    names = dict.fromkeys(str(line["case"]) for line in lines if str(line.get("case")).startswith(f"{axis} "))
-    medians = {float(name.partition(" ")[2]): recorder.median(name, measure) for name in names}
-    points = tuple(sorted((x, y) for x, y in medians.items() if y is not None))
+    curves = []
+    for name, start in (("Valkey", f"{axis} "), ("SQLite", f"{SQLITE}{axis} ")):
+        cases = dict.fromkeys(str(line["case"]) for line in lines if str(line.get("case")).startswith(start))
+        medians = {float(case.removeprefix(start)): recorder.median(case, measure) for case in cases}
+        points = tuple(sorted((x, y) for x, y in medians.items() if y is not None))
+        curves += [Curve(name=name, points=points)] if points else []
     return Panel(
         title=f"{title} of a sync against {axis}",
         subtitle=subtitle,
         x_label=axis,
         y_label=label,
-        curves=(Curve(name="ours", points=points),),
+        curves=tuple(curves),
         guides=guides,
     )
 

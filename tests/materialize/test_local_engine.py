@@ -24,7 +24,8 @@ def shop(tmp_path):
 
 
 def test_where_the_warehouse_has_too_little_memory_it_is_given_more(shop, monkeypatch):
-    monkeypatch.setattr(local, "WAREHOUSE_MEMORY_BYTES", 4 * 2**20)
+    for name in ("WAREHOUSE_MEMORY_BYTES", "SORT_MEMORY_BYTES"):
+        monkeypatch.setattr(local, name, 4 * 2**20)
     monkeypatch.setattr(memory, "TRIES", 1)
     with pytest.raises(QueryError, match="Out of Memory"):
         shop.sync()

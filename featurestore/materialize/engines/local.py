@@ -27,6 +27,8 @@ _BATCH_CELLS = 2**19
 """Of a view with more columns a batch has fewer rows."""
 WAREHOUSE_MEMORY_BYTES = 72 * 2**20
 """What an engine inside this process may use for a sync: a scan and a small join, no faster with more."""
+SORT_MEMORY_BYTES = 128 * 2**20
+"""The same where it sorts a million keys: with half of it every slice would begin twice."""
 _BYTES_PER_COLUMN = 2**19
 """What a scan holds of each column: a block per thread."""
 KEYS_PER_SLICE = 1_000_000
@@ -45,12 +47,19 @@ class LocalEngine:
 
     def __init__(self, route: Route) -> None:
         self._route = route
+        self._memory_bytes = SORT_MEMORY_BYTES if route.store.keeps_key_order else WAREHOUSE_MEMORY_BYTES
         self.keys_per_slice = KEYS_PER_SLICE if route.warehouse.dialect == "duckdb" else KEYS_PER_SLICE_ELSEWHERE
 
     def copy(self, load: Load, *, on_rows: Callable[[int], None] | None = None) -> Copied:
         """Copy the rows of one view; with more memory, from the start, where the warehouse had too little of it."""
-        memory_bytes = WAREHOUSE_MEMORY_BYTES + _BYTES_PER_COLUMN * max(0, len(load.view.online_columns) - 32)
-        return with_enough_memory(lambda size_bytes: self._copy(load, on_rows, size_bytes), first_bytes=memory_bytes)
+        wide = WAREHOUSE_MEMORY_BYTES + _BYTES_PER_COLUMN * max(0, len(load.view.online_columns) - 32)
+
+        def copy(size_bytes: int) -> Copied:
+            done = self._copy(load, on_rows, size_bytes)
+            self._memory_bytes = size_bytes  # the next slice needs as much
+            return done
+
+        return with_enough_memory(copy, first_bytes=max(self._memory_bytes, wide))
 
     def _copy(self, load: Load, on_rows: Callable[[int], None] | None, memory_bytes: int) -> Copied:
         warehouse, store = self._route.warehouse, self._route.store
