@@ -9,12 +9,15 @@ import signal
 import threading
 import time
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from featurestore.materialize import slices
 from featurestore.materialize.engines import local
 from featurestore.materialize.engines.local import LocalEngine
+from featurestore.materialize.lease import LEASE_S
 from featurestore.materialize.sync import sync_view
 from featurestore.materialize.window import SyncRequest
 from featurestore.online.codec import HEADER_CELLS, RowDecoder
@@ -29,20 +32,64 @@ pytestmark = pytest.mark.slow
 KEYS = 4_000
 BATCHES = 8
 BATCH_ROWS = KEYS // BATCHES
+SMALL_BATCH_ROWS = 100
+MODES = {"incremental": {}, "full": {"full": True}, "rebuild": {"rebuild": True}}
+
+
+class Place:
+    """A shop with so many keys, and the store's URI. In each round every key gets a new row, its features all alike."""
+
+    def __init__(self, folder, uri):
+        self.folder, self.uri, self.round = folder, uri, 0
+
+    def renew(self):
+        self.round += 1
+        value = f"{self.round} * 100000 + customer_id"
+        change_shop(
+            self.folder,
+            f"update orders set order_count = {value}, amount = {value}, tags = [({value})::varchar],"
+            f" loaded_at = timestamp '2026-07-01' + to_minutes({self.round})",
+        )
+
+    def sync(self, **request):
+        return sync(self.folder, self.uri, **request)
+
+    def killed_sync(self, request, **when):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.faults.test_kill"])
+        process = context.Process(target=sync_and_die, args=(str(self.folder), self.uri, request), kwargs=when)
+        process.start()
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL
+
+    def served(self):
+        """Of which round the row of each key is; fails on one that is not whole."""
+        with closing(open_online_store(self.uri, project="shop", base_dir=self.folder)) as store:
+            prefix = key_prefix("shop", ORDERS, read_state(store, ORDERS).set_for(ORDERS))
+            rows = store.read([integer_key(prefix, key) for key in range(KEYS)])
+        return [round_of(key, RowDecoder().cells(row)[HEADER_CELLS:]) for key, row in enumerate(rows)]
+
+
+def round_of(key, cells):
+    count, amount, tags = cells
+    assert Decimal(amount) == count, cells
+    assert tags == [str(count)], cells
+    found, of_key = divmod(count, 100_000)
+    assert of_key == key
+    return found
 
 
 @pytest.fixture(params=["sqlite", "redis"])
 def place(request, tmp_path):
-    """A shop with so many keys, old rows served; and the store's URI."""
+    """With the rows of round 1 served."""
     uri = empty_store_uri(request.param, request, tmp_path)
     make_shop(tmp_path, "(-1, '2026-06-01', '2026-06-01', 0, 1, null)")
     change_shop(tmp_path, "delete from orders")
-    change_shop(
-        tmp_path, f"insert into orders select range, '2026-06-05', '2026-06-05', range, 1, ['x'] from range({KEYS})"
-    )
-    sync(tmp_path, uri)
-    change_shop(tmp_path, "update orders set order_count = order_count + 100000, loaded_at = '2026-07-01'")
-    return tmp_path, uri
+    change_shop(tmp_path, f"insert into orders select range, '2026-06-05', '2026-06-05', 0, 0, [] from range({KEYS})")
+    made = Place(tmp_path, uri)
+    made.renew()
+    made.sync()
+    return made
 
 
 def sync(folder, uri, on_rows=None, **request):
@@ -50,64 +97,76 @@ def sync(folder, uri, on_rows=None, **request):
         return sync_view(ORDERS, SyncRequest(**request), route, LocalEngine(route), on_rows=on_rows)
 
 
-def sync_and_die(folder, uri, request, at_batch, after_s):
-    """Sync in this process, which kills itself at a batch, or after a while."""
-    local.BATCH_ROWS = BATCH_ROWS
-    if after_s is not None:
-        threading.Timer(after_s, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+def sync_and_die(folder, uri, request, *, at_batch=1, after_s=0.0, batch_rows=BATCH_ROWS, keys_per_slice=None):
+    """Sync in this process, which kills itself so long after a batch has landed."""
+    local.BATCH_ROWS = batch_rows
+    if keys_per_slice is not None:
+        slices.FEW_CELLS, local.KEYS_PER_SLICE = 0, keys_per_slice
+    ends = []
 
     def told(rows):
-        if at_batch is not None and rows >= at_batch * BATCH_ROWS:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if rows >= at_batch * batch_rows and not ends:
+            ends.append(threading.Timer(after_s, die))
+            ends[0].start() if after_s else die()
 
     sync(Path(folder), uri, told, **request)
+    die()
+
+
+def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_sync(folder, uri, request, *, at_batch=None, after_s=None):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.faults.test_kill"])
-    process = context.Process(target=sync_and_die, args=(str(folder), uri, request, at_batch, after_s))
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-
-
-def served(folder, uri):
-    """The order_count of each key; fails on a row that is not whole."""
-    with closing(open_online_store(uri, project="shop", base_dir=folder)) as store:
-        prefix = key_prefix("shop", ORDERS, read_state(store, ORDERS).set_for(ORDERS))
-        rows = store.read([integer_key(prefix, key) for key in range(KEYS)])
-    return [RowDecoder().cells(row)[HEADER_CELLS] for row in rows]
-
-
-def is_old_or_new(values):
-    return all(value in (key, key + 100_000) for key, value in enumerate(values))
-
-
-@pytest.mark.parametrize("request_", [{}, {"full": True}, {"rebuild": True}], ids=["incremental", "full", "rebuild"])
-def test_killed_at_every_batch(place, request_):
+@pytest.mark.parametrize("mode", MODES)
+def test_killed_at_every_batch(place, mode):
+    place.renew()
     for at_batch in range(1, BATCHES + 1):
-        killed_sync(*place, request_, at_batch=at_batch)
-        values = served(*place)
-        assert is_old_or_new(values)
-        if request_.get("rebuild"):
-            assert values == list(range(KEYS)), "readers stay with the old rows until the new ones are whole"
-    assert sync(*place, **request_).rows_read == KEYS
-    assert served(*place) == [key + 100_000 for key in range(KEYS)]
+        place.killed_sync(MODES[mode], at_batch=at_batch)
+        found = place.served()
+        assert set(found) <= {1, 2}
+        if mode == "rebuild":
+            assert set(found) == {1}, "readers stay with the old rows until the new ones are whole"
+        else:
+            assert found.count(2) >= at_batch * BATCH_ROWS, "what was told to have landed has"
+    assert place.sync(**MODES[mode]).rows_read == KEYS
+    assert set(place.served()) == {2}
 
 
-def test_killed_at_forty_random_moments(place):
+def test_killed_at_forty_random_moments(place, monkeypatch):
     rng = random.Random(5)
+    monkeypatch.setattr(local, "BATCH_ROWS", SMALL_BATCH_ROWS)
+    told_at = []
+    place.renew()
+    place.sync(on_rows=lambda _rows: told_at.append(time.monotonic()))
+    writing_s = told_at[-1] - told_at[0]
+    before, in_the_middle = place.served(), 0
     for _ in range(40):
-        killed_sync(*place, rng.choice(({}, {"full": True}, {"rebuild": True})), after_s=rng.uniform(0.0, 0.25))
-        assert is_old_or_new(served(*place))
-    sync(*place)
-    assert served(*place) == [key + 100_000 for key in range(KEYS)]
+        place.renew()
+        after_s = rng.uniform(0.0, writing_s)
+        place.killed_sync(rng.choice(list(MODES.values())), after_s=after_s, batch_rows=SMALL_BATCH_ROWS)
+        found = place.served()
+        assert all(old <= new <= place.round for old, new in zip(before, found, strict=True)), "no row goes back"
+        in_the_middle += 0 < found.count(place.round) < KEYS
+        before = found
+    assert in_the_middle >= 8, "it was killed while it wrote"
+    place.sync()
+    assert set(place.served()) == {place.round}
+
+
+def test_what_a_killed_sync_had_copied_is_not_copied_again(place, monkeypatch):
+    monkeypatch.setattr(slices, "FEW_CELLS", 0)
+    monkeypatch.setattr(local, "KEYS_PER_SLICE", 500)
+    place.renew()
+    place.killed_sync({}, at_batch=BATCHES // 2, keys_per_slice=500)
+    result = place.sync()
+    assert result.rows_before > KEYS // 10
+    assert result.rows_read + result.rows_before == KEYS
+    assert set(place.served()) == {2}
 
 
 def test_after_a_kill_the_next_sync_does_not_wait_for_the_lease(place):
-    killed_sync(*place, {}, at_batch=1)
+    place.renew()
+    place.killed_sync({})
     started = time.monotonic()
-    sync(*place)
-    assert time.monotonic() - started < 10
+    place.sync()
+    assert time.monotonic() - started < LEASE_S / 2
