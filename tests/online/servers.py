@@ -284,7 +284,7 @@ def start_sentinel(
             )
             sentinels.append(start_sentinel_process(config, brand))
             starting.ends.callback(sentinels[-1].stop)
-        wait_until(lambda: all(_knows_all(sentinel) for sentinel in sentinels), seconds=30)
+        wait_until(lambda: all(_knows_all(sentinel) for sentinel in sentinels))
         starting.ends.pop_all()
     return Sentinels(nodes=[master, replica], sentinels=sentinels)
 
@@ -358,7 +358,7 @@ def _knows_all(sentinel: Server) -> bool:
     return state["num-other-sentinels"] == "2" and len(sentinel.ask("SENTINEL", "REPLICAS", MASTER)) == 1
 
 
-def wait_until(is_so, give_up=lambda: None, otherwise="it did not come to that in time", seconds=20.0) -> None:
+def wait_until(is_so, give_up=lambda: None, otherwise="it did not come to that in time", seconds=60.0) -> None:
     """Wait for a condition, and fail if it takes too long."""
     until = time.monotonic() + seconds
     while not is_so():
