@@ -30,7 +30,7 @@ pytestmark = [
 @pytest.fixture(params=["cluster", "sentinel"])
 def servers(request, tmp_path):
     start = {"cluster": start_cluster, "sentinel": start_sentinel}[request.param]
-    started = start(tmp_path)
+    started = start(tmp_path, down_after_ms=1_000)
     yield started
     started.stop()
 

@@ -166,7 +166,7 @@ def test_a_sync_made_again_after_a_fault_is_equal_to_the_warehouse(tmp_path, red
 @pytest.mark.slow
 @needs_server
 def test_a_sync_goes_on_through_a_failover_and_a_full_one_is_equal_to_the_warehouse(tmp_path):
-    cluster = start_cluster(tmp_path)
+    cluster = start_cluster(tmp_path, down_after_ms=1000)
     try:
         with opened(tmp_path, f"{cluster.uri}?read_timeout=5&connect_timeout=5") as shop:
             shop.sync()

@@ -60,7 +60,7 @@ def shared_kind(request):
 
 @pytest.fixture
 def store_uri(kind, request, tmp_path):
-    """The URI of an empty store."""
+    """The URI of an empty store, with time enough for a busy machine."""
     return empty_store_uri(kind, request, tmp_path)
 
 
@@ -90,7 +90,7 @@ def empty_store_uri(kind, request, tmp_path):
     with server.client() as client:
         client.execute_command("FLUSHALL", "SYNC")
         client.config_set("maxmemory", 0)
-    return f"{server.uri}?read_timeout=5"
+    return f"{server.uri}?read_timeout=10&connect_timeout=10"
 
 
 def empty_postgres_uri(server):

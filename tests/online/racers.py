@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
+import traceback
 from pathlib import Path
 
 from featurestore.online.open import open_online_store
@@ -34,6 +36,31 @@ def _run(do, uri, number, barrier, answers, arguments):
     barrier.wait(_WAIT_S)
     answers.put((number, do(store, number, barrier, *arguments)))
     store.close()
+
+
+def in_a_fork(do):
+    """Do it in a child; its exit code is 0 if that worked."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        do()
+    except BaseException:  # noqa: BLE001 -- the exit code says it
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def exit_code_within(seconds, pid):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return "it hangs"
 
 
 def swap_in_rounds(store, number, barrier, rounds):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import time
 from pathlib import Path
 
 import msgspec
 
+from featurestore.errors import OnlineStoreError
 from featurestore.online.batches import batch_of
 from featurestore.online.codec import HEADER_CELLS, RowDecoder, header
 from featurestore.online.open import open_online_store
@@ -45,9 +48,38 @@ def key(number):
     return b"fs:shop:orders@0:{%d}" % number
 
 
+def opened(uri):
+    """The store of the project shop there."""
+    return open_online_store(uri, project="shop", base_dir=Path())
+
+
+def answered(ask, within_s=20):
+    """What it answers; errors are tried again, since the machine may be busy, wrong answers are not."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return ask()
+        except OnlineStoreError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+async def aanswered(ask, within_s=20):
+    """The same of what is awaited."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return await ask()
+        except OnlineStoreError:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.02)
+
+
 def write_shuffled(uri, seed, keys, versions, rows_per_batch=50, barrier=None):
     """Write versions 0.. of every key in a random order: what one of several careless writers does."""
-    store = open_online_store(uri, project="shop", base_dir=Path())
+    store = opened(uri)
     events = [(key(each), version, version, NO_CREATED_TIME) for each in range(keys) for version in range(versions)]
     random.Random(seed).shuffle(events)
     if barrier is not None:
@@ -62,8 +94,3 @@ if __name__ == "__main__":  # a writer to be killed
 
     while True:
         write_shuffled(sys.argv[1], seed=random.random(), keys=300, versions=20)
-
-
-def opened(uri):
-    """The store of the project shop there."""
-    return open_online_store(uri, project="shop", base_dir=Path())

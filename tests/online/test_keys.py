@@ -187,6 +187,7 @@ def test_a_text_that_is_not_unicode_is_refused():
 TRICKY = st.text(alphabet="a%|{}257CBD\x00", max_size=6) | st.text(max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(TRICKY, min_size=2, max_size=2), st.lists(TRICKY, min_size=2, max_size=2))
 def test_different_entities_never_share_a_key(one, other):
     """P2: ("a|b", "c") is not ("a", "b|c")."""
@@ -197,6 +198,7 @@ def test_different_entities_never_share_a_key(one, other):
 NAMES = st.text(alphabet="ab:@{}%0", min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(st.tuples(NAMES, NAMES, st.none() | NAMES), st.tuples(NAMES, NAMES, st.none() | NAMES))
 def test_different_projects_views_and_versions_never_share_a_key(one, other):
     one, other = ((project, name, version or "0") for project, name, version in (one, other))

@@ -97,15 +97,14 @@ def asked(cluster):
 
 
 @contextmanager
-def tls_servers(folder, count, *options, has_bus=False):
+def tls_servers(folder, count, *options):
     """Servers that speak TLS to everybody, also among themselves; Debian's can."""
     if server_binary("redis") is None:
         pytest.skip("no redis-server on the PATH")
     with ExitStack() as ends:
         servers = []
         for number, port in enumerate(free_ports(count)):
-            bus = ["--cluster-port", *free_ports(1)] if has_bus else []
-            own = ["--tls-port", port, *bus, *tls_files(folder), *options]
+            own = ["--tls-port", port, *tls_files(folder), *options]
             try:
                 server = start_server(folder / f"node{number}", brand="redis", options=own)
             except AssertionError:
@@ -119,11 +118,6 @@ def tls_files(folder):
     files = {"cert": "cert.pem", "key": "key.pem", "ca-cert": "cert.pem"}
     paths = [each for name, file in files.items() for each in (f"--tls-{name}-file", folder / file)]
     return [*paths, "--tls-auth-clients", "no"]
-
-
-def bus_of(node):
-    """The port on which nodes speak to each other."""
-    return int(node.ask("CONFIG", "GET", "cluster-port")[1])
 
 
 def use(uri, folder):
@@ -140,12 +134,12 @@ def use(uri, folder):
 def test_a_cluster_is_reached_over_tls(tmp_path):
     write_certificate(tmp_path)
     options = ["--cluster-enabled", "yes", "--tls-cluster", "yes"]
-    with tls_servers(tmp_path, 3, *options, has_bus=True) as servers:
+    with tls_servers(tmp_path, 3, *options) as servers:
         for number, (node, _) in enumerate(servers):
             last = 16_383 if number == 2 else (number + 1) * 5_461 - 1
             node.ask("CLUSTER", "ADDSLOTSRANGE", number * 5_461, last)
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            node.ask("CLUSTER", "MEET", "127.0.0.1", servers[0][1], bus_of(servers[0][0]))
+            node.ask("CLUSTER", "MEET", "127.0.0.1", servers[0][1], servers[0][0].bus)
         wait_until(lambda: all(b"cluster_state:ok" in node.ask("CLUSTER", "INFO") for node, _ in servers))
         wait_until(lambda: all(len(node.ask("CLUSTER", "SLOTS")) == 3 for node, _ in servers))
         use(f"rediss+cluster://127.0.0.1:{servers[0][1]}", tmp_path)

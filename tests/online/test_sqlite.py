@@ -220,7 +220,7 @@ def test_lookups_do_not_wait_for_a_writer_that_is_in_the_middle_of_a_batch(store
     began = time.perf_counter()
     for _ in range(1_000):
         assert number_in(store.read([key(1)])[0]) == 1
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 0.8 * sqlite_file.BUSY_TIMEOUT_S, "who waits, waits as long as that"
     connection.close()
 
 

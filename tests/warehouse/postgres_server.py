@@ -10,11 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,8 +20,12 @@ from typing import Any
 
 import pytest
 
+from tests.online.servers import free_ports, wait_until
+
 SUPERUSER, PASSWORD = "admin", "a long password"
 _ROOT_RUNS_AS = "nobody"
+_TRIES = 3
+"""Somebody may take the port before the server does."""
 # Nothing has to survive a crash; sixteen connections are more than any test opens.
 _SETTINGS = {
     "fsync": "off",
@@ -113,32 +115,28 @@ def start_postgres(*, locales: Path | None = None) -> PostgresServer:
         capture_output=True, text=True, cwd=folder, check=False, **owner,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
     environ = {**os.environ, **({} if locales is None else {"LOCPATH": str(locales)})}
-    process = subprocess.Popen(
-        [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", *options],
-        stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, cwd=folder, env=environ, **owner,
-    )  # fmt: skip
-    server = PostgresServer(process=process, folder=folder, port=port)
-    for _ in range(400):
-        assert process.poll() is None, (folder / "log").read_text()
-        if "status: ready" in _state(data):
+    for _ in range(_TRIES):
+        (port,) = free_ports(1)
+        process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", *options],
+            stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, cwd=folder, env=environ, **owner,
+        )  # fmt: skip
+        server = PostgresServer(process=process, folder=folder, port=port)
+        wait_until(lambda each=process: each.poll() is not None or _is_ready(data), server.stop, "it does not answer")
+        if process.poll() is None:
             return server
-        time.sleep(0.05)
-    server.stop()
-    raise AssertionError("the server does not answer")
+    raise AssertionError((folder / "log").read_text())
 
 
-def _state(data: Path) -> str:
-    """The last line of its PID file says when it takes connections."""
+def _is_ready(data: Path) -> bool:
+    """Whether it takes connections, as the last line of its PID file says."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except OSError:
-        return ""
-    return f"status: {lines[-1].strip()}" if len(lines) > 7 else ""
+        return False
+    return len(lines) > 7 and lines[-1].strip() == "ready"
 
 
 @pytest.fixture(scope="session")
