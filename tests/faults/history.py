@@ -50,12 +50,10 @@ class Event:
     ended: float | None
 
 
-def play(uri, folder, seed, started, until):
+def play(uri, folder, seed, until):
     """Write and read at random until the time is over; every call goes into a file, its begin before it is made."""
     rng = random.Random(seed)
     store = open_online_store(uri, project="shop", base_dir=Path(folder))
-    with started.get_lock():
-        started.value += 1
     with (Path(folder) / f"history-{os.getpid()}.jsonl").open("a") as log:
 
         def note(*event):
@@ -152,15 +150,16 @@ def violations(events, begun):
 def run(uri, folder, seconds, disturb, *, seed=0):
     """Let processes play while `disturb(processes, until)` breaks things; returns (violations, reads, writes)."""
     context = multiprocessing.get_context("spawn")
-    started, until_value = context.Value("i", 0), context.Value("d", float("inf"))
+    until_value = context.Value("d", float("inf"), lock=False)  # one that is killed would never give a lock back
 
     def start(number):
-        process = context.Process(target=play, args=(uri, str(folder), seed + number, started, until_value))
+        process = context.Process(target=play, args=(uri, str(folder), seed + number, until_value))
         process.start()
         return process
 
     processes = [start(number) for number in range(PROCESSES)]
-    while started.value < PROCESSES:
+    while len(list(Path(folder).glob("history-*.jsonl"))) < PROCESSES:
+        assert all(process.is_alive() for process in processes)
         time.sleep(0.05)
     until = until_value.value = time.monotonic() + seconds
     again = iter(range(PROCESSES, 10**6))
