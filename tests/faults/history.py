@@ -9,9 +9,9 @@ Usage: ``python -m tests.faults.history --store sqlite|redis --seconds 600``
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
-import os
 import random
 import signal
 import sys
@@ -50,19 +50,29 @@ class Event:
     ended: float | None
 
 
-def play(uri, folder, seed, started, until):
-    """Write and read at random until the time is over; every call goes into a file, its begin before it is made."""
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """A process that plays, and the file that it begins then."""
+
+    process: multiprocessing.Process
+    log: Path
+
+    def kill(self):
+        self.process.kill()
+        self.process.join()
+
+
+def play(uri, log, seed, is_over):
+    """Write and read at random until it is over; every call goes into a file, its begin before it is made."""
     rng = random.Random(seed)
-    store = open_online_store(uri, project="shop", base_dir=Path(folder))
-    with started.get_lock():
-        started.value += 1
-    with (Path(folder) / f"history-{os.getpid()}.jsonl").open("a") as log:
+    store = open_online_store(uri, project="shop", base_dir=log.parent)
+    with log.open("a") as file:
 
         def note(*event):
-            log.write(json.dumps(event) + "\n")
-            log.flush()
+            file.write(json.dumps(event) + "\n")
+            file.flush()
 
-        while time.monotonic() < until.value:
+        while not is_over.value:
             chosen = [rng.randrange(KEYS) for _ in range(rng.randint(1, ROWS_PER_WRITE))]
             if rng.random() < 0.5:
                 write(store, rng, chosen, note)
@@ -149,46 +159,70 @@ def violations(events, begun):
     return found
 
 
-def run(uri, folder, seconds, disturb, *, seed=0):
-    """Let processes play while `disturb(processes, until)` breaks things; returns (violations, reads, writes)."""
+def run(uri, folder, seconds, disturb, *, seed=0, least=0):
+    """Let processes play while `disturb(players, until, start)` breaks things; returns (violations, reads, writes).
+
+    Args:
+        uri: of the store.
+        folder: for the files of the players.
+        seconds: for how long.
+        disturb: what breaks things, and has others play in the place of those that it kills.
+        seed: of the players.
+        least: how many reads and writes there must be: on a busy machine it goes on for up to twenty times as long.
+    """
     context = multiprocessing.get_context("spawn")
-    started, until_value = context.Value("i", 0), context.Value("d", float("inf"))
+    is_over = context.Value("b", 0, lock=False)  # who is killed would never give a lock back
+    numbers = itertools.count()
 
-    def start(number):
-        process = context.Process(target=play, args=(uri, str(folder), seed + number, started, until_value))
+    def start():
+        number = next(numbers)
+        log = Path(folder) / f"history-{number}.jsonl"
+        process = context.Process(target=play, args=(uri, log, seed + number, is_over))
         process.start()
-        return process
+        return Player(process=process, log=log)
 
-    processes = [start(number) for number in range(PROCESSES)]
-    while started.value < PROCESSES:
-        time.sleep(0.05)
-    until = until_value.value = time.monotonic() + seconds
-    again = iter(range(PROCESSES, 10**6))
-    disturb(processes, until, lambda: start(next(again)))
-    for process in processes:
-        process.join(seconds + 60)
-        assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    players = [start() for _ in range(PROCESSES)]
+    try:
+        while not all(player.log.exists() for player in players):
+            assert all(player.process.is_alive() for player in players)
+            time.sleep(0.05)
+        for _ in range(20):
+            until = time.monotonic() + seconds
+            disturb(players, until, start)
+            time.sleep(max(0.0, until - time.monotonic()))
+            if min(counts(events_in(folder)[0])) >= least:
+                break
+    finally:
+        is_over.value = 1
+    for player in players:
+        player.process.join(60)
+        assert player.process.exitcode in (0, -signal.SIGKILL), player.process.exitcode
     events, begun = events_in(folder)
+    return violations(events, begun), *counts(events)
+
+
+def counts(events):
+    """How many reads there are, and how many acknowledged writes."""
     reads = sum(event.kind == "read" for event in events)
-    return violations(events, begun), reads, len(events) - reads
+    return reads, len(events) - reads
 
 
-def kill_players(processes, until, start_again):
-    """Kill -9 one of the players now and then, and start another."""
+def kill_players(players, until, start):
+    """Kill -9 one of those that play now and then, and start another."""
     rng = random.Random(1)
     while time.monotonic() < until - 2:
         time.sleep(rng.uniform(0.5, 2))
-        place = rng.randrange(len(processes))
-        processes[place].kill()
-        processes[place].join()
-        processes[place] = start_again()
+        place = rng.randrange(len(players))
+        if players[place].log.exists():
+            players[place].kill()
+            players[place] = start()
 
 
 def disturb_redis(server):
     """Return what kills players, stops the server for a moment, makes it forget its script, cuts connections."""
 
-    def disturb(processes, until, start_again):
-        killer = threading.Thread(target=kill_players, args=(processes, until, start_again))
+    def disturb(players, until, start):
+        killer = threading.Thread(target=kill_players, args=(players, until, start))
         killer.start()
         rng = random.Random(2)
         with server.client() as client:

@@ -26,6 +26,7 @@ class Proxy:
         port: where it listens, on 127.0.0.1.
         target: port of the server.
         latency_s: added to every answer.
+        late_from_call: or only to those from that call on (see `calls`).
         is_silent: connections are accepted and questions swallowed; nothing is ever answered.
         cuts_reply_after: bytes of answers, counted from when it was set, after which the connection is closed.
         always_cuts_after: the same of every connection, until it is None again.
@@ -41,6 +42,7 @@ class Proxy:
     target: int
     port: int = 0
     latency_s: float = 0.0
+    late_from_call: int = 0
     is_silent: bool = False
     cuts_reply_after: int | None = None
     always_cuts_after: int | None = None
@@ -107,7 +109,7 @@ class Proxy:
     async def _answer(self, server_reader, writer, lost) -> None:
         while data := await server_reader.read(_CHUNK):
             data = data if self.says_instead is None else self.says_instead
-            if self.latency_s:
+            if self.latency_s and self.calls >= self.late_from_call:
                 await asyncio.sleep(self.latency_s)
             if lost.is_set():
                 return
@@ -150,15 +152,16 @@ class Proxy:
         self.forgotten |= self.writers
 
     async def _send(self, writer, data) -> None:
-        if self.bytes_per_s is None:
+        pace = self.bytes_per_s
+        if pace is None:
             writer.write(data)
             await writer.drain()
             return
-        step = max(1, int(self.bytes_per_s / 100))
+        step = max(1, int(pace / 100))
         for start in range(0, len(data), step):
             writer.write(data[start : start + step])
             await writer.drain()
-            await asyncio.sleep(step / self.bytes_per_s)
+            await asyncio.sleep(step / pace)
 
 
 def reset(writer) -> None:

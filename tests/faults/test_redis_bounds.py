@@ -1,6 +1,7 @@
 """How long a lookup in Redis may take when servers hang, in the default 0.2 s or in proportion to the limits given.
 
-The bounds of these tests are several times what was promised, for busy machines; what they guard against was more.
+The bounds are several times what was promised, and of a few rounds one must keep them, for busy machines; what they
+guard against was more.
 """
 
 from __future__ import annotations
@@ -11,14 +12,23 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
+from tests.faults.patience import (
+    LIMITS,
+    expect_within,
+    in_threads,
+    seconds_of,
+    seconds_until_answered,
+    seconds_until_refused,
+)
 from tests.faults.proxy import proxy
 from tests.online.conftest import valkey  # noqa: F401 -- a fixture
-from tests.online.rows import batch, key, number_in, opened
+from tests.online.rows import answered, batch, key, number_in, opened
 from tests.online.servers import (
     MASTER,
     free_ports,
@@ -26,11 +36,11 @@ from tests.online.servers import (
     start_cluster,
     start_sentinel,
     start_sentinel_process,
+    wait_until,
 )
 
 NONE = NO_CREATED_TIME
 KEYS = [key(number) for number in range(60)]
-PATIENT = "read_timeout=5&connect_timeout=5"
 
 pytestmark = pytest.mark.skipif(server_binary() is None, reason="no server of Redis or Valkey is installed here")
 
@@ -60,13 +70,6 @@ def paused(servers):
             server.resume()
 
 
-def seconds_of(lookup):
-    before = time.perf_counter()
-    with contextlib.suppress(OnlineStoreError):
-        lookup()
-    return time.perf_counter() - before
-
-
 async def aseconds_of(store, keys):
     before = time.perf_counter()
     with contextlib.suppress(OnlineStoreError):
@@ -74,90 +77,91 @@ async def aseconds_of(store, keys):
     return time.perf_counter() - before
 
 
-def in_threads(count, do):
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(do())) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
-
-
-def answered(lookup):
-    """What it answers; errors are tried again, since the machine may be busy."""
-    until = time.monotonic() + 20
-    while True:
-        try:
-            return lookup()
-        except OnlineStoreError:
-            assert time.monotonic() < until
-            time.sleep(0.02)
-
-
 @pytest.mark.slow
 def test_a_cluster_that_hangs_costs_each_of_many_threads_no_more_than_one(cluster):
-    store = opened(f"{cluster.uri}?breaker_failures=0")
-    answered(lambda: store.read(KEYS))
-    in_threads(20, lambda: seconds_of(lambda: store.read(KEYS)))
-    with paused(cluster.nodes):
-        took = in_threads(20, lambda: seconds_of(lambda: store.read(KEYS)))
-    assert max(took) < 1.2
-    assert answered(lambda: store.read(KEYS)) == [None] * 60
-    store.close()
+    with closing(opened(f"{cluster.uri}?breaker_failures=0")) as store:
+
+        def all_at_once():
+            return in_threads(20, lambda: seconds_of(lambda: store.read(KEYS)))
+
+        def slowest():
+            answered(lambda: store.read(KEYS))
+            all_at_once()
+            with paused(cluster.nodes):
+                return max(all_at_once())
+
+        expect_within(1.2, slowest)
+        assert answered(lambda: store.read(KEYS)) == [None] * 60
 
 
 @pytest.mark.slow
 def test_a_cluster_that_hangs_costs_each_of_many_lookups_of_a_loop_no_more_than_one(cluster):
-    store = opened(f"{cluster.uri}?breaker_failures=0")
+    with closing(opened(f"{cluster.uri}?breaker_failures=0")) as store:
 
-    async def all_at_once():
-        with contextlib.suppress(OnlineStoreError):
-            await store.aread(KEYS)
-        with paused(cluster.nodes):
-            return await asyncio.gather(*[aseconds_of(store, KEYS) for _ in range(40)])
+        async def slowest():
+            with contextlib.suppress(OnlineStoreError):
+                await store.aread(KEYS)
+            with paused(cluster.nodes):
+                return max(await asyncio.gather(*[aseconds_of(store, KEYS) for _ in range(40)]))
 
-    answered(lambda: store.read(KEYS))
-    assert max(asyncio.run(all_at_once())) < 1.2
-    store.close()
+        answered(lambda: store.read(KEYS))
+        expect_within(1.2, lambda: asyncio.run(slowest()))
 
 
 @pytest.mark.slow
 def test_two_masters_that_hang_cost_no_more_than_one(cluster):
-    store = opened(f"{cluster.uri}?breaker_failures=0&read_timeout=0.5&connect_timeout=0.5")
-    assert answered(lambda: store.read(KEYS)) == [None] * 60
-    with paused(cluster.masters()[:2]):
-        assert seconds_of(lambda: store.read(KEYS)) < 1.9, "1.5 s are allowed; one after another it were 3"
-    store.close()
+    """1.5 s are allowed; one after another it were 3."""
+    with closing(opened(f"{cluster.uri}?breaker_failures=0&read_timeout=0.5&connect_timeout=0.5")) as store:
+
+        def measured():
+            assert answered(lambda: store.read(KEYS)) == [None] * 60
+            with paused(cluster.masters()[:2]):
+                return seconds_of(lambda: store.read(KEYS))
+
+        expect_within(1.9, measured)
 
 
 @pytest.mark.slow
 def test_a_process_that_starts_while_a_cluster_hangs_waits_once_and_then_no_more(cluster):
-    store = opened(cluster.uri)
     with paused(cluster.nodes):
-        assert max(in_threads(20, lambda: seconds_of(lambda: store.read(KEYS)))) < 1.0
-        for _ in range(5):
+
+        def slowest_of_a_new_one():
+            with closing(opened(cluster.uri)) as new:
+                return max(in_threads(20, lambda: seconds_of(lambda: new.read(KEYS))))
+
+        expect_within(1.0, slowest_of_a_new_one)
+        store = opened(cluster.uri)
+        for _ in range(6):
             seconds_of(lambda: store.read(KEYS))
-        assert min(seconds_of(lambda: store.read(KEYS)) for _ in range(3)) < 0.02, "the breaker is open"
-        with pytest.raises(OnlineStoreError, match=r"does not answer: the last|cannot be used"):
-            store.read(KEYS)
+        said = r"does not answer: the last|cannot be used"  # by the breaker, which lets one through now and then
+        expect_within(0.02, lambda: seconds_until_refused(lambda: store.read(KEYS), said))
     assert answered(lambda: store.read(KEYS)) == [None] * 60
     store.close()
 
 
+def look_up(uri, how):
+    """Read a row by a store that is opened for it."""
+    with closing(opened(uri)) as store:
+        return store.read([key(1)]) if how == "read" else asyncio.run(store.aread([key(1)]))
+
+
+HOW = pytest.mark.parametrize("how", ["read", "aread"])
+
+
+@HOW
 @pytest.mark.slow
-def test_sentinels_that_hang_share_the_time_for_a_connection(sentinels):
-    options = "?connect_timeout=1&read_timeout=1&breaker_failures=0"
+def test_a_sentinel_that_hangs_takes_a_third_of_the_time_for_a_connection(sentinels, how):
+    uri = f"{sentinels.uri}?connect_timeout=3&read_timeout=3&breaker_failures=0"
     with paused(sentinels.sentinels[:1]):
-        for look_up in (lambda store: store.read([key(1)]), lambda store: asyncio.run(store.aread([key(1)]))):
-            before = time.perf_counter()
-            assert look_up(opened(f"{sentinels.uri}{options}")) == [None]
-            assert time.perf_counter() - before < 0.9, "the one that hangs has a third of the time"
+        expect_within(2.7, lambda: seconds_until_answered(lambda: look_up(uri, how), [None]))
+
+
+@HOW
+@pytest.mark.slow
+def test_sentinels_that_all_hang_share_the_time_for_a_connection(sentinels, how):
+    uri = f"{sentinels.uri}?connect_timeout=1&read_timeout=1&breaker_failures=0"
     with paused(sentinels.sentinels):
-        store = opened(f"{sentinels.uri}{options}")
-        assert seconds_of(lambda: store.read([key(1)])) < 2
-        assert asyncio.run(aseconds_of(store, [key(1)])) < 2
-    store.close()
+        expect_within(2, lambda: seconds_until_refused(lambda: look_up(uri, how), "no connection in time"))
 
 
 @pytest.mark.slow
@@ -174,7 +178,7 @@ def test_a_sentinel_that_is_behind_the_others_is_asked_last_the_next_time(sentin
     )
     lone = start_sentinel_process(config, None)
     try:
-        uri = f"redis+sentinel://{lone.place},{sentinels.uri.removeprefix('redis+sentinel://')}?{PATIENT}"
+        uri = f"redis+sentinel://{lone.place},{sentinels.uri.removeprefix('redis+sentinel://')}?read_timeout=20&connect_timeout=20"
         blocking, on_a_loop = opened(uri), opened(uri)
 
         async def twice():
@@ -225,29 +229,20 @@ def names(monkeypatch):
     return set_addresses
 
 
-@pytest.mark.parametrize("how", ["read", "aread"])
+@HOW
 def test_addresses_of_a_name_share_the_time_for_a_connection(dead_places, names, valkey, how):  # noqa: F811
     valkey.empty()
     uri = f"redis://redis.test:{valkey.port}/0?connect_timeout=1.5&read_timeout=1&breaker_failures=0"
-
-    def look_up():
-        store = opened(uri)
-        return store.read([key(1)]) if how == "read" else asyncio.run(store.aread([key(1)]))
-
-    names([*dead_places[:1], "127.0.0.1"])
-    assert look_up() == [None]
-    names([*dead_places, "127.0.0.1"])
-    assert look_up() == [None]
+    for dead in (dead_places[:1], dead_places):
+        names([*dead, "127.0.0.1"])
+        expect_within(1.45, lambda: seconds_until_answered(lambda: look_up(uri, how), [None]))
     names(dead_places)
-    before = time.perf_counter()
-    with pytest.raises(OnlineStoreError, match="no connection in time"):
-        look_up()
-    assert time.perf_counter() - before < 3
+    expect_within(3, lambda: seconds_until_refused(lambda: look_up(uri, how), "no connection in time"))
 
 
 def test_an_address_is_connected_to_though_all_threads_of_the_loop_are_busy(valkey):  # noqa: F811
     valkey.empty()
-    store, end = opened(f"{valkey.uri}?{PATIENT}"), threading.Event()
+    store, end = opened(f"{valkey.uri}?{LIMITS}"), threading.Event()
 
     async def look_up():
         loop = asyncio.get_running_loop()
@@ -275,12 +270,11 @@ def through_proxy(valkey):  # noqa: F811
 
 
 def test_connections_that_a_firewall_has_forgotten_cost_a_lookup_no_more_than_one_try(through_proxy):
-    store = opened(f"{through_proxy.uri}?read_timeout=0.5&connect_timeout=5&breaker_failures=0")
-    store.read([key(1)])
+    """It has two; the second one of these is not to stumble over a busy machine."""
+    store = opened(f"{through_proxy.uri}?read_timeout=2.5&connect_timeout=5&breaker_failures=0")
     through_proxy.latency_s = 0.1
-    in_threads(8, lambda: store.read([key(1)]))
+    wait_until(lambda: in_threads(8, lambda: store.read([key(1)])) and through_proxy.connections >= 4)
     through_proxy.latency_s = 0.0
-    assert through_proxy.connections >= 4
     through_proxy.forget_all()
     assert [number_in(store.read([key(1)])[0]) for _ in range(3)] == [1, 1, 1]
     assert [number_in(row) for (row,) in in_threads(8, lambda: store.read([key(1)]))] == [1] * 8
@@ -288,7 +282,7 @@ def test_connections_that_a_firewall_has_forgotten_cost_a_lookup_no_more_than_on
 
 
 def test_writes_use_no_connection_that_was_idle_for_long(through_proxy, monkeypatch):
-    store = opened(f"{through_proxy.uri}?write_timeout=5&connect_timeout=5")
+    store = opened(f"{through_proxy.uri}?read_timeout=9&write_timeout=9&connect_timeout=9")
     store.write_note("state", b"1")
     through_proxy.forget_all()
     monkeypatch.setattr("featurestore.online.redis.link.MOST_IDLE_S", 0.01)
@@ -296,15 +290,19 @@ def test_writes_use_no_connection_that_was_idle_for_long(through_proxy, monkeypa
     before = time.perf_counter()
     assert store.read_note("state") == b"1"
     assert store.write(batch((key(1), 2, 2, NONE))) == 1
-    assert time.perf_counter() - before < 4
+    assert time.perf_counter() - before < 8
     store.close()
 
 
 def test_more_callers_than_places_wait_no_longer_than_one(through_proxy):
+    """1.4 s are promised."""
     store = opened(f"{through_proxy.uri}?max_connections=4&connect_timeout=1&read_timeout=0.2&breaker_failures=0")
-    through_proxy.latency_s = 0.1
-    in_threads(4, lambda: store.read([key(1)]))
-    through_proxy.is_silent = True
-    took = in_threads(10, lambda: seconds_of(lambda: store.read([key(1)])))
-    assert max(took) < 1.9, "1.4 s are promised"
+
+    def slowest():
+        through_proxy.is_silent, through_proxy.latency_s = False, 0.1
+        in_threads(4, lambda: answered(lambda: store.read([key(1)])))
+        through_proxy.is_silent = True
+        return max(in_threads(10, lambda: seconds_of(lambda: store.read([key(1)]))))
+
+    expect_within(1.9, slowest)
     store.close()

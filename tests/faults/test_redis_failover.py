@@ -15,8 +15,9 @@ import pytest
 from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.online.redis.slots import slot_of
-from tests.online.rows import batch, key, number_in, opened
-from tests.online.servers import server_binary, start_cluster, start_sentinel
+from tests.faults.patience import LIMITS, in_threads
+from tests.online.rows import aanswered, answered, batch, key, number_in, opened
+from tests.online.servers import server_binary, start_cluster, start_sentinel, wait_until
 
 NONE = NO_CREATED_TIME
 KEYS, WRITERS = 400, 4
@@ -118,13 +119,6 @@ def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replicatio
     traffic.store.close()
 
 
-def wait_until(is_so, seconds=20):
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_more(servers):
     """Lookups find the new one by themselves, with many idle connections to the old one and the breaker open."""
     store = opened(f"{servers.uri}?read_timeout=0.3&connect_timeout=0.3")
@@ -132,11 +126,14 @@ def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_m
     store.write(batch(*[(each, 1, 1, NONE) for each in keys]))
     in_threads(20, lambda: [numbers_of(store, keys) for _ in range(5)])
     hung = servers.master_of(key(1)) if hasattr(servers, "master_of") else servers.master()
+    with hung.client() as client:
+        client.set(key(1), client.get(key(1)))
+        assert client.wait(1, 30_000) == 1, "its replica has what was written so far"
     landed = []
     writer = threading.Thread(target=lambda: landed.append(store.write(batch(*[(each, 2, 2, NONE) for each in keys]))))
     found = asyncio.run(look_up_through(store, keys, hung, writer))
     assert all(number_in(row) in {1, 2} for rows in found for row in rows)
-    writer.join(30)
+    writer.join(60)
     assert landed[0] >= KEYS
     hung.resume()
     time.sleep(1)
@@ -147,49 +144,25 @@ def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_m
 
 async def look_up_through(store, keys, hung, writer):
     """Pause a master, begin to write, and look up both ways until both are answered."""
-    found = [await until_answered(lambda: store.aread(keys))]
+    found = [await aanswered(lambda: store.aread(keys))]
     hung.pause()
     writer.start()
 
     async def blocking():
         return store.read(keys)
 
-    return [*found, await until_answered(blocking), await until_answered(lambda: store.aread(keys))]
-
-
-async def until_answered(ask):
-    until = time.monotonic() + 20
-    while True:
-        try:
-            return await ask()
-        except OnlineStoreError:
-            assert time.monotonic() < until
-            await asyncio.sleep(0.02)
-
-
-def in_threads(count, do):
-    threads = [threading.Thread(target=do) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    return [*found, await aanswered(blocking), await aanswered(lambda: store.aread(keys))]
 
 
 def numbers_of(store, keys):
-    """Errors are tried again: the machine may be busy."""
-    until = time.monotonic() + 10
-    while True:
-        try:
-            return [number_in(row) for row in store.read(keys)]
-        except OnlineStoreError:
-            assert time.monotonic() < until
+    return [number_in(row) for row in answered(lambda: store.read(keys))]
 
 
 def test_slots_move_while_rows_are_written_and_read_and_nobody_notices(cluster):
     cluster.empty()
     source, target = cluster.masters()[:2]
     slots = sorted(slot for slot in {slot_of(key(number)) for number in range(KEYS)} if owner(cluster, slot) is source)
-    with Traffic(f"{cluster.uri}?read_timeout=1&connect_timeout=1") as traffic:
+    with Traffic(f"{cluster.uri}?{LIMITS}") as traffic:
         time.sleep(0.2)
         for slot in slots[:60]:
             move(cluster, slot, source, target)
@@ -206,7 +179,7 @@ def test_a_slot_that_is_half_moved_is_read_and_written_key_by_key(cluster):
     slot = next(slot for slot in map(slot_of, map(key, range(1_000))) if owner(cluster, slot) is source)
     entity = next(number for number in range(1_000) if slot_of(key(number)) == slot)
     views = [b"fs:shop:view%d@0:{%d}" % (view, entity) for view in range(6)]
-    store = opened(f"{cluster.uri}?read_timeout=1")
+    store = opened(f"{cluster.uri}?{LIMITS}")
     store.write(batch(*[(each, number, 1, NONE) for number, each in enumerate(views[:5])]))
     begin_move(slot, source, target)
     source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *views[:2])
@@ -228,7 +201,7 @@ def test_nodes_that_have_no_name_are_asked_where_the_others_are(cluster):
     cluster.empty()
     source, target = cluster.masters()[:2]
     numbers = [number for number in range(KEYS) if owner(cluster, slot_of(key(number))) is source]
-    store = opened(f"{cluster.uri}?read_timeout=1&connect_timeout=1")
+    store = opened(f"{cluster.uri}?{LIMITS}")
     store.write(batch(*[(key(number), number, 1, NONE) for number in numbers]))
     for node in cluster.nodes:
         node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")

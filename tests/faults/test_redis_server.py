@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hiredis
@@ -15,9 +17,10 @@ import pytest
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
+from tests.faults.patience import LIMITS, expect_within, seconds_until_refused
 from tests.online.conftest import valkey  # noqa: F401 -- a fixture
-from tests.online.rows import batch, key, number_in, opened
-from tests.online.servers import Server, start_server
+from tests.online.rows import answered, batch, key, number_in, opened
+from tests.online.servers import Server, start_server, wait_until
 
 NONE = NO_CREATED_TIME
 
@@ -33,7 +36,15 @@ def server(valkey, tmp_path):  # noqa: F811
 
 @pytest.fixture
 def store(server):
-    made = opened(server.uri)
+    made = opened(f"{server.uri}?{LIMITS}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def quick(server):
+    """Its lookups have the default limits; writes wait for longer than any pause here."""
+    made = opened(f"{server.uri}?write_timeout=20")
     yield made
     made.close()
 
@@ -47,22 +58,35 @@ def numbers(store, count):
 
 
 def test_scripts_that_are_flushed_in_the_middle_of_writing_are_loaded_again(server, store):
-    done = threading.Event()
+    """Again and again, though not before a call has succeeded: a server that forgets at once is given up."""
+    done, flushed = threading.Event(), []
 
     def flush():
         while not done.is_set():
+            succeeded = succeeded_calls(server)
             server.ask("SCRIPT", "FLUSH")
-            time.sleep(0.002)
+            flushed.append(succeeded)
+            while succeeded_calls(server) == succeeded and not done.is_set():
+                time.sleep(0.002)
 
     thread = threading.Thread(target=flush)
     thread.start()
     try:
         for version in range(1, 6):
-            assert store.write(batch(*rows(20_000, version))) == 20_000
+            so_far, some = len(flushed), batch(*rows(20_000, version))
+            while len(flushed) < so_far + 3:
+                assert thread.is_alive()
+                assert store.write(some) == 20_000
     finally:
         done.set()
         thread.join()
     assert numbers(store, 20_000) == list(range(20_000))
+
+
+def succeeded_calls(server):
+    """How often a script was called that the server knew."""
+    told = re.search(rb"cmdstat_evalsha:calls=(\d+),.*failed_calls=(\d+)", server.ask("INFO", "commandstats"))
+    return 0 if told is None else int(told[1]) - int(told[2])
 
 
 def test_of_equal_pairs_the_last_one_stays_though_the_script_was_unknown(server, store):
@@ -74,17 +98,22 @@ def test_of_equal_pairs_the_last_one_stays_though_the_script_was_unknown(server,
         assert numbers(store, 2)[1] == 99
 
 
-def test_a_paused_server_fails_lookups_soon_and_writes_wait_for_it(server, store):
-    store.write(batch(*rows(10)))
-    assert numbers(store, 10) == list(range(10))
-    server.ask("CLIENT", "PAUSE", 700, "ALL")
+PAUSE_S = 3
+
+
+@pytest.mark.parametrize("use", ["write", "fetch"])
+def test_a_paused_server_fails_lookups_soon_and_writes_and_what_a_sync_fetches_wait_for_it(server, quick, use):
+    quick.write(batch(*rows(10)))
+    assert answered(lambda: numbers(quick, 10)) == list(range(10))
     before = time.monotonic()
-    with pytest.raises(OnlineStoreError, match=r"no (answer|connection) in time"):
-        store.read([key(1)])
-    assert time.monotonic() - before < 0.4
-    assert store.write(batch(*rows(10, 2))) == 10
-    assert time.monotonic() - before > 0.6
-    assert numbers(store, 10) == list(range(10))
+    server.ask("CLIENT", "PAUSE", PAUSE_S * 1000, "ALL")
+    expect_within(0.4, lambda: seconds_until_refused(lambda: quick.read([key(1)]), r"no (answer|connection) in time"))
+    if use == "write":
+        assert quick.write(batch(*rows(10, 2))) == 10
+    else:
+        assert number_in(quick.fetch([key(1)])[0]) == 1
+    assert time.monotonic() - before > PAUSE_S - 0.1
+    assert answered(lambda: numbers(quick, 10)) == list(range(10))
 
 
 def test_a_server_with_no_place_for_one_more_client_is_an_error_that_says_so(server, store):
@@ -96,14 +125,7 @@ def test_a_server_with_no_place_for_one_more_client_is_an_error_that_says_so(ser
             store.read([key(1)])
         with pytest.raises(OnlineStoreError, match="has no place for one more client"):
             store.write(batch(*rows(1)))
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        try:
-            assert numbers(store, 1) == [None]
-        except OnlineStoreError:
-            continue
-        return
-    raise AssertionError("it never answered again")
+    assert answered(lambda: numbers(store, 1)) == [None]
 
 
 def test_a_full_server_stops_a_write_in_its_middle_what_landed_is_whole_and_a_rerun_finishes(server, store):
@@ -138,17 +160,22 @@ def test_a_replica_refuses_writes_and_says_what_it_is(server, store, tmp_path, v
         server.ask("REPLICAOF", "NO", "ONE")
 
 
-def test_a_server_that_reads_its_data_from_disk_is_waited_for_by_writes_alone(server, tmp_path):
-    store = opened(server.uri)
+def test_a_server_that_reads_its_data_from_disk_is_waited_for_by_writes_alone(server):
+    store = opened(f"{server.uri}?{LIMITS}&write_timeout=20")
     store.write(batch(*rows(1_500)))
     server.ask("SAVE")
-    slow = ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"]
     server.stop()
-    again = restarted(server, slow)
+    # 20 ms for each row, so 30 s, unless it is told to hurry; it answers whenever it has read a kilobyte
+    again = restarted(server, ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"])
     try:
         with pytest.raises(OnlineStoreError, match="is still reading its data from disk\n  -> wait a moment"):
             store.read([key(1)])
-        assert store.write(batch(*rows(2_000, 2))) == 2_000
+        with ThreadPoolExecutor(1) as pool:
+            landing = pool.submit(store.write, batch(*rows(2_000, 2)))
+            time.sleep(0.2)
+            assert not landing.done()
+            again.ask("CONFIG", "SET", "key-load-delay", 0)
+            assert landing.result() == 2_000
         assert numbers(store, 2_000) == list(range(2_000))
     finally:
         again.stop()
@@ -160,25 +187,19 @@ def restarted(server, options=()):
     quiet = subprocess.DEVNULL
     process = subprocess.Popen([*server.process.args, *options], stdout=quiet, stderr=quiet)
     again = Server(process=process, port=server.port)
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            again.ask("PING")
-        except OSError:
-            time.sleep(0.01)
-        except hiredis.ReplyError:
-            return again  # it is loading
-        else:
-            return again
-    raise AssertionError("it does not start")
+    wait_until(lambda: answers_anything(again))
+    return again
 
 
-def test_a_paused_server_fails_lookups_and_what_a_sync_fetches_waits_for_it(server, store):
-    store.write(batch(*rows(3)))
-    server.ask("CLIENT", "PAUSE", "600", "ALL")
-    with pytest.raises(OnlineStoreError):
-        store.read([key(1)])
-    assert number_in(store.fetch([key(1)])[0]) == 1
+def answers_anything(server):
+    """Whether it runs, though it may be loading."""
+    try:
+        server.ask("PING")
+    except hiredis.ReplyError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def test_a_process_without_a_free_descriptor_writes_on_the_connections_that_it_has(server, store):
@@ -203,18 +224,16 @@ def test_a_script_of_somebody_else_that_does_not_end_is_waited_for_by_writes_alo
     server.ask("CONFIG", "SET", "lua-time-limit", 50)
     endless = threading.Thread(target=run_endless, args=(server,))
     endless.start()
-    until_it_is_busy(server)
+    wait_until(lambda: is_busy(server))
     with pytest.raises(OnlineStoreError, match="runs a script that takes too long\n  -> see whose it is: SCRIPT KILL"):
         store.read([key(1)])
-    landed = []
-    writing = threading.Thread(target=lambda: landed.append(store.write(batch(*rows(3, 2)))))
-    writing.start()
-    time.sleep(0.2)
-    assert landed == []
-    server.ask("SCRIPT", "KILL")
-    for thread in (writing, endless):
-        thread.join()
-    assert landed == [3]
+    with ThreadPoolExecutor(1) as pool:
+        landing = pool.submit(store.write, batch(*rows(3, 2)))
+        time.sleep(0.2)
+        assert not landing.done()
+        server.ask("SCRIPT", "KILL")
+        assert landing.result() == 3
+    endless.join()
 
 
 def run_endless(server):
@@ -222,15 +241,12 @@ def run_endless(server):
         server.ask("EVAL", "while true do end", 0)
 
 
-def until_it_is_busy(server):
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            server.ask("GET", "x")
-        except hiredis.ReplyError:
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never was")
+def is_busy(server):
+    try:
+        server.ask("GET", "x")
+    except hiredis.ReplyError:
+        return True
+    return False
 
 
 def test_a_walk_over_keys_that_meets_another_server_is_an_error_and_not_a_short_answer(server, store):
@@ -270,8 +286,6 @@ def test_a_server_whose_disk_is_full_says_so(server, store, tmp_path):
     (tmp_path / "dump.rdb").mkdir()
     server.ask("SET", "x", "1")
     server.ask("BGSAVE")
-    until = time.monotonic() + 5
-    while b"rdb_last_bgsave_status:err" not in server.ask("INFO", "persistence") and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: b"rdb_last_bgsave_status:err" in server.ask("INFO", "persistence"))
     with pytest.raises(OnlineStoreError, match="takes no writes because it cannot save to disk"):
         store.write(batch(*rows(1)))
