@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import threading
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -56,3 +58,21 @@ def settings(**changes: object) -> dict[str, object]:
         "spark.sql.warehouse.dir": str(folder() / "warehouse"),
     }
     return {"method": "session", "schema": "default", "config": config, **changes}
+
+
+@contextmanager
+def abandoned_until_it_ends(warehouse):
+    """Give up every second what is read meanwhile: what has not begun yet cannot be stopped."""
+    has_ended = threading.Event()
+
+    def abandon():
+        while not has_ended.wait(1.0):
+            warehouse.abandon()
+
+    thread = threading.Thread(target=abandon)
+    thread.start()
+    try:
+        yield
+    finally:
+        has_ended.set()
+        thread.join()

@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from featurestore.warehouse.worker import result_of
+from featurestore.warehouse.worker import one_thread, result_of, stop_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -24,17 +24,18 @@ def one_ahead(items: Iterable[Item], *, abandon: Callable[[], None]) -> Generato
     Args:
         items: made one by one in the thread.
         abandon: called when nobody wants the rest (an error, Ctrl-C, or the generator is closed), so that the item
-            being made is not waited for.
+            being made is not waited for; again while it is still being made, since a query that is about to begin
+            cannot be given up yet.
     """
     iterator = iter(items)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="one-ahead") as thread:
+    with one_thread("one-ahead") as thread:
         try:
             waiting = thread.submit(_next_of, iterator)
             while made := result_of(waiting):
                 waiting = thread.submit(_next_of, iterator)
                 yield made[0]
         except BaseException:
-            abandon()
+            stop_work(thread, abandon)
             raise
 
 

@@ -2,6 +2,9 @@
 
 A signal wakes a waiting main thread only if nothing has asked for restarted system calls, and some libraries do:
 polars, when it is imported. So the wait is made of short ones.
+
+A statement that has not begun yet in the warehouse cannot be stopped there, and a cancel that comes so early is lost.
+So it is sent again until the work has ended.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _ONE_WAIT_S = 0.1
+_UNTIL_NEXT_STOP_S = 0.5
 
 
 class Worker:
@@ -22,20 +26,19 @@ class Worker:
 
     Args:
         name: of the thread.
-        cancel: stops, from another thread, what runs in the warehouse now.
+        cancel: stops, from another thread, what runs in the warehouse now; called again while it goes on.
     """
 
     def __init__(self, name: str, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._thread = one_thread(name)
 
     def run(self, work: Callable[[], Result]) -> Result:
-        """Do it there and wait; a KeyboardInterrupt cancels it in the warehouse first."""
-        future = self._thread.submit(work)
+        """Do it there and wait; a KeyboardInterrupt cancels it in the warehouse, and is raised when it has ended."""
         try:
-            return result_of(future)
+            return result_of(self._thread.submit(work))
         except KeyboardInterrupt:
-            self._cancel()
+            stop_work(self._thread, self._cancel)
             raise
 
     def leave(self, work: Callable[[], object]) -> None:
@@ -52,3 +55,25 @@ def result_of(future: Future[Result]) -> Result:
     while not future.done():
         wait((future,), timeout=_ONE_WAIT_S)
     return future.result()
+
+
+def one_thread(name: str) -> ThreadPoolExecutor:
+    """Start a thread that does what it is given, in order.
+
+    It runs before it is given anything: an executor that Ctrl-C strikes while it starts a thread forgets that thread.
+    """
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+    thread.submit(_nothing)
+    return thread
+
+
+def stop_work(thread: ThreadPoolExecutor, stop: Callable[[], None]) -> None:
+    """Call `stop`, and again until `one_thread` has done all that it was given; another KeyboardInterrupt gets out."""
+    last = thread.submit(_nothing)
+    stop()
+    while wait((last,), timeout=_UNTIL_NEXT_STOP_S).not_done:
+        stop()
+
+
+def _nothing() -> None:
+    """Work that is done at once."""

@@ -12,6 +12,7 @@ from featurestore.doctor.installation import is_within, requirement
 from tests.cli.tiny import churn, labels, orders
 
 DBT = {"DBT_EXECUTABLE": "/bin/true"}
+PATIENT = "?read_timeout=5&connect_timeout=5"
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def test_a_server_that_may_forget_any_key_is_a_warning(synced, valkey, policy, s
     """O8"""
     with valkey.client() as client:
         client.config_set("maxmemory-policy", policy)
-        found = findings(synced, "--online-store", valkey.uri)["eviction"]
+        found = findings(synced, "--online-store", valkey.uri + PATIENT)["eviction"]
         client.config_set("maxmemory-policy", "noeviction")
     assert (found["status"], policy in found["what"]) == (status, True)
 
@@ -222,7 +223,7 @@ def test_a_server_that_may_forget_rows_with_an_expiry_is_a_mild_warning(synced, 
     """O8"""
     with valkey.client() as client:
         client.config_set("maxmemory-policy", "volatile-lru")
-        found = findings(synced, "--online-store", valkey.uri)["eviction"]
+        found = findings(synced, "--online-store", valkey.uri + PATIENT)["eviction"]
         client.config_set("maxmemory-policy", "noeviction")
     assert (found["status"], found["what"]) == (
         "WARN",
@@ -239,7 +240,7 @@ def test_how_full_a_server_is_is_told_and_a_warning_from_four_fifths_on(synced, 
             (client.info("memory")["used_memory"] * 10 // 9, "WARN", r"\d+ MiB of \d+ MiB used \([89]\d %\)"),
         ):
             client.config_set("maxmemory", maxmemory)
-            found = findings(synced, "--online-store", valkey.uri)["memory"]
+            found = findings(synced, "--online-store", valkey.uri + PATIENT)["memory"]
             assert (found["status"], bool(re.fullmatch(said, found["what"]))) == (status, True), found
         client.config_set("maxmemory", 0)
 
@@ -254,7 +255,7 @@ def test_a_server_that_has_forgotten_keys_is_a_warning_even_when_it_no_longer_wo
             client.set(f"x{number}", "x" * 500)
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", 0)
-        found = findings(synced, "--online-store", valkey.uri)["eviction"]
+        found = findings(synced, "--online-store", valkey.uri + PATIENT)["eviction"]
         client.config_resetstat()
         client.execute_command("FLUSHALL", "SYNC")
     assert found["status"] == "WARN"
@@ -265,7 +266,7 @@ def test_a_server_that_has_forgotten_keys_is_a_warning_even_when_it_no_longer_wo
 def test_a_server_that_tells_nothing_about_itself_is_a_warning(synced, valkey):
     with valkey.client() as client:
         client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "-@all", "+mget", "+get", "+select")
-    found = findings(synced, "--online-store", f"redis://reader:pw@{valkey.place}/0")["eviction"]
+    found = findings(synced, "--online-store", f"redis://reader:pw@{valkey.place}/0{PATIENT}")["eviction"]
     assert (found["status"], found["what"]) == ("WARN", "the server does not tell its maxmemory-policy")
 
 

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from featurestore.materialize.ahead import in_threads, one_ahead
+from tests.warehouse.interrupts import press_ctrl_c
 
 
 def never():
@@ -56,6 +57,26 @@ def test_when_nobody_wants_the_rest_the_item_being_made_is_not_waited_for(proble
     with pytest.raises(problem), closing(one_ahead(items(), abandon=stopped.set)) as ahead:  # noqa: PT012
         assert next(ahead) == 1
         raise problem
+    assert stopped.is_set()
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_query_that_begins_only_after_it_was_given_up_is_given_up_again(lost):
+    """What has not begun in the warehouse cannot be stopped there."""
+    given_up, stopped = [], threading.Event()
+
+    def items():
+        press_ctrl_c()
+        assert stopped.wait(timeout=60)
+        yield 1
+
+    def abandon():
+        given_up.append(1)
+        if len(given_up) > lost:
+            stopped.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        list(one_ahead(items(), abandon=abandon))
     assert stopped.is_set()
 
 

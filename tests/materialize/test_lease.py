@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from featurestore.errors import OperationError
 from featurestore.materialize.lease import SyncLease
 from featurestore.online.open import open_online_store
+
+LET_GO = "let go"
 
 
 @pytest.fixture
@@ -42,18 +45,20 @@ def test_a_lease_is_given_back_also_after_an_error(store):
 
 
 def test_who_waits_gets_it_when_the_first_is_done(tmp_path, store):
-    started = time.monotonic()
-    holder = multiprocessing.get_context("spawn").Process(target=hold, args=(str(tmp_path), 1.0))
+    holder = multiprocessing.get_context("spawn").Process(target=hold_until_let_go, args=(str(tmp_path),))
     holder.start()
     wait_until_held(store)
-    with SyncLease(store, "orders", wait_s=30):
-        assert time.monotonic() - started > 1.0
+    letting_go = threading.Timer(1.0, (tmp_path / LET_GO).touch)
+    letting_go.start()
+    with SyncLease(store, "orders", wait_s=60):
+        assert (tmp_path / LET_GO).exists()
+    letting_go.join()
     holder.join(30)
 
 
 def test_a_lease_is_prolonged_while_its_sync_lives(store):
-    with SyncLease(store, "orders", lease_s=0.4) as lease:
-        time.sleep(1.0)
+    with SyncLease(store, "orders", lease_s=3.0) as lease:
+        time.sleep(3.5)
         lease.check()
         assert store.take_lease("sync:orders", "other", 1) != "other"
 
@@ -68,9 +73,11 @@ def test_a_process_that_was_killed_holds_nobody_up(tmp_path, store):
 
 
 def test_on_another_machine_a_dead_lease_ends_by_itself(store):
-    store.take_lease("sync:orders", "far-away|1|99|abc", 0.5)
+    dead = "far-away|1|99|abc"
+    store.take_lease("sync:orders", dead, 60)
     with pytest.raises(OperationError, match="process 99 on far-away"), SyncLease(store, "orders"):
         pass
+    store.take_lease("sync:orders", dead, 0.5)
     with SyncLease(store, "orders", wait_s=10):
         pass
 
@@ -93,18 +100,24 @@ def test_another_machine_of_the_same_host_name_is_not_taken_for_this_one(store):
 
 
 def test_a_lease_that_another_took_over_is_noticed(store):
-    with SyncLease(store, "orders", lease_s=0.4) as lease:
-        store.end_lease("sync:orders", lease.owner)
-        store.take_lease("sync:orders", "far-away|1|99|abc", 60)
-        time.sleep(0.3)
+    other = "far-away|1|99|abc"
+    with SyncLease(store, "orders", lease_s=2.0) as lease:
+        while store.take_lease("sync:orders", other, 60) != other:
+            store.end_lease("sync:orders", lease.owner)
+        gives_up_at = time.monotonic() + 30
+        while lease._lost_to is None:
+            assert time.monotonic() < gives_up_at
+            time.sleep(0.02)
         with pytest.raises(OperationError, match="lost its lease to process 99 on far-away"):
             lease.check()
 
 
-def hold(folder, seconds):
+def hold_until_let_go(folder):
     store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(folder))
     with SyncLease(store, "orders"):
-        time.sleep(seconds)
+        gives_up_at = time.monotonic() + 60
+        while not (Path(folder) / LET_GO).exists() and time.monotonic() < gives_up_at:
+            time.sleep(0.02)
 
 
 def wait_until_held(store):
@@ -115,4 +128,4 @@ def wait_until_held(store):
         time.sleep(0.02)
 
 
-HOLD = "import sys; from tests.materialize.test_lease import hold; hold(sys.argv[1], 60)"
+HOLD = "import sys; from tests.materialize.test_lease import hold_until_let_go; hold_until_let_go(sys.argv[1])"

@@ -17,7 +17,7 @@ from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
 from featurestore.online.open import open_online_store
 from featurestore.online.state import ViewState, format_state, made_set, state_note
-from featurestore.serving import connect
+from featurestore.serving import cache, connect, lookup
 from tests.online.servers import server_binary, start_server
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -85,6 +85,24 @@ class Listening:
         return self.read(keys, notes)
 
 
+class Clock:
+    """What serving takes for the time: it stands still until a test moves it on, however slow the machine is."""
+
+    def __init__(self):
+        self.now = 1_000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    for module in (lookup, cache):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
 @pytest.fixture
 def store(tmp_path):
     store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(tmp_path))
@@ -109,7 +127,7 @@ def any_store(request, tmp_path):
         server = request.getfixturevalue("valkey")
         with server.client() as client:
             client.execute_command("FLUSHALL", "SYNC")
-        uri = f"{server.uri}?read_timeout=5"
+        uri = f"{server.uri}?read_timeout=5&connect_timeout=5"
     store = open_online_store(uri, project="shop", base_dir=tmp_path)
     yield store
     store.close()

@@ -80,7 +80,7 @@ def test_several_event_loops_share_one_client(any_store):
     assert asyncio.run(ask_often(client, 99)) == [], "and one loop after the other"
 
 
-def test_an_awaited_lookup_follows_the_set_in_use_and_reads_other_layouts(store):
+def test_an_awaited_lookup_follows_the_set_in_use_and_reads_other_layouts(store, clock):
     """O9: the description of a layout, too, is read without blocking the loop."""
     both = view(features=(("a", "int64"), ("b", "int64")))
     sync(store, view(features=(("a", "int64"),)), {"customer_id": 1, "a": 10}, row_set=2)

@@ -12,14 +12,13 @@ from featurestore.online.layouts import GENERATION
 from featurestore.serving import connect
 from featurestore.serving.cache import CACHE_ENTRIES, CACHE_SECONDS, RowCache, make_cache
 from tests.serving.conftest import DAY, NOON, Listening, project, sync, turn_readers, view
-from tests.serving.test_row_sets import wait_until_notes_are_read_again
 
 ORDERS = view(features=(("n", "int64"),), ttl=7 * DAY)
-LONG = 3_600.0
+A_SECOND, LONG = 1.0, 3_600.0
 
 
 @pytest.fixture
-def listening(store):
+def listening(store, clock):
     sync(store, ORDERS, *[{"customer_id": number, "n": number} for number in range(10)])
     return Listening(store)
 
@@ -75,12 +74,13 @@ def test_bounds_that_are_not_positive_are_refused(store, bounds):
         connect(project(ORDERS), store, **bounds)
 
 
-def test_a_row_is_kept_for_so_long_and_no_longer(store, listening):
-    client = caching(listening, cache_seconds=0.2)
+def test_a_row_is_kept_for_so_long_and_no_longer(store, listening, clock):
+    client = caching(listening, cache_seconds=10.0)
     assert n_of(client, 1) == [1]
     sync(store, ORDERS, {"customer_id": 1, "n": 100})
+    clock.now += 10.0
     assert n_of(client, 1) == [1]
-    time.sleep(0.25)
+    clock.now += 0.001
     assert n_of(client, 1) == [100]
 
 
@@ -110,23 +110,23 @@ def test_ages_are_judged_at_each_request(listening):
     assert keys_asked(listening) == ["1"]
 
 
-def test_another_set_of_rows_empties_the_cache(store, listening):
+def test_another_set_of_rows_empties_the_cache(store, listening, clock):
     client = caching(listening, cache_seconds=LONG)
     assert n_of(client, 1) == [1]
     sync(store, ORDERS, {"customer_id": 1, "n": 100}, row_set=1)
     turn_readers(store, ORDERS, 1, 0)
     assert n_of(client, 1) == [1]
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     assert n_of(client, 1) == [100], "the notes are asked for also when all rows are at hand"
 
 
-def test_another_generation_empties_the_cache(store, listening):
+def test_another_generation_empties_the_cache(store, listening, clock):
     """O8: the store was emptied and filled again."""
     client = caching(listening, cache_seconds=LONG)
     assert n_of(client, 1) == [1]
     store.delete([b"fs:shop:orders@0:{1}"])
     store.write_note(GENERATION, b"another")
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     n_of(client, 2)
     assert n_of(client, 1) == [None]
 
@@ -139,11 +139,11 @@ def test_a_row_that_was_being_read_when_the_cache_was_emptied_is_not_kept():
     assert cache.find(cache.shelf, [b"a"]) == {}
 
 
-def test_rows_at_hand_are_answered_while_the_store_cannot_be_reached(listening):
+def test_rows_at_hand_are_answered_while_the_store_cannot_be_reached(listening, clock):
     client = caching(listening, cache_seconds=LONG)
     assert n_of(client, 1) == [1]
     listening.refuses = lambda keys, notes: True
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     assert n_of(client, 1) == [1]
 
 

@@ -232,7 +232,7 @@ def test_a_service_names_its_features(store):
     assert response.rows() == [{"customer_id": 1, "orders__spend": 0.5, "orders__orders_7d": 3}]
 
 
-def test_one_read_answers_all_views_and_equal_entities_are_asked_once(store):
+def test_one_read_answers_all_views_and_equal_entities_are_asked_once(store, clock):
     listening = Listening(store)
     spend = view("spend", features=(("total", "int64"),))
     sync(store, ORDERS, {"customer_id": 1, "orders_7d": 3, "spend": 0.5})

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.layouts import GENERATION
 from featurestore.online.state import state_note
-from featurestore.serving import connect, row_sets
+from featurestore.serving import connect
 from featurestore.serving.lookup import QUICK_FAILURE_S
-from featurestore.serving.row_sets import NOTES_TRUSTED_S
+from featurestore.serving.row_sets import NOTES_FOLLOWED_S
 from tests.serving.conftest import Listening, project, sync, turn_readers, view
 
 ORDERS = view(features=(("n", "int64"),))
+A_SECOND = 1.0
 OLD, NEW = {"customer_id": 1, "n": 1}, {"customer_id": 1, "n": 2}
 
 
 def n_of(client, *customers):
     return client.get_online_features(["orders:n"], {"customer_id": list(customers)}).to_dict()["n"]
-
-
-def wait_until_notes_are_read_again():
-    time.sleep(NOTES_TRUSTED_S + 0.02)
 
 
 @pytest.fixture
@@ -32,7 +27,7 @@ def listening(store):
 
 
 @pytest.fixture
-def client(listening):
+def client(listening, clock):
     return connect(project(ORDERS), listening)
 
 
@@ -46,27 +41,27 @@ def test_a_client_reads_the_set_in_use_from_its_first_request_on(store, client, 
     assert listening.asked[2:] == [([b"fs:shop:orders@0+3:{1}", b"fs:shop:orders@0+3:{2}"], [])]
 
 
-def test_readers_that_are_turned_to_another_set_follow_within_a_second(store, client, listening):
+def test_readers_that_are_turned_to_another_set_follow_within_a_second(store, client, listening, clock):
     sync(store, ORDERS, OLD)
     assert n_of(client, 1) == [1]
     sync(store, ORDERS, NEW, row_set=1)
     assert n_of(client, 1) == [1], "rows of a set that nobody was turned to are not seen"
     turn_readers(store, ORDERS, 1, 0)
     assert n_of(client, 1) == [1], "the notes are asked for once a second"
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     listening.asked.clear()
     assert n_of(client, 1) == [2]
     asked_from = [keys for keys, _ in listening.asked]
     assert asked_from == [[b"fs:shop:orders@0:{1}"], [b"fs:shop:orders@0+1:{1}"]]
 
 
-def test_the_rows_of_the_old_set_may_be_gone_when_a_client_that_slept_comes_back(store, client):
+def test_the_rows_of_the_old_set_may_be_gone_when_a_client_that_slept_comes_back(store, client, clock):
     sync(store, ORDERS, OLD)
     assert n_of(client, 1) == [1]
     sync(store, ORDERS, NEW, row_set=1)
     turn_readers(store, ORDERS, 1)
     store.delete([b"fs:shop:orders@0:{1}"])
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     assert n_of(client, 1) == [2]
 
 
@@ -112,12 +107,12 @@ def test_an_unreadable_note_says_nothing(store, client):
     assert n_of(client, 1) == [1]
 
 
-def test_in_a_store_that_was_emptied_a_row_that_is_there_is_right_and_a_missing_one_means_nothing(store, client):
+def test_in_a_store_that_was_emptied_a_row_that_is_there_is_right_and_a_missing_one_means_nothing(store, client, clock):
     """O8: e.g. emptied in the middle of a sync, whose later rows still land."""
     sync(store, ORDERS, OLD)
     assert n_of(client, 1, 2) == [1, None]
     store.swap_note(GENERATION, store.read_note(GENERATION), None)
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     assert n_of(client, 1) == [1]
     with pytest.raises(OnlineStoreError, match=r"was emptied or never filled.*\n  -> run featurestore materialize"):
         n_of(client, 1, 2)
@@ -125,11 +120,11 @@ def test_in_a_store_that_was_emptied_a_row_that_is_there_is_right_and_a_missing_
     assert n_of(client, 1, 2) == [1, None], "a store that is filled again is noticed at once"
 
 
-def test_notes_that_cannot_be_read_for_a_while_fail_no_lookup_that_has_rows(store, client, listening):
+def test_notes_that_cannot_be_read_for_a_while_fail_no_lookup_that_has_rows(store, client, listening, clock):
     """E.g. a cluster that lacks the node of a note."""
     sync(store, ORDERS, OLD)
     assert n_of(client, 1, 2) == [1, None]
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     listening.asked.clear()
     listening.refuses = lambda keys, notes: bool(notes)
     for _ in range(3):
@@ -140,13 +135,13 @@ def test_notes_that_cannot_be_read_for_a_while_fail_no_lookup_that_has_rows(stor
         n_of(client, 2)
     listening.refuses = lambda keys, notes: False
     assert n_of(client, 2) == [None]
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     listening.asked.clear()
     assert n_of(client, 1) == [1]
     assert [(len(keys), len(notes)) for keys, notes in listening.asked] == [(1, 2)], "together again"
 
 
-def test_which_rows_are_meant_is_never_guessed(store, client, listening, monkeypatch):
+def test_which_rows_are_meant_is_never_guessed(store, client, listening, clock):
     """Without the notes of some minutes the first set might be read, though another has long been in use."""
     sync(store, ORDERS, OLD)
     sync(store, ORDERS, NEW, row_set=1)
@@ -156,28 +151,28 @@ def test_which_rows_are_meant_is_never_guessed(store, client, listening, monkeyp
         n_of(client, 1)
     listening.refuses = lambda keys, notes: False
     assert n_of(client, 1) == [2]
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     listening.refuses = lambda keys, notes: bool(notes)
     assert n_of(client, 1) == [2]
-    monkeypatch.setattr(row_sets, "NOTES_FOLLOWED_S", 0.0)
+    clock.now += NOTES_FOLLOWED_S
     with pytest.raises(OnlineStoreError, match="refused"):
         n_of(client, 1)
 
 
-def test_the_set_is_still_followed_when_rows_and_notes_can_only_be_read_apart(store, client, listening):
+def test_the_set_is_still_followed_when_rows_and_notes_can_only_be_read_apart(store, client, listening, clock):
     """E.g. a cluster, one of whose nodes is down for a while."""
     sync(store, ORDERS, OLD)
     listening.refuses = lambda keys, notes: bool(keys and notes)
     assert n_of(client, 1) == [1]
     sync(store, ORDERS, NEW, row_set=1)
     turn_readers(store, ORDERS, 1, 0)
-    wait_until_notes_are_read_again()
+    clock.now += A_SECOND
     assert n_of(client, 1) == [2]
 
 
-def test_a_store_that_hangs_is_not_waited_for_twice(store, client, listening):
+def test_a_store_that_hangs_is_not_waited_for_twice(store, client, listening, clock):
     def hangs(keys, notes):
-        time.sleep(QUICK_FAILURE_S * 1.5)
+        clock.now += QUICK_FAILURE_S * 1.5
         return True
 
     sync(store, ORDERS, OLD)

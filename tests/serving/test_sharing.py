@@ -78,21 +78,32 @@ def test_threads_follow_a_set_that_is_turned_under_them_and_never_see_half_of_it
     orders = VIEWS[0]
     fill(store, [orders])
     client = connect(project(orders), store, cache_seconds=5)
-    seen, until = set(), time.monotonic() + 2.5
+    old, new = (1, 2, 3), (501, 502, 503)
+    seen, is_done = set(), threading.Event()
 
     def work():
-        while time.monotonic() < until:
+        while not is_done.is_set():
             numbers = client.get_online_features(["orders_0:n"], {"customer_id": [1, 2, 3]}, now=NOON).to_dict()["n"]
             seen.add(tuple(numbers))
+
+    def wait_until_seen(numbers):
+        until = time.monotonic() + 30
+        while numbers not in seen and time.monotonic() < until:
+            time.sleep(0.01)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
-    fill(store, [orders], row_set=1, more=500)
-    turn_readers(store, orders, 1, 0)
-    for thread in threads:
-        thread.join(30)
-    assert seen == {(1, 2, 3), (501, 502, 503)}
+    try:
+        wait_until_seen(old)
+        fill(store, [orders], row_set=1, more=500)
+        turn_readers(store, orders, 1, 0)
+        wait_until_seen(new)
+    finally:
+        is_done.set()
+        for thread in threads:
+            thread.join(30)
+    assert seen == {old, new}
     assert client.get_online_features(["orders_0:n"], {"customer_id": [1]}, now=NOON).to_dict()["n"] == [501]
 
 

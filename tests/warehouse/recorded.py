@@ -19,7 +19,10 @@ import re
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
+
+from tests.warehouse.interrupts import press_ctrl_c
 
 FOLDER = Path(__file__).parent / "recorded"
 _RANDOM = re.compile(r"[0-9a-f]{16}")
@@ -46,6 +49,7 @@ class Recording:
     def __init__(self, name: str, section: str) -> None:
         self.waiting = _sections((FOLDER / f"{name}.sql").read_text(encoding="utf-8"))[section]
         self.cancelled = 0
+        self.is_cancelled = Event()
         self.closed = 0
 
     def take(self, statement: str) -> dict[str, Any]:
@@ -57,6 +61,16 @@ class Recording:
         if "error" in answer:
             raise RefusedError(answer["error"])
         return answer
+
+    def cancel(self) -> None:
+        """What runs now is to end."""
+        self.cancelled += 1
+        self.is_cancelled.set()
+
+    def run_until_cancelled(self) -> None:
+        """What a long query does that Ctrl-C is pressed at."""
+        press_ctrl_c()
+        assert self.is_cancelled.wait(60)
 
     def finish(self) -> None:
         """Everything that is recorded has come."""
@@ -104,7 +118,7 @@ class Cursor:
         return self.fetchmany(len(self.rows))
 
     def cancel(self) -> None:
-        self.recording.cancelled += 1
+        self.recording.cancel()
 
     def close(self) -> None:
         self.rows = []

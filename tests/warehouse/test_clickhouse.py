@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from contextlib import closing
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -20,6 +17,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.clickhouse import open_warehouse
 from featurestore.warehouse.protocol import TableWrite
 from tests.warehouse.clickhouse_in_process import clickhouse_in_process
+from tests.warehouse.interrupts import interrupted
 
 NOON = datetime(2024, 5, 17, 12, 0, 0, 1, tzinfo=timezone.utc)
 DAYS = "select toString(toDate('2024-05-16') + number) as day, number::Nullable(Int64) as n from numbers(3)"
@@ -204,9 +202,9 @@ def test_a_missing_table_says_to_build(warehouse):
 
 
 def test_ctrl_c_stops_the_query_in_the_warehouse(warehouse):
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    endless = "select count() from numbers(1000000000000) where sipHash64(number) = 3"
     with pytest.raises(KeyboardInterrupt):
-        warehouse.execute("select count() from numbers(1000000000000) where sipHash64(number) = 3")
+        interrupted(lambda: warehouse.execute(endless))
     warehouse.execute("select 1")  # chdb prints the first bytes of the stopped query before the next answer
     assert rows(warehouse, "select count() as n from system.processes") == [{"n": 1}]
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -26,6 +23,7 @@ from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
 from featurestore.warehouse.protocol import TableWrite
 from tests.pit.world import DAY, NOON
+from tests.warehouse.interrupts import interrupted
 from tests.warehouse.warehouses import BEHAVIOURS, WAREHOUSES
 from tests.warehouse.write_docs import PAGE, rewritten
 
@@ -280,11 +278,8 @@ def test_cancel(opened, loaded):
     """Also where polars is imported, which has a waiting main thread sleep on through a signal."""
     if loaded:
         pytest.importorskip(loaded)
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        rows(opened.warehouse, opened.endless)
-    timer.join()
+        interrupted(lambda: rows(opened.warehouse, opened.endless))
     assert rows(opened.warehouse, "select 1 as x") == [{"x": 1}]
 
 

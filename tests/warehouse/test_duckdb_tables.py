@@ -131,7 +131,9 @@ def test_a_reader_sees_the_partition_before_or_after_and_never_a_mix(shop):
 
     def look():
         with duckdb.connect(str(shop / "shop.duckdb")) as connection:
-            while not is_done.is_set():
+            is_last = False
+            while not is_last:
+                is_last = is_done.is_set()
                 seen.add(connection.execute("select count(*), count(distinct a) from t").fetchone())
 
     reader = threading.Thread(target=look)

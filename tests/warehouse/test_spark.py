@@ -19,7 +19,7 @@ from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.protocol import TableWrite
 from featurestore.warehouse.spark import open_warehouse
 from featurestore.warehouse.spark.errors import not_started, sentence
-from tests.spark_here import MARKS, folder, settings
+from tests.spark_here import MARKS, abandoned_until_it_ends, folder, settings
 
 pytestmark = MARKS
 
@@ -270,8 +270,7 @@ def test_a_parquet_file_is_read_by_spark_itself(warehouse, tmp_path):
 
 
 def test_a_query_that_is_abandoned_ends(warehouse):
-    threading.Timer(1.0, warehouse.abandon).start()
-    with pytest.raises(QueryError, match="cancelled"):
+    with abandoned_until_it_ends(warehouse), pytest.raises(QueryError, match="cancelled"):
         warehouse.read(LONG).read_all()
     assert rows_of(warehouse, "select 1 as x") == [{"x": 1}]
 

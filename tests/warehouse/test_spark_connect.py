@@ -25,7 +25,7 @@ from featurestore.warehouse.protocol import TableWrite
 from featurestore.warehouse.spark import open_warehouse
 from tests.materialize.spark_loads import load_of, put_everything, route_to, rows_in_file, rows_in_store, view_of
 from tests.online.servers import server_binary, start_server
-from tests.spark_here import MARKS, settings
+from tests.spark_here import MARKS, abandoned_until_it_ends, settings
 
 pytestmark = MARKS
 START_TIMEOUT_S = 180
@@ -129,8 +129,7 @@ def test_an_error_is_one_sentence(warehouse):
 
 
 def test_a_query_is_cancelled_on_the_server(warehouse):
-    threading.Timer(1.0, warehouse.abandon).start()
-    with pytest.raises(QueryError, match=r"(?i)cancel|interrupt"):
+    with abandoned_until_it_ends(warehouse), pytest.raises(QueryError, match=r"(?i)cancel|interrupt"):
         warehouse.read(
             "select count(*) from range(100000000000) where hash(id, 'x') % 7 = 3 and sqrt(id) > 3"
         ).read_all()
@@ -151,7 +150,7 @@ def test_a_sync_is_written_by_the_workers_of_the_server(warehouse, tmp_path):
                 open_engine(route)
             local = LocalEngine(route).copy(load_of(view))
             hashes = LocalEngine(route).copy(load_of(view, wants_keys=True)).keys.sort().tolist()
-        uri = store.uri.replace("redis://", "redis://default:hunter2@")
+        uri = store.uri.replace("redis://", "redis://default:hunter2@") + "?read_timeout=5&connect_timeout=5"
         store.client().execute_command("ACL SETUSER default >hunter2")
         with route_to(uri, warehouse, tmp_path) as route:
             engine = open_engine(route)

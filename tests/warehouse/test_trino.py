@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-import time
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
@@ -100,11 +96,10 @@ def test_a_missing_table_says_to_build(warehouse):
 
 
 def test_ctrl_c_cancels_the_query(warehouse, recording, monkeypatch):
-    monkeypatch.setattr(recording, "take", lambda statement: time.sleep(1) or {})
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    monkeypatch.setattr(recording, "take", lambda statement: recording.run_until_cancelled() or {})
     with pytest.raises(KeyboardInterrupt):
         warehouse.execute("SELECT 1")
-    assert recording.cancelled == 1
+    assert recording.cancelled >= 1
 
 
 def test_what_abandon_gives_up_is_cancelled(warehouse, recording):
