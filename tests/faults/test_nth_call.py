@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -23,18 +24,21 @@ from tests.shop_in_memory import ORDERS, change_shop, make_shop
 
 KEYS = 30
 DELAYED = replace(ORDERS, delay_us=HOUR)
+A_HUNDRED_MORE = "order_count = order_count + 100, amount = amount + 100, tags = [(order_count + 100)::varchar]"
 CHANGES = {
     "the first sync": (None, ORDERS, {}),
-    "new rows": ("update orders set order_count = order_count + 100, loaded_at = '2026-07-01'", ORDERS, {}),
+    "new rows": (f"update orders set {A_HUNDRED_MORE}, loaded_at = '2026-07-01'", ORDERS, {}),
     "keys that vanished": ("delete from orders where customer_id % 3 = 0", ORDERS, {"full": True}),
-    "another meaning": ("update orders set order_count = order_count + 100", DELAYED, {}),
+    "another meaning": (f"update orders set {A_HUNDRED_MORE}", DELAYED, {}),
 }
 
 
 def make(folder):
     make_shop(folder, f"(-1, '2026-06-01', '2026-06-01', {0}, 1, null)")
     change_shop(
-        folder, f"insert into orders select range, '2026-06-05', '2026-06-05', range, 1, ['x'] from range({KEYS})"
+        folder,
+        "insert into orders select range, '2026-06-05', '2026-06-05', range, range, [range::varchar]"
+        f" from range({KEYS})",
     )
 
 
@@ -45,7 +49,7 @@ def sync(folder, view, *, wrap=lambda store: store, wrap_warehouse=lambda wareho
 
 
 def served(folder, view):
-    """The order_count of each key, as a reader finds it; None where there is no live row."""
+    """The number that all features of a key's row have, as a reader finds it; None where there is no live row."""
     with closing(open_online_store("sqlite:online.sqlite", project="shop", base_dir=folder)) as store:
         if not (folder / "online.sqlite").exists():
             return [None] * KEYS
@@ -53,7 +57,13 @@ def served(folder, view):
         prefix = key_prefix("shop", view, row_set)
         rows = store.read([integer_key(prefix, key) for key in range(KEYS)])
     cells = [None if row is None else RowDecoder().cells(row) for row in rows]
-    return [None if row is None or len(row) == HEADER_CELLS else row[HEADER_CELLS] for row in cells]
+    return [None if row is None or len(row) == HEADER_CELLS else number_of(row[HEADER_CELLS:]) for row in cells]
+
+
+def number_of(cells):
+    count, amount, tags = cells
+    assert (Decimal(amount), tags) == (count, [str(count)]), "the row is whole"
+    return count
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

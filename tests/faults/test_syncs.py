@@ -5,16 +5,11 @@ from __future__ import annotations
 import contextlib
 import resource
 import subprocess
-from contextlib import closing
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
 from featurestore.materialize.engines import local
-from featurestore.materialize.engines.local import LocalEngine
-from featurestore.materialize.engines.protocol import Route
-from featurestore.materialize.sync import sync_view
-from featurestore.materialize.window import SyncRequest
 from tests.faults.proxy import proxy
 from tests.online.servers import Server, server_binary, start_cluster, start_server, wait_until
 from tests.operations.shops import opened
@@ -116,11 +111,7 @@ def sync(shop, at_first_rows=lambda: None, **request):
             happened.append(1)
             at_first_rows()
 
-    with closing(shop.warehouse()) as warehouse:
-        route = Route(
-            project=shop.project.name, warehouse=warehouse, store=shop.store, store_uri="", base_dir=shop.folder
-        )
-        result = sync_view(shop.view, SyncRequest(**request), route, LocalEngine(route), on_rows=told)
+    result = shop.sync(on_rows=told, **request)
     assert happened
     return result
 

@@ -339,31 +339,3 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
-SYNC_SLOWLY = """
-import sys, pathlib
-from tests.materialize.test_sync import sync
-print("start", flush=True)
-sync(pathlib.Path(sys.argv[1]), full=True)
-"""
-
-
-def test_a_killed_sync_is_finished_by_the_next(shop):
-    """O7: killed at several points, the store serves only whole rows; the watermark has not moved."""
-    change_shop(
-        shop,
-        "insert into orders select 10 + range, '2026-06-07', '2026-06-07', range, range, ['x'] from range(200000)",
-    )
-    for pause in (0.05, 0.15, 0.3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SYNC_SLOWLY, str(shop)],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        )
-        process.stdout.readline()
-        time.sleep(pause)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    result = sync(shop, full=True)
-    assert (result.rows_read, result.rows_written) == (200_003, 200_003)
-    served = look_up(shop, *range(10, 20_010))
-    assert served == list(range(20_000))

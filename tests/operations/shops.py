@@ -47,12 +47,12 @@ class Shop:
         with closing(self.connection.cursor()) as cursor:
             cursor.execute(statement)
 
-    def sync(self, view=None, **request):
+    def sync(self, view=None, on_rows=None, **request):
         with closing(self.warehouse()) as warehouse:
             route = Route(
                 project=self.project.name, warehouse=warehouse, store=self.store, store_uri="", base_dir=self.folder
             )
-            return sync_view(view or self.view, SyncRequest(**request), route, LocalEngine(route))
+            return sync_view(view or self.view, SyncRequest(**request), route, LocalEngine(route), on_rows=on_rows)
 
     @property
     def sides(self):
