@@ -132,18 +132,14 @@ def test_killed_at_every_batch(place, mode):
     assert set(place.served()) == {2}
 
 
-def test_killed_at_forty_random_moments(place, monkeypatch):
+def test_killed_at_forty_random_moments(place):
     rng = random.Random(5)
-    monkeypatch.setattr(local, "BATCH_ROWS", SMALL_BATCH_ROWS)
-    told_at = []
-    place.renew()
-    place.sync(on_rows=lambda _rows: told_at.append(time.monotonic()))
-    writing_s = told_at[-1] - told_at[0]
+    batches = KEYS // SMALL_BATCH_ROWS
     before, in_the_middle = place.served(), 0
     for _ in range(40):
         place.renew()
-        after_s = rng.uniform(0.0, writing_s)
-        place.killed_sync(rng.choice(list(MODES.values())), after_s=after_s, batch_rows=SMALL_BATCH_ROWS)
+        moment = {"at_batch": rng.randint(1, batches), "after_s": rng.uniform(0.0, 0.005)}  # a batch takes about that
+        place.killed_sync(rng.choice(list(MODES.values())), **moment, batch_rows=SMALL_BATCH_ROWS)
         found = place.served()
         assert all(old <= new <= place.round for old, new in zip(before, found, strict=True)), "no row goes back"
         in_the_middle += 0 < found.count(place.round) < KEYS
