@@ -16,7 +16,7 @@ from tests.operations.shops import opened
 
 needs_server = pytest.mark.skipif(server_binary() is None, reason="no Redis or Valkey server here")
 ROWS = 12_000
-OPTIONS = "read_timeout=5&connect_timeout=5&write_timeout=3"
+OPTIONS = "read_timeout=5&connect_timeout=5&write_timeout=5"
 
 
 class Redis:
@@ -64,7 +64,7 @@ def forget_scripts(redis):
 
 
 def pause(redis):
-    redis.server.ask("CLIENT", "PAUSE", 400, "ALL")
+    redis.server.ask("CLIENT", "PAUSE", 1500, "ALL")
 
 
 def close_connections(redis):
