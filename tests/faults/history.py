@@ -159,8 +159,24 @@ def violations(events, begun):
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What was seen.
+
+    Attributes:
+        found: the violations, a line each.
+        reads, writes: how many rows were read, and written and acknowledged.
+        faults: how often something was broken.
+    """
+
+    found: list[str]
+    reads: int
+    writes: int
+    faults: int
+
+
 def run(uri, folder, seconds, disturb, *, seed=0, least=0):
-    """Let processes play while `disturb(players, until, start)` breaks things; returns (violations, reads, writes).
+    """Let processes play while `disturb(players, until, start)` breaks things, and says how often; returns a History.
 
     Args:
         uri: of the store.
@@ -182,13 +198,14 @@ def run(uri, folder, seconds, disturb, *, seed=0, least=0):
         return Player(process=process, log=log)
 
     players = [start() for _ in range(PROCESSES)]
+    faults = 0
     try:
         while not all(player.log.exists() for player in players):
             assert all(player.process.is_alive() for player in players)
             time.sleep(0.05)
         for _ in range(20):
             until = time.monotonic() + seconds
-            disturb(players, until, start)
+            faults += disturb(players, until, start)
             time.sleep(max(0.0, until - time.monotonic()))
             if min(counts(events_in(folder)[0])) >= least:
                 break
@@ -198,7 +215,8 @@ def run(uri, folder, seconds, disturb, *, seed=0, least=0):
         player.process.join(60)
         assert player.process.exitcode in (0, -signal.SIGKILL), player.process.exitcode
     events, begun = events_in(folder)
-    return violations(events, begun), *counts(events)
+    reads, writes = counts(events)
+    return History(found=violations(events, begun), reads=reads, writes=writes, faults=faults)
 
 
 def counts(events):
@@ -208,23 +226,26 @@ def counts(events):
 
 
 def kill_players(players, until, start):
-    """Kill -9 one of those that play now and then, and start another."""
-    rng = random.Random(1)
+    """Kill -9 one of those that play now and then, and start another; returns how many were killed."""
+    rng, killed = random.Random(1), 0
     while time.monotonic() < until - 2:
         time.sleep(rng.uniform(0.5, 2))
         place = rng.randrange(len(players))
         if players[place].log.exists():
             players[place].kill()
+            killed += 1
             players[place] = start()
+    return killed
 
 
 def disturb_redis(server):
     """Return what kills players, stops the server for a moment, makes it forget its script, cuts connections."""
 
     def disturb(players, until, start):
-        killer = threading.Thread(target=kill_players, args=(players, until, start))
+        killed = []
+        killer = threading.Thread(target=lambda: killed.append(kill_players(players, until, start)))
         killer.start()
-        rng = random.Random(2)
+        rng, broken = random.Random(2), 0
         with server.client() as client:
             while time.monotonic() < until - 2:
                 time.sleep(rng.uniform(0.2, 1))
@@ -239,7 +260,9 @@ def disturb_redis(server):
                     client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 else:
                     client.execute_command("CLIENT", "PAUSE", "150", "WRITE")
+                broken += 1
         killer.join()
+        return broken + sum(killed)
 
     return disturb
 
@@ -252,22 +275,21 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.store == "sqlite":
-            found, reads, writes = run(
-                f"sqlite:{folder}/online.sqlite", folder, options.seconds, kill_players, seed=options.seed
-            )
+            history = run(f"sqlite:{folder}/online.sqlite", folder, options.seconds, kill_players, seed=options.seed)
         else:
             from tests.online.servers import start_server
 
             server = start_server(Path(folder))
             try:
-                found, reads, writes = run(
-                    server.uri, folder, options.seconds, disturb_redis(server), seed=options.seed
-                )
+                history = run(server.uri, folder, options.seconds, disturb_redis(server), seed=options.seed)
             finally:
                 server.stop()
-    counted = f"{reads:,} reads and {writes:,} acknowledged writes, seed {options.seed}: {len(found)} violations"
-    sys.stdout.write("\n".join((counted, *found[:20], "")))
-    sys.exit(1 if found else 0)
+    counted = (
+        f"{history.reads:,} reads, {history.writes:,} acknowledged writes and {history.faults:,} faults,"
+        f" seed {options.seed}: {len(history.found)} violations"
+    )
+    sys.stdout.write("\n".join((counted, *history.found[:20], "")))
+    sys.exit(1 if history.found else 0)
 
 
 if __name__ == "__main__":

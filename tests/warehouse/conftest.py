@@ -1,18 +1,10 @@
-"""A Postgres to open, as users open it: by a target of their profile; and a Ctrl-C that reaches Python."""
+"""A Postgres to open, as users open it: by a target of their profile."""
 
 from __future__ import annotations
-
-import signal
 
 import pytest
 
 from featurestore.warehouse.postgres import open_warehouse
-
-
-@pytest.fixture(autouse=True)
-def ctrl_c_reaches_python():
-    """Drivers that ran in this process before (Spark's, ADBC's) may have put handlers in place of Python's."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
