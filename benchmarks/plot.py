@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 470, 400  # of a panel, pixels
 LEFT, RIGHT, TOP, BOTTOM = 64, 82, 62, 58
 STYLES = (("#1f5fbf", "circle"), ("#c2571a", "square"), ("#2e7d32", "circle"))
 GREY = "#6b7280"
+_FEWEST_TICKS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +136,15 @@ def _apart(places: Sequence[float], gap: float = 15) -> list[float]:
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """The ..., 0.1, 0.2, 0.5, 1, 2, 5, ... between."""
+    """The ..., 0.1, 0.2, 0.5, 1, 2, 5, ... between; all of one digit where these are few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    values = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
-    return [value for value in values if low <= value <= high]
+    found: list[float] = []
+    for digits in ((1, 2, 5), range(1, 10)):
+        values = [digit * 10.0**exponent for exponent in exponents for digit in digits]
+        found = [value for value in values if low <= value <= high]
+        if len(found) >= _FEWEST_TICKS:
+            break
+    return found
 
 
 def _short(value: float) -> str:
