@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 pytest_plugins = ["tests.warehouse.postgres_server"]
 
@@ -16,4 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_setup() -> None:
     """A suite in the background has SIGINT ignored, and drivers that ran before may have put handlers of their own."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def interrupt(_number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but never inside a callback of the garbage collector, where Python would swallow it.
+
+    Hypothesis has such a callback, and it is where a busy machine hears a Ctrl-C once in a while.
+    """
+    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code in callbacks:
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
