@@ -23,8 +23,12 @@ def test_a_ctrl_c_inside_a_callback_of_the_garbage_collector_is_heard_after_it()
     gc.callbacks.append(callback)
     try:
         with pytest.raises(KeyboardInterrupt):
-            gc.collect()
-            time.sleep(60)
+            _collect_and_wait()
     finally:
         gc.callbacks.remove(callback)
     assert pressed
+
+
+def _collect_and_wait():
+    gc.collect()
+    time.sleep(60)

@@ -45,7 +45,7 @@ def keys_of(entities):
     return pc.binary_join_element_wise(b"fs:shop:orders@0:{", entities.cast(pa.string()).cast(pa.binary()), b"}", b"")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(st.binary(max_size=40) | st.sampled_from([b"\x00", b"\x00" * 8, b"\xff" * 17, b"k" * 1000]), max_size=9)
 )

@@ -282,7 +282,7 @@ SQL_TYPES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), st.sampled_from([*SQL_TYPES]), st.integers(1, 9))
 def test_each_key_is_in_one_slice(data, key_type, most):
     """Whatever the keys are: few, many of one value, texts that need care."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.online.batches import cut
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=40), st.integers(0, 5), st.integers(1, 500))
 def test_a_batch_is_cut_into_parts_of_few_bytes(values, start, most_bytes):
     """Also one that is a slice of a larger one."""

@@ -87,7 +87,7 @@ ROUND_TRIPS = {
 
 
 @pytest.mark.parametrize("value_type", ROUND_TRIPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_every_type_comes_back_as_the_warehouse_had_it(value_type, data):
     """P13: NULLs and NULL lists included; Arrow slices too."""

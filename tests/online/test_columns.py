@@ -96,7 +96,7 @@ def arrays(draw, value_type, count, nulls=True):
     return array[before : before + count]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_columns_at_once_give_the_bytes_of_rows_one_by_one(data):
     count = data.draw(st.integers(0, 8), "rows")
@@ -116,7 +116,7 @@ KEY_TYPES = ("int64", "uint64", "int8", "int128", "string", "uuid", "boolean", "
              "decimal(9,2)", "timestamp")  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts=st.lists(st.tuples(*[st.text(alphabet="a%|{}:@+2é\0", max_size=6)] * 2), max_size=6))
 def test_keys_are_escaped_as_a_lookup_escapes_them(texts):
     columns = {f"k{number}": pa.array([pair[number] for pair in texts], pa.string()) for number in range(2)}

@@ -7,7 +7,7 @@ import time
 from importlib.metadata import entry_points
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.online.protocol import NO_CREATED_TIME
@@ -57,7 +57,7 @@ def test_which_write_lands(store, rule, stored, written, lands):
 TIMES = st.sampled_from([LOWEST, LOWEST + 1, -(2**53) - 1, -(2**53), -1, 0, 1, 2**31, 2**32, 2**53, 2**53 + 1, HIGHEST])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     events=st.lists(st.tuples(st.integers(0, 2), TIMES, TIMES), min_size=1, max_size=12),
     cuts=st.sets(st.integers(1, 11)),
@@ -91,7 +91,7 @@ def test_of_rows_that_are_expected_to_be_new_the_newest_still_wins(store, expect
     assert [number_in(row) for row in store.read([KEY, OTHER])] == [5, 2]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     stored=st.none() | st.tuples(st.integers(0, 3), st.booleans()),
     written=st.lists(st.tuples(st.integers(0, 3), st.just(True)), min_size=1, max_size=6),

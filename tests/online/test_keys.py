@@ -187,7 +187,6 @@ def test_a_text_that_is_not_unicode_is_refused():
 TRICKY = st.text(alphabet="a%|{}257CBD\x00", max_size=6) | st.text(max_size=6)
 
 
-@settings(deadline=None)
 @given(st.lists(TRICKY, min_size=2, max_size=2), st.lists(TRICKY, min_size=2, max_size=2))
 def test_different_entities_never_share_a_key(one, other):
     """P2: ("a|b", "c") is not ("a", "b|c")."""
@@ -198,7 +197,6 @@ def test_different_entities_never_share_a_key(one, other):
 NAMES = st.text(alphabet="ab:@{}%0", min_size=1, max_size=4)
 
 
-@settings(deadline=None)
 @given(st.tuples(NAMES, NAMES, st.none() | NAMES), st.tuples(NAMES, NAMES, st.none() | NAMES))
 def test_different_projects_views_and_versions_never_share_a_key(one, other):
     one, other = ((project, name, version or "0") for project, name, version in (one, other))
@@ -232,7 +230,7 @@ KEY_VALUES = {
 
 
 @pytest.mark.parametrize("value_type", KEY_VALUES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_sync_and_lookup_agree_on_every_key(value_type, data):
     strategy, arrow_type = KEY_VALUES[value_type]

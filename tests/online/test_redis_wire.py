@@ -9,7 +9,7 @@ import hiredis
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.online.batches import batch_of
@@ -33,7 +33,6 @@ def batches(draw):
     )
 
 
-@settings(deadline=None)
 @given(batches())
 def test_guarded_calls_are_what_hiredis_would_pack(batch):
     (call,) = GuardedCalls(batch)
@@ -49,7 +48,6 @@ def test_guarded_calls_are_what_hiredis_would_pack(batch):
         ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=700))
 def test_a_run_of_one_expiry_is_told_to_each_call_it_reaches_into(expiries):
     rows = len(expiries)
@@ -69,7 +67,6 @@ def test_a_run_of_one_expiry_is_told_to_each_call_it_reaches_into(expiries):
     assert told == expiries
 
 
-@settings(deadline=None)
 @given(batches())
 def test_rows_that_are_new_are_set_by_the_hundred_or_one_by_one(batch):
     call = NewRowCalls(batch)[0]
@@ -93,7 +90,6 @@ def test_rows_that_are_new_are_set_by_the_hundred_or_one_by_one(batch):
     assert (call.packed, call.count) == (b"".join(map(hiredis.pack_command, commands)), len(keys))
 
 
-@settings(deadline=None)
 @given(batches(), st.integers(0, 7), st.integers(0, 8))
 def test_a_slice_of_a_batch_is_packed_as_its_rows_alone(batch, start, length):
     """Arrow's slices share buffers, and begin in their middle."""

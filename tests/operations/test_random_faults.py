@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.definitions.durations import DAY
@@ -106,16 +106,7 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr(verify, "ABSENT_KEYS", 20)
 
 
-checked = settings(
-    max_examples=30,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
-)
-
-
-@checked
+@settings(max_examples=30)
 @given(
     view=views,
     drawn=rows,

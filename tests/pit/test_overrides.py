@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.definitions.durations import DAY, HOUR, SECOND, format_duration
@@ -42,13 +42,7 @@ def options_of(draw, view):
     return said, declared
 
 
-@settings(
-    max_examples=150,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=150)
 @given(case=cases(), data=st.data())
 def test_a_request_overrides_what_a_view_declares(warehouse, case, data):
     """P2, P3, P7, P8."""

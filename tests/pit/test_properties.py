@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurestore.sql.dialects import dialect_named
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 STRATEGIES = dialect_named("duckdb").strategies
 
 
-def checked(examples: int) -> settings:
-    """The same cases on every run; the nightly million is `python -m tests.pit.million`."""
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
-    return settings(max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=checks)
-
-
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[Warehouse]:
     """One DuckDB for all cases."""
@@ -40,7 +34,7 @@ def warehouse() -> Iterator[Warehouse]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@checked(100)
+@settings(max_examples=100)
 @given(case=cases())
 def test_one_select_answers_what_the_rules_say(warehouse, strategy, case):
     """P1-P11, P14."""
@@ -48,14 +42,14 @@ def test_one_select_answers_what_the_rules_say(warehouse, strategy, case):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@checked(70)
+@settings(max_examples=70)
 @given(case=cases())
 def test_stages_answer_what_the_rules_say(warehouse, strategy, case):
     """P1-P11, P14."""
     assert same_rows(warehouse.answer(case, is_staged=True, strategy=strategy), case.answer())
 
 
-@checked(60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_every_example_comes_back_once_and_untouched(warehouse, case):
     """P1."""
@@ -64,7 +58,7 @@ def test_every_example_comes_back_once_and_untouched(warehouse, case):
     assert same_rows(answered, [tuple(example[name] for name in columns) for example in case.rows.spine])
 
 
-@checked(60)
+@settings(max_examples=60)
 @given(case=cases(), order=st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(warehouse, case, order):
     """P1, P4."""
@@ -75,7 +69,7 @@ def test_the_order_of_rows_changes_nothing(warehouse, case, order):
     assert same_rows(warehouse.answer(case), warehouse.answer(shuffled))
 
 
-@checked(60)
+@settings(max_examples=60)
 @given(case=cases())
 def test_rows_from_the_future_change_nothing(warehouse, case):
     """P2, P7, P8: the training set of yesterday is the same tomorrow."""
@@ -89,7 +83,7 @@ def test_rows_from_the_future_change_nothing(warehouse, case):
     assert same_rows(warehouse.answer(case.holding(tables=seen)), warehouse.answer(case))
 
 
-@checked(60)
+@settings(max_examples=60)
 @given(case=cases(), is_staged=st.booleans())
 def test_pruning_changes_nothing(warehouse, case, is_staged):
     """P15."""
@@ -97,7 +91,7 @@ def test_pruning_changes_nothing(warehouse, case, is_staged):
     assert same_rows(pruned, warehouse.answer(case, is_staged=is_staged, prune=False))
 
 
-@checked(80)
+@settings(max_examples=80)
 @given(case=cases(), at=st.integers(0, 7))
 def test_knowledge_at_a_moment_is_the_table_as_it_was_then(warehouse, case, at):
     """P8: knowledge time at T equals event time on the rows that had been loaded by T."""
@@ -115,7 +109,7 @@ def test_knowledge_at_a_moment_is_the_table_as_it_was_then(warehouse, case, at):
     assert same_rows(warehouse.answer(knowing), warehouse.answer(knowing.holding(tables=loaded).asking(as_of="event")))
 
 
-@checked(60)
+@settings(max_examples=60)
 @given(case=cases(), shorter=st.sampled_from([1, 1_000_000, 2_000_000, 3_600_000_000]))
 def test_a_shorter_ttl_only_turns_values_into_null(warehouse, case, shorter):
     """P3."""
@@ -129,7 +123,7 @@ def test_a_shorter_ttl_only_turns_values_into_null(warehouse, case, shorter):
         assert all(new == old or new is None or new is False for old, new in pairs)
 
 
-@checked(150)
+@settings(max_examples=150)
 @given(case=cases(), end=st.integers(0, 7), start=st.none() | st.integers(0, 7), is_sparse=st.booleans())
 def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start, is_sparse):
     """O5, P4."""
@@ -143,7 +137,7 @@ def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start, is_spa
         assert same_rows(rows_of(warehouse.read(sql)), newest_values(view, expected))
 
 
-@checked(150)
+@settings(max_examples=150)
 @given(case=cases(), end=st.integers(0, 7))
 def test_online_equals_the_training_set_at_the_time_of_the_sync(warehouse, case, end):
     """P17: for every key there is, and one that is not there."""
@@ -163,7 +157,7 @@ def test_online_equals_the_training_set_at_the_time_of_the_sync(warehouse, case,
                 assert (status in {oracle.PRESENT, oracle.NULL_VALUE}) == (seen is not None), (key, status)
 
 
-@checked(100)
+@settings(max_examples=100)
 @given(case=cases(), at=st.integers(0, 7))
 def test_a_snapshot_is_a_spine_of_all_keys_at_one_time(warehouse, case, at):
     """P16."""
@@ -184,7 +178,7 @@ def test_a_snapshot_is_a_spine_of_all_keys_at_one_time(warehouse, case, at):
         )
 
 
-@checked(100)
+@settings(max_examples=100)
 @given(case=cases(), start=st.integers(0, 7), end=st.integers(0, 7))
 def test_a_range_is_every_row_in_it(warehouse, case, start, end):
     """P16."""
@@ -199,7 +193,7 @@ def test_a_range_is_every_row_in_it(warehouse, case, start, end):
         )
 
 
-@checked(40)
+@settings(max_examples=40)
 @given(case=cases())
 def test_types_are_those_of_the_warehouse(warehouse, case):
     """P13: of the spine's columns, and of the features, also where everything is NULL."""

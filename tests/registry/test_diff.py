@@ -6,7 +6,7 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.definitions.entities import Entity
@@ -390,7 +390,6 @@ SERVICES = st.lists(
 PROJECTS = st.builds(Project, name=st.just("shop"), target=TEXTS, views=VIEWS, services=SERVICES)
 
 
-@settings(deadline=None)
 @given(before=PROJECTS, after=PROJECTS)
 def test_a_plan_is_empty_exactly_when_an_apply_would_create_nothing(before, after):
     """R4."""
@@ -398,7 +397,6 @@ def test_a_plan_is_empty_exactly_when_an_apply_would_create_nothing(before, afte
     assert diff(after, after).is_empty
 
 
-@settings(deadline=None)
 @given(before=PROJECTS, after=PROJECTS)
 def test_what_one_direction_adds_the_other_removes(before, after):
     there, back = diff(before, after).counts, diff(after, before).counts

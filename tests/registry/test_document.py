@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.definitions.views import Feature
@@ -87,7 +87,6 @@ def test_a_path_of_this_machine_never_enters_the_registry():
         new_document(leaking, MANIFEST, version=1)
 
 
-@settings(deadline=None)
 @given(default=JSON_VALUES, text=st.text())
 def test_any_default_and_any_text_come_back_byte_for_byte(default, text):
     project = with_view(

@@ -144,7 +144,7 @@ def test_the_list_of_versions_counts_and_points_at_what_is_wrong(registry):
 
 
 def leftovers_in(registry):
-    return [path for path in Path(registry.files.location).iterdir() if path.name.startswith(TEMPORARY_PREFIX)]
+    return list(Path(registry.files.location).glob(f"{TEMPORARY_PREFIX}*"))
 
 
 ADD_VIEWS = """
@@ -223,15 +223,17 @@ while True:
 def test_an_applier_killed_at_any_point_leaves_a_whole_version_or_the_one_before(registry):
     """R2: until a write was hit; what was said to be applied is there, the newest is whole, leftovers are swept."""
     chance = random.Random(20261123)
-    kills = 0
+    kills, longest_s = 0, 0.05
     while kills < 30 or (not leftovers_in(registry) and kills < 300):
         kills += 1
         applier = start(APPLY_FOREVER, registry.files.location)
         assert applier.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0.0, 0.05))
+        time.sleep(chance.uniform(0.0, longest_s))
         applier.send_signal(signal.SIGKILL)
         said, _ = applier.communicate(timeout=60)
         acknowledged = int(said.splitlines()[-1]) if said.strip() else 0
+        if not said.strip():
+            longest_s = min(longest_s * 1.2, 2.0)  # a slow machine: nothing was applied in this time
         newest = registry.latest()
         assert newest is None or newest.content.target == str(newest.version)
         assert (newest.version if newest else 0) >= acknowledged

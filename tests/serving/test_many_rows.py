@@ -78,7 +78,7 @@ def put(store, number, value, name="orders"):
     store.write(batch_of([key], [value], event_us=[microseconds(NOON)], created_us=[NO_CREATED_TIME]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kinds=some.lists(some.sampled_from(KINDS), min_size=1, max_size=25),
     asked=some.lists(some.integers(0, 30), max_size=60),

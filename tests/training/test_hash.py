@@ -147,7 +147,7 @@ def tables(draw):
     return pa.table({f"c{at}": pa.array(columns[at], kind) for at, kind in enumerate(types)})
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(table=tables(), seed=st.integers(0, 99), size=st.integers(1, 7))
 def test_neither_order_nor_chunks_matter_and_the_definition_is_met(table, seed, size):
     order = np.random.default_rng(seed).permutation(table.num_rows)
