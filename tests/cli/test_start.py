@@ -108,7 +108,7 @@ def test_dbt_environment_variables_say_where_the_project_is(tiny, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     environ = {"DBT_PROJECT_DIR": str(tiny.folder), "DBT_PROFILES_DIR": str(tiny.folder), "DBT_TARGET": "dev"}
     with start("plan", cwd=tmp_path / "elsewhere", environ=environ) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert "Plan: 4 to add" in out
 
@@ -151,7 +151,7 @@ def _on_a_terminal(tiny, environ, command="plan"):
     )
     os.close(theirs)
     seen = read_terminal(ours)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
     return seen
 
 
@@ -198,7 +198,7 @@ def test_a_reader_that_goes_away_is_not_an_error_to_talk_about(applied):
     with applied.start("training-sql", "--spine", "labels", "--service", "churn") as process:
         process.stdout.close()
         err = process.stderr.read()
-        process.wait(timeout=60)
+        process.wait(timeout=120)
     assert "Traceback" not in err
     assert "Broken" not in err
     assert process.returncode != -signal.SIGPIPE

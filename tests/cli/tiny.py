@@ -74,7 +74,7 @@ class Tiny:
     def run_apart(self, *arguments, **options):
         """Run one command in a process of its own."""
         with self.start(*arguments, **options) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=600)
         return Ran(code=process.returncode, out=out, err=err)
 
     def sql(self, statement):

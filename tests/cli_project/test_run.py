@@ -131,7 +131,7 @@ def test_that_no_view_is_online_is_said_before_dbt_runs(tiny, dbt):
     tiny.write_manifest(labels())
     assert tiny.run("apply").code == 0
     with tiny.start("run", "--json", "--", "build", environ=dbt) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0
     said = ["No feature view in the registry is online, so nothing will be synced.", "dbt says something"]
     assert err.splitlines()[:2] == said
@@ -172,7 +172,7 @@ def test_a_sync_that_fails_is_our_exit_code_only_if_dbt_had_none(applied, progra
 
 def test_as_json_stdout_is_ours_alone(applied, dbt):
     with applied.start("run", "--json", "--", "build", environ=dbt) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert out.startswith("{")
     assert '"invocation_id": "this-run"' in out
@@ -182,7 +182,7 @@ def test_as_json_stdout_is_ours_alone(applied, dbt):
 
 def test_without_json_dbts_output_is_passed_through(applied, dbt):
     with applied.start("run", "--", "build", environ=dbt) as process:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=120)
     assert out.splitlines()[0] == "dbt says something"
 
 
@@ -203,7 +203,7 @@ def test_ctrl_c_reaches_dbt_once_and_nothing_is_synced(applied, program):
     with applied.start("run", "--", "build", environ=dbt) as process:
         wait_for(program / "ready")
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert (program / "heard").read_text() == "1"
     assert err.endswith("interrupted; nothing was synced; `featurestore materialize` syncs what dbt built\n")
@@ -217,7 +217,7 @@ def test_a_killed_dbt_gives_the_exit_code_that_a_shell_gives(applied, program):
 
 
 def wait_for(path):
-    for _ in range(1500):
+    for _ in range(6000):
         if path.exists():
             return
         time.sleep(0.02)

@@ -53,7 +53,7 @@ def run_step(step: Step, folder: Path) -> None:
         return
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
     done = subprocess.run(
-        ["bash", "-c", step.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        ["bash", "-c", step.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"line {step.line}: $ {step.text}\n{done.stdout}{done.stderr}"
     if step.prints is not None:

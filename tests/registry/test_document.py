@@ -55,9 +55,11 @@ def test_the_hash_is_what_the_documentation_says(tmp_path):
     path = tmp_path / ".featurestore" / "registry" / "v0000000001.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(DOCUMENT)
-    subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, check=True, timeout=120)
     path.write_bytes(DOCUMENT.replace(b"orders", b"ordres"))
-    failed = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, check=False, timeout=60, capture_output=True)
+    failed = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, check=False, timeout=120, capture_output=True
+    )
     assert b"AssertionError" in failed.stderr
 
 

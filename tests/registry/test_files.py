@@ -18,7 +18,7 @@ from featurestore.registry.files.open import open_files
 def run(code, *arguments):
     """Run Python code in a process of its own; its last words on stdout."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -180,14 +180,17 @@ def test_the_spine_has_a_hash_of_its_own():
 
 
 def test_a_hundred_thousand_rows_of_thirty_columns_take_a_fraction_of_a_second():
-    """0.07 s on a quiet machine; the test's bound is for a busy one."""
+    """0.07 s on a quiet machine; the test's bound is for a busy one, and for the best of three tries."""
     random = np.random.default_rng(1)
     numbers = {f"n{at}": random.normal(size=100_000) for at in range(25)}
     texts = {f"t{at}": pa.array([f"text {n}" for n in random.integers(0, 10**9, 100_000)]) for at in range(5)}
     table = pa.table({**numbers, **texts})
-    started = time.process_time()
-    hash_table(table)
-    assert time.process_time() - started < 1.0
+    took_s = []
+    for _ in range(3):
+        started = time.process_time()
+        hash_table(table)
+        took_s.append(time.process_time() - started)
+    assert min(took_s) < 1.0
 
 
 def test_the_plain_definition_mixes_as_splitmix64_does():

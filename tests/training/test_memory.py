@@ -40,12 +40,13 @@ def folder(tmp_path_factory):
 
 
 def training_set(folder, **settings):
+    """Two threads: each needs memory of its own, and a machine may have many cores."""
     around = Surroundings(
         project=Project(name="big", views=(VIEW,)),
         registry_version=1,
         model=lambda _name: None,
         open_warehouse=lambda read_only: open_warehouse(
-            {"path": "big.duckdb", "settings": settings}, base_dir=folder, read_only=read_only
+            {"path": "big.duckdb", "settings": {"threads": "2", **settings}}, base_dir=folder, read_only=read_only
         ),
         cards_dir=folder / "cards",
     )

@@ -271,7 +271,7 @@ def test_a_real_browser_draws_it_without_a_complaint(both, tmp_path):
             f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,1600", "--dump-dom",
             (tmp_path / "why.html").as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert re.search(r'<title id="measured">(.*?)</title>', done.stdout)[1] == "labels 56, overlapping 0, outside 0"
 

@@ -16,6 +16,7 @@ from featurestore.definitions.views import Column
 from featurestore.errors import QueryError, UsageError, WarehouseError
 from featurestore.warehouse.clickhouse import open_warehouse
 from featurestore.warehouse.protocol import TableWrite
+from tests.online.servers import wait_until
 from tests.warehouse.clickhouse_in_process import clickhouse_in_process
 from tests.warehouse.interrupts import interrupted
 
@@ -206,7 +207,7 @@ def test_ctrl_c_stops_the_query_in_the_warehouse(warehouse):
     with pytest.raises(KeyboardInterrupt):
         interrupted(lambda: warehouse.execute(endless))
     warehouse.execute("select 1")  # chdb prints the first bytes of the stopped query before the next answer
-    assert rows(warehouse, "select count() as n from system.processes") == [{"n": 1}]
+    wait_until(lambda: rows(warehouse, "select count() as n from system.processes") == [{"n": 1}])
 
 
 def test_a_query_is_abandoned_and_others_follow(warehouse):

@@ -12,6 +12,7 @@ pytest.importorskip("chdb", reason="chdb is not installed")
 from featurestore.errors import QueryError, WarehouseError
 from featurestore.warehouse.clickhouse import open_warehouse
 from featurestore.warehouse.protocol import TableWrite
+from tests.online.servers import wait_until
 from tests.warehouse.clickhouse_http import PASSWORD, USER, clickhouse_server
 from tests.warehouse.interrupts import interrupted
 
@@ -72,4 +73,5 @@ def test_ctrl_c_stops_the_query_in_the_server(warehouse):
     with pytest.raises(KeyboardInterrupt):
         interrupted(lambda: warehouse.execute(endless))
     warehouse.execute("select 1")  # chdb prints the first bytes of the stopped query before the next answer
-    assert warehouse.read("select count() as n from system.processes").read_all().to_pylist() == [{"n": 1}]
+    running = "select count() as n from system.processes"
+    wait_until(lambda: warehouse.read(running).read_all().to_pylist() == [{"n": 1}])

@@ -64,7 +64,7 @@ def test_duckdb_names_the_holder_of_a_lock_in_two_ways(said, program, pid):
 def test_a_lock_that_goes_away_is_waited_for(shop, holder):
     holder.stdin.write("\n")
     holder.stdin.flush()
-    open_warehouse({"path": "shop.duckdb"}, base_dir=shop, lock_timeout_s=20).close()
+    open_warehouse({"path": "shop.duckdb"}, base_dir=shop, lock_timeout_s=120).close()
 
 
 def test_readers_do_not_hold_each_other_up(shop):

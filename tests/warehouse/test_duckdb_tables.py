@@ -139,11 +139,13 @@ def test_a_reader_sees_the_partition_before_or_after_and_never_a_mix(shop):
     reader = threading.Thread(target=look)
     warehouse = shop_warehouse(shop, read_only=False)
     reader.start()
-    for value in range(1, 30):
-        warehouse.write_table(partitioned, [], f"select {value} as a from range(1000)")
-    is_done.set()
-    reader.join()
-    warehouse.close()
+    try:
+        for value in range(1, 30):
+            warehouse.write_table(partitioned, [], f"select {value} as a from range(1000)")
+    finally:
+        is_done.set()
+        reader.join()
+        warehouse.close()
     assert seen == {(1000, 1)}
 
 
@@ -165,13 +167,15 @@ while True:
 
 @pytest.mark.parametrize("mode", ["replace", "append"])
 def test_a_killed_process_leaves_the_table_before_or_after(shop, mode):
-    """Killed at eight moments of a loop that does nothing but write."""
+    """Killed at eight moments of a loop that does nothing but write: of the first write, and of a later one."""
     how = {"mode": "append", "partition": ("day", "1")} if mode == "append" else {"mode": mode}
     write(shop, "select i as a from range(200000) r(i)", [], **how)
-    for pause_s in (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.11, 0.13):
+    for number, pause_s in enumerate((0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.11, 0.13)):
         command = [sys.executable, "-c", KILLED, str(shop), mode]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "begun\n"
+            if number % 2:
+                assert process.stdout.readline() == "written\n"
             time.sleep(pause_s)
             process.send_signal(signal.SIGKILL)
         with duckdb.connect(str(shop / "shop.duckdb"), read_only=True) as connection:

@@ -333,7 +333,7 @@ warehouse.close()
         assert process.stdout.readline() == "runs\n"
         threading.Event().wait(3)  # until its tasks are at work
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
     assert (out.splitlines(), err, process.returncode) == (["active jobs 0", "[{'x': 7}]"], "", 0)
 
 

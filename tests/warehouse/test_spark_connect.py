@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -28,22 +29,20 @@ from tests.online.servers import server_binary, start_server
 from tests.spark_here import MARKS, abandoned_until_it_ends, settings
 
 pytestmark = MARKS
-START_TIMEOUT_S = 180
+START_TIMEOUT_S = 600
+STARTED = re.compile(r"Spark Connect server started at: \S+:(\d+)\s")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Start a server on a free port; yields the port."""
+    """Start a server on a port that the system gives it; yields the port."""
     import pyspark
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     base = tmp_path_factory.mktemp("connect")
     confs = {
         **settings()["config"],
         "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": port,
+        "spark.connect.grpc.binding.port": 0,
         "spark.ui.enabled": "false",
         "spark.sql.warehouse.dir": str(base / "warehouse"),
     }
@@ -59,24 +58,21 @@ def server(tmp_path_factory):
             env=os.environ | {"SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable},
         )
         try:
-            _wait_for(port, process, base / "log")
-            yield port
+            yield _port_of(process, base / "log")
         finally:
             process.terminate()
             process.wait()
             shutil.rmtree(base)
 
 
-def _wait_for(port, process, log):
+def _port_of(process, log):
+    """The port, as the server's log names it when it listens."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
+        if found := STARTED.search(log.read_text()):
+            return int(found[1])
+        time.sleep(0.2)
     raise AssertionError(log.read_text())
 
 
@@ -150,7 +146,7 @@ def test_a_sync_is_written_by_the_workers_of_the_server(warehouse, tmp_path):
                 open_engine(route)
             local = LocalEngine(route).copy(load_of(view))
             hashes = LocalEngine(route).copy(load_of(view, wants_keys=True)).keys.sort().tolist()
-        uri = store.uri.replace("redis://", "redis://default:hunter2@") + "?read_timeout=5&connect_timeout=5"
+        uri = store.uri.replace("redis://", "redis://default:hunter2@") + "?read_timeout=60&connect_timeout=60"
         store.client().execute_command("ACL SETUSER default >hunter2")
         with route_to(uri, warehouse, tmp_path) as route:
             engine = open_engine(route)
