@@ -175,7 +175,7 @@ class History:
     faults: int
 
 
-def run(uri, folder, seconds, disturb, *, seed=0, least=0):
+def run(uri, folder, seconds, disturb, *, seed=0, least=0, least_faults=0):
     """Let processes play while `disturb(players, until, start)` breaks things, and says how often; returns a History.
 
     Args:
@@ -184,7 +184,8 @@ def run(uri, folder, seconds, disturb, *, seed=0, least=0):
         seconds: for how long.
         disturb: what breaks things, and has others play in the place of those that it kills.
         seed: of the players.
-        least: how many reads and writes there must be: on a busy machine it goes on for up to twenty times as long.
+        least, least_faults: how many reads and writes there must be, and how often something must be broken: on a busy
+            machine it goes on for up to twenty times as long.
     """
     context = multiprocessing.get_context("spawn")
     is_over = context.Value("b", 0, lock=False)  # who is killed would never give a lock back
@@ -207,12 +208,12 @@ def run(uri, folder, seconds, disturb, *, seed=0, least=0):
             until = time.monotonic() + seconds
             faults += disturb(players, until, start)
             time.sleep(max(0.0, until - time.monotonic()))
-            if min(counts(events_in(folder)[0])) >= least:
+            if min(counts(events_in(folder)[0])) >= least and faults >= least_faults:
                 break
     finally:
         is_over.value = 1
     for player in players:
-        player.process.join(60)
+        player.process.join(300)
         assert player.process.exitcode in (0, -signal.SIGKILL), player.process.exitcode
     events, begun = events_in(folder)
     reads, writes = counts(events)

@@ -10,7 +10,7 @@ import socket
 import ssl
 import struct
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -145,7 +145,8 @@ class Proxy:
     def close_all(self) -> None:
         """Close all connections, as a server does that was idle for too long."""
         for writer in list(self.writers):
-            writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # its client has closed it just now
+                writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def forget_all(self) -> None:
         """Pass nothing on over these connections, as a firewall does that has forgotten them; new ones work."""
@@ -190,18 +191,18 @@ def proxy(target: int, *, tls: ssl.SSLContext | None = None):
         nonlocal stop
         stop = asyncio.Event()
         await run(stop)
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # one may begin while the others end
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
 
     stop = None
     thread = threading.Thread(target=lambda: loop.run_until_complete(all_of_it()))
     thread.start()
-    assert started.wait(10)
+    assert started.wait(120)
     try:
         yield made
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(120)
         loop.close()

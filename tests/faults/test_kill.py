@@ -59,7 +59,7 @@ class Place:
         context.set_forkserver_preload(["tests.faults.test_kill"])
         process = context.Process(target=sync_and_die, args=(str(self.folder), self.uri, request), kwargs=when)
         process.start()
-        process.join(60)
+        process.join(300)
         assert process.exitcode == -signal.SIGKILL
 
     def served(self):

@@ -110,7 +110,7 @@ def test_a_definition_that_changes_during_a_sync_asks_for_rows_of_its_own_afterw
 def sync_apart(folder, answers):
     with opened_route(Path(folder)) as route:
         try:
-            answers.put(sync_view(ORDERS, SyncRequest(full=True, wait_s=60), route, LocalEngine(route)).rows_written)
+            answers.put(sync_view(ORDERS, SyncRequest(full=True, wait_s=240), route, LocalEngine(route)).rows_written)
         except OperationError as error:
             answers.put(str(error))
 
@@ -121,7 +121,7 @@ def test_syncs_that_start_at_once_and_wait_all_succeed_one_after_the_other(shop)
     processes = [context.Process(target=sync_apart, args=(str(shop), answers)) for _ in range(3)]
     for process in processes:
         process.start()
-    found = [answers.get(timeout=120) for _ in processes]
+    found = [answers.get(timeout=300) for _ in processes]
     for process in processes:
-        process.join(60)
+        process.join(120)
     assert found == [KEYS + 1] * 3

@@ -19,19 +19,18 @@ import pytest
 from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.faults.patience import (
-    LIMITS,
     expect_within,
     in_threads,
+    in_time,
     seconds_of,
     seconds_until_answered,
     seconds_until_refused,
 )
 from tests.faults.proxy import proxy
-from tests.online.conftest import valkey  # noqa: F401 -- a fixture
+from tests.online.conftest import PATIENT, valkey  # noqa: F401 -- a fixture
 from tests.online.rows import answered, batch, key, number_in, opened
 from tests.online.servers import (
     MASTER,
-    free_ports,
     server_binary,
     start_cluster,
     start_sentinel,
@@ -170,7 +169,9 @@ def test_a_sentinel_that_is_behind_the_others_is_asked_last_the_next_time(sentin
     """It is alone: it neither tells the others what it believes nor hears them."""
     replica = next(node for node in sentinels.nodes if node is not sentinels.master())
     replica.ask("ACL", "SETUSER", "lone", "on", ">x", "~*", "resetchannels", "+@all", "-replicaof", "-config")
-    port = replica.port if named == "a replica" else free_ports(1)[0]
+    nobody = socket.socket()  # it has a port, at which it does not listen
+    nobody.bind(("127.0.0.1", 0))
+    port = replica.port if named == "a replica" else nobody.getsockname()[1]
     config = tmp_path / "lone.conf"
     config.write_text(
         f"dir {tmp_path}\nsentinel monitor {MASTER} 127.0.0.1 {port} 2\n"
@@ -178,7 +179,7 @@ def test_a_sentinel_that_is_behind_the_others_is_asked_last_the_next_time(sentin
     )
     lone = start_sentinel_process(config, None)
     try:
-        uri = f"redis+sentinel://{lone.place},{sentinels.uri.removeprefix('redis+sentinel://')}?read_timeout=20&connect_timeout=20"
+        uri = f"redis+sentinel://{lone.place},{sentinels.uri.removeprefix('redis+sentinel://')}?{PATIENT}"
         blocking, on_a_loop = opened(uri), opened(uri)
 
         async def twice():
@@ -190,9 +191,10 @@ def test_a_sentinel_that_is_behind_the_others_is_asked_last_the_next_time(sentin
             blocking.read([key(1)])
         assert blocking.read([key(1)]) == [None]
         assert asyncio.run(twice()) == [None]
-        assert opened(f"{uri}&write_timeout=10").write(batch((key(2), 1, 1, NONE))) == 1
+        assert opened(uri).write(batch((key(2), 1, 1, NONE))) == 1
     finally:
         lone.stop()
+        nobody.close()
 
 
 @pytest.fixture
@@ -242,14 +244,14 @@ def test_addresses_of_a_name_share_the_time_for_a_connection(dead_places, names,
 
 def test_an_address_is_connected_to_though_all_threads_of_the_loop_are_busy(valkey):  # noqa: F811
     valkey.empty()
-    store, end = opened(f"{valkey.uri}?{LIMITS}"), threading.Event()
+    store, end = opened(f"{valkey.uri}?{PATIENT}"), threading.Event()
 
     async def look_up():
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(1))
         busy = loop.run_in_executor(None, end.wait)
         try:
-            return await asyncio.wait_for(store.aread([key(1)]), 4)
+            return await asyncio.wait_for(store.aread([key(1)]), 60)
         finally:
             end.set()
             await busy
@@ -270,19 +272,27 @@ def through_proxy(valkey):  # noqa: F811
 
 
 def test_connections_that_a_firewall_has_forgotten_cost_a_lookup_no_more_than_one_try(through_proxy):
-    """It has two; the second one of these is not to stumble over a busy machine."""
-    store = opened(f"{through_proxy.uri}?read_timeout=2.5&connect_timeout=5&breaker_failures=0")
-    through_proxy.latency_s = 0.1
-    wait_until(lambda: in_threads(8, lambda: store.read([key(1)])) and through_proxy.connections >= 4)
-    through_proxy.latency_s = 0.0
-    through_proxy.forget_all()
-    assert [number_in(store.read([key(1)])[0]) for _ in range(3)] == [1, 1, 1]
-    assert [number_in(row) for (row,) in in_threads(8, lambda: store.read([key(1)]))] == [1] * 8
-    store.close()
+    """It has two; that the second one stumbles over a busy machine is no matter, if it does not each time."""
+
+    def look_up_when_all_are_forgotten():
+        with closing(opened(f"{through_proxy.uri}?read_timeout=2.5&connect_timeout=5&breaker_failures=0")) as store:
+            through_proxy.latency_s, before = 0.1, through_proxy.connections
+            wait_until(lambda: read_in_threads(store) and through_proxy.connections >= before + 4)
+            through_proxy.latency_s = 0.0
+            through_proxy.forget_all()
+            return [number_in(store.read([key(1)])[0]) for _ in range(3)] + read_in_threads(store)
+
+    assert in_time(look_up_when_all_are_forgotten) == [1] * 11
+
+
+def read_in_threads(store):
+    """What eight threads find; an error is that of the first."""
+    with ThreadPoolExecutor(8) as pool:
+        return [number_in(row) for (row,) in pool.map(lambda _: store.read([key(1)]), range(8))]
 
 
 def test_writes_use_no_connection_that_was_idle_for_long(through_proxy, monkeypatch):
-    store = opened(f"{through_proxy.uri}?read_timeout=9&write_timeout=9&connect_timeout=9")
+    store = opened(f"{through_proxy.uri}?read_timeout=60&write_timeout=60&connect_timeout=60")
     store.write_note("state", b"1")
     through_proxy.forget_all()
     monkeypatch.setattr("featurestore.online.redis.link.MOST_IDLE_S", 0.01)
@@ -290,7 +300,7 @@ def test_writes_use_no_connection_that_was_idle_for_long(through_proxy, monkeypa
     before = time.perf_counter()
     assert store.read_note("state") == b"1"
     assert store.write(batch((key(1), 2, 2, NONE))) == 1
-    assert time.perf_counter() - before < 8
+    assert time.perf_counter() - before < 50
     store.close()
 
 

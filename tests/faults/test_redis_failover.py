@@ -15,12 +15,15 @@ import pytest
 from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.online.redis.slots import slot_of
-from tests.faults.patience import LIMITS, in_threads
+from tests.faults.patience import in_threads, seconds_of
+from tests.online.conftest import PATIENT
 from tests.online.rows import aanswered, answered, batch, key, number_in, opened
 from tests.online.servers import server_binary, start_cluster, start_sentinel, wait_until
 
 NONE = NO_CREATED_TIME
 KEYS, WRITERS = 400, 4
+PATIENT_WRITES = "write_timeout=120"
+"""Sentinels that notice that their machine stood still do nothing for half a minute."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,7 +34,7 @@ pytestmark = [
 @pytest.fixture(params=["cluster", "sentinel"])
 def servers(request, tmp_path):
     start = {"cluster": start_cluster, "sentinel": start_sentinel}[request.param]
-    started = start(tmp_path, down_after_ms=1_000)
+    started = start(tmp_path)
     yield started
     started.stop()
 
@@ -64,7 +67,7 @@ class Traffic:
     def __exit__(self, *problem):
         self._done.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(300)
             assert not thread.is_alive()
 
     def _write(self, writer):
@@ -102,7 +105,7 @@ class Traffic:
 
 
 def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replication_lost(servers):
-    with Traffic(servers.uri) as traffic:
+    with Traffic(f"{servers.uri}?{PATIENT_WRITES}") as traffic:
         time.sleep(0.5)
         assert traffic.wrong == []
         servers.kill_master()
@@ -110,7 +113,7 @@ def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replicatio
         wait_until(lambda: all(now > before for now, before in zip(traffic.acknowledged, seen, strict=True)))
         time.sleep(0.5)
     assert traffic.write_errors == [], "every writer waited for the new master"
-    assert 0.5 < max(traffic.gaps) < 15
+    assert 0.5 < max(traffic.gaps) < 100
     assert all("cannot be used" in said or "does not answer" in said or "slots" in said for said in traffic.read_errors)
     resync = [(key(number), version, version, NONE) for number, version in enumerate(traffic.acknowledged)]
     traffic.store.write(batch(*resync))
@@ -121,19 +124,20 @@ def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replicatio
 
 def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_more(servers):
     """Lookups find the new one by themselves, with many idle connections to the old one and the breaker open."""
-    store = opened(f"{servers.uri}?read_timeout=0.3&connect_timeout=0.3")
+    store = opened(f"{servers.uri}?read_timeout=0.3&connect_timeout=0.3&{PATIENT_WRITES}")
     keys = [key(number) for number in range(KEYS)]
     store.write(batch(*[(each, 1, 1, NONE) for each in keys]))
-    in_threads(20, lambda: [numbers_of(store, keys) for _ in range(5)])
+    in_threads(20, lambda: [seconds_of(lambda: store.read(keys)) for _ in range(5)])
     hung = servers.master_of(key(1)) if hasattr(servers, "master_of") else servers.master()
     with hung.client() as client:
         client.set(key(1), client.get(key(1)))
         assert client.wait(1, 30_000) == 1, "its replica has what was written so far"
+    servers.lose_patience()
     landed = []
     writer = threading.Thread(target=lambda: landed.append(store.write(batch(*[(each, 2, 2, NONE) for each in keys]))))
     found = asyncio.run(look_up_through(store, keys, hung, writer))
     assert all(number_in(row) in {1, 2} for rows in found for row in rows)
-    writer.join(60)
+    writer.join(300)
     assert landed[0] >= KEYS
     hung.resume()
     time.sleep(1)
@@ -162,7 +166,7 @@ def test_slots_move_while_rows_are_written_and_read_and_nobody_notices(cluster):
     cluster.empty()
     source, target = cluster.masters()[:2]
     slots = sorted(slot for slot in {slot_of(key(number)) for number in range(KEYS)} if owner(cluster, slot) is source)
-    with Traffic(f"{cluster.uri}?{LIMITS}") as traffic:
+    with Traffic(f"{cluster.uri}?{PATIENT}") as traffic:
         time.sleep(0.2)
         for slot in slots[:60]:
             move(cluster, slot, source, target)
@@ -179,10 +183,10 @@ def test_a_slot_that_is_half_moved_is_read_and_written_key_by_key(cluster):
     slot = next(slot for slot in map(slot_of, map(key, range(1_000))) if owner(cluster, slot) is source)
     entity = next(number for number in range(1_000) if slot_of(key(number)) == slot)
     views = [b"fs:shop:view%d@0:{%d}" % (view, entity) for view in range(6)]
-    store = opened(f"{cluster.uri}?{LIMITS}")
+    store = opened(f"{cluster.uri}?{PATIENT}")
     store.write(batch(*[(each, number, 1, NONE) for number, each in enumerate(views[:5])]))
     begin_move(slot, source, target)
-    source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *views[:2])
+    source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", *views[:2])
     assert [number_in(row) for row in store.read(views)] == [0, 1, 2, 3, 4, None]
     assert [number_in(row) for row in asyncio.run(store.aread(views))] == [0, 1, 2, 3, 4, None]
     assert store.write(batch(*[(each, number + 10, 2, NONE) for number, each in enumerate(views)])) == 6
@@ -201,7 +205,7 @@ def test_nodes_that_have_no_name_are_asked_where_the_others_are(cluster):
     cluster.empty()
     source, target = cluster.masters()[:2]
     numbers = [number for number in range(KEYS) if owner(cluster, slot_of(key(number))) is source]
-    store = opened(f"{cluster.uri}?{LIMITS}")
+    store = opened(f"{cluster.uri}?{PATIENT}")
     store.write(batch(*[(key(number), number, 1, NONE) for number in numbers]))
     for node in cluster.nodes:
         node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")
@@ -210,7 +214,7 @@ def test_nodes_that_have_no_name_are_asked_where_the_others_are(cluster):
         move(cluster, slot_of(moved), source, target)
         assert number_in(store.read([moved])[0]) == numbers[1]
         begin_move(slot_of(asked), source, target)
-        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", asked)
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", asked)
         assert number_in(store.read([asked])[0]) == numbers[0]
         assert store.write(batch((asked, 7, 2, NONE))) == 1
         assert number_in(asyncio.run(store.aread([asked]))[0]) == 7
@@ -235,7 +239,7 @@ def begin_move(slot, source, target):
 
 def end_move(cluster, slot, source, target):
     while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100):
-        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", *keys)
     name = target.ask("CLUSTER", "MYID")
     for node in (target, source, *[each for each in cluster.masters() if each not in (source, target)]):
         node.ask("CLUSTER", "SETSLOT", slot, "NODE", name)

@@ -11,12 +11,12 @@ import pytest
 from featurestore.errors import OnlineStoreError
 from featurestore.materialize.engines import local
 from tests.faults.proxy import proxy
+from tests.online.conftest import PATIENT
 from tests.online.servers import Server, server_binary, start_cluster, start_server, wait_until
 from tests.operations.shops import opened
 
 needs_server = pytest.mark.skipif(server_binary() is None, reason="no Redis or Valkey server here")
 ROWS = 12_000
-OPTIONS = "read_timeout=5&connect_timeout=5&write_timeout=5"
 
 
 class Redis:
@@ -25,8 +25,8 @@ class Redis:
     def __init__(self, server, before):
         self.server, self.before = server, before
 
-    def uri(self):
-        return f"{self.before.uri}?{OPTIONS}"
+    def uri(self, more=""):
+        return f"{self.before.uri}?{PATIENT}{more}"
 
     def started_again(self):
         """Killed, and started empty in its old place."""
@@ -146,8 +146,9 @@ def test_a_sync_made_again_after_a_fault_is_equal_to_the_warehouse(tmp_path, red
         if refusal is None:
             assert sync(shop, lambda: fault(redis)).rows_written == ROWS
         else:
-            with pytest.raises(OnlineStoreError, match=refusal):
-                sync(shop, lambda: fault(redis))
+            hasty = "&read_timeout=5&connect_timeout=5&write_timeout=5" if fault is say_nothing else ""
+            with opened(tmp_path, redis.uri(hasty)) as refused, pytest.raises(OnlineStoreError, match=refusal):
+                sync(refused, lambda: fault(redis))
             mend(redis)
             sync(shop)
         found = shop.verify()
@@ -157,9 +158,9 @@ def test_a_sync_made_again_after_a_fault_is_equal_to_the_warehouse(tmp_path, red
 @pytest.mark.slow
 @needs_server
 def test_a_sync_goes_on_through_a_failover_and_a_full_one_is_equal_to_the_warehouse(tmp_path):
-    cluster = start_cluster(tmp_path, down_after_ms=1000)
+    cluster = start_cluster(tmp_path)
     try:
-        with opened(tmp_path, f"{cluster.uri}?read_timeout=5&connect_timeout=5") as shop:
+        with opened(tmp_path, f"{cluster.uri}?{PATIENT}&write_timeout=120") as shop:
             shop.sync()
             add_rows(shop)
             assert sync(shop, cluster.kill_master).rows_read == ROWS

@@ -75,29 +75,36 @@ def opened_cluster(base, uri):
 
 def workers_of_python(root):
     """The Python workers below a process, and the executors: pid to command, from /proc."""
-    below, found = {root}, {}
-    processes = sorted(int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
-    for pid in processes:
+    processes = {}
+    for pid in [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]:
         try:
             parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if parent in below:
-            below.add(pid)
-            found[pid] = (parent, command)
-    return found
+        processes[pid] = (parent, command)
+    below = {root}
+    while more := {pid for pid, (parent, _) in processes.items() if parent in below} - below:
+        below |= more
+    return {pid: processes[pid] for pid in sorted(below - {root})}
 
 
 def python_worker():
     """One that works: a child of a daemon."""
-    found = workers_of_python(os.getpid())
-    return next(pid for pid, (parent, _) in found.items() if "pyspark.daemon" in found.get(parent, (0, ""))[1])
+    while True:
+        found = workers_of_python(os.getpid())
+        for pid, (parent, _) in found.items():
+            if "pyspark.daemon" in found.get(parent, (0, ""))[1]:
+                return pid
+        time.sleep(0.05)
 
 
 def executor():
-    found = workers_of_python(os.getpid())
-    return next(pid for pid, (_, command) in found.items() if "CoarseGrainedExecutorBackend" in command)
+    while True:
+        for pid, (_, command) in workers_of_python(os.getpid()).items():
+            if "CoarseGrainedExecutorBackend" in command:
+                return pid
+        time.sleep(0.05)
 
 
 class Cluster:

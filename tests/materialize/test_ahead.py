@@ -30,7 +30,7 @@ def test_the_next_item_is_made_while_this_one_is_used():
 
     ahead = one_ahead(items(), abandon=lambda: None)
     assert next(ahead) == 0
-    assert made[1].wait(timeout=10)
+    assert made[1].wait(timeout=120)
     assert not made[2].is_set()
 
 
@@ -52,7 +52,7 @@ def test_when_nobody_wants_the_rest_the_item_being_made_is_not_waited_for(proble
 
     def items():
         yield 1
-        assert stopped.wait(timeout=60)
+        assert stopped.wait(timeout=120)
 
     with pytest.raises(problem), closing(one_ahead(items(), abandon=stopped.set)) as ahead:  # noqa: PT012
         assert next(ahead) == 1
@@ -67,7 +67,7 @@ def test_a_query_that_begins_only_after_it_was_given_up_is_given_up_again(lost):
 
     def items():
         press_ctrl_c()
-        assert stopped.wait(timeout=60)
+        assert stopped.wait(timeout=120)
         yield 1
 
     def abandon():
@@ -81,7 +81,7 @@ def test_a_query_that_begins_only_after_it_was_given_up_is_given_up_again(lost):
 
 
 def test_items_are_used_in_several_threads_and_come_back_in_order():
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=120)
 
     def use(number):
         if number < 2:

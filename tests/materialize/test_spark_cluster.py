@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.materialize.spark_cluster import KEYS, MANY_KEYS
+from tests.online.conftest import PATIENT
 from tests.online.servers import server_binary, start_server
 from tests.spark_here import MARKS
 
@@ -28,13 +29,13 @@ def cluster(tmp_path_factory):
     server = start_server(tmp_path_factory.mktemp("valkey"))
     try:
         server.client().execute_command("ACL SETUSER writer on >hunter2 ~* &* +@all")
-        uri = server.uri.replace("redis://", "redis://writer:hunter2@")
+        uri = f"{server.uri.replace('redis://', 'redis://writer:hunter2@')}?{PATIENT}"
         ran = subprocess.run(
             [sys.executable, "-m", "tests.materialize.spark_cluster", str(base), uri, str(server.process.pid)],
             capture_output=True,
             text=True,
-            timeout=540,
-            env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+            timeout=1800,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
             check=False,
         )
         assert ran.returncode == 0, ran.stderr[-5000:]

@@ -17,6 +17,10 @@ SHARED = ("sqlite", "redis", "postgres", "dynamodb")
 """Those that several processes can open."""
 
 
+PATIENT = "read_timeout=30&connect_timeout=30&write_timeout=60"
+"""In the URI of a Redis or Postgres store: time enough for a busy machine."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How much work a test may give a store: one of them is a stand-in that takes milliseconds per row."""
@@ -90,14 +94,14 @@ def empty_store_uri(kind, request, tmp_path):
     with server.client() as client:
         client.execute_command("FLUSHALL", "SYNC")
         client.config_set("maxmemory", 0)
-    return f"{server.uri}?read_timeout=10&connect_timeout=10"
+    return f"{server.uri}?{PATIENT}"
 
 
 def empty_postgres_uri(server):
     pytest.importorskip("psycopg")
     server.run('drop schema if exists "Features of A" cascade')
     place = f"{SUPERUSER}:{quote(PASSWORD)}@127.0.0.1:{server.port}/postgres"
-    return f"postgresql://{place}?schema=Features%20of%20A&read_timeout=5&connect_timeout=5&max_connections=5"
+    return f"postgresql://{place}?schema=Features%20of%20A&{PATIENT}&max_connections=5"
 
 
 def empty_dynamodb_uri(server, monkeypatch):
@@ -105,7 +109,7 @@ def empty_dynamodb_uri(server, monkeypatch):
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     server.reset()
-    return f"dynamodb://features?region=us-east-1&endpoint={server.endpoint}&create=true&read_timeout=10"
+    return f"dynamodb://features?region=us-east-1&endpoint={server.endpoint}&create=true&read_timeout=60"
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ import traceback
 from pathlib import Path
 
 from featurestore.online.open import open_online_store
+from featurestore.online.sqlite import file as sqlite_file
+from tests.online.rows import write_shuffled
 
-_WAIT_S = 120
+_WAIT_S = 300
 
 
 def in_processes(count, do, uri, *arguments):
@@ -32,10 +34,16 @@ def in_processes(count, do, uri, *arguments):
 
 
 def _run(do, uri, number, barrier, answers, arguments):
+    wait_longer_for_sqlite()
     store = open_online_store(uri, project="shop", base_dir=Path())
     barrier.wait(_WAIT_S)
     answers.put((number, do(store, number, barrier, *arguments)))
     store.close()
+
+
+def wait_longer_for_sqlite():
+    """Have this process wait for the others that write to a file: the turns are not fair, and a disk may be slow."""
+    sqlite_file.BUSY_TIMEOUT_S = _WAIT_S
 
 
 def in_a_fork(do):
@@ -61,6 +69,12 @@ def exit_code_within(seconds, pid):
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     return "it hangs"
+
+
+def write_beside_others(*arguments):
+    """Do `write_shuffled` in a process of its own."""
+    wait_longer_for_sqlite()
+    write_shuffled(*arguments)
 
 
 def swap_in_rounds(store, number, barrier, rounds):

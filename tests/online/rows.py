@@ -53,7 +53,7 @@ def opened(uri):
     return open_online_store(uri, project="shop", base_dir=Path())
 
 
-def answered(ask, within_s=20):
+def answered(ask, within_s=120):
     """What it answers; errors are tried again, since the machine may be busy, wrong answers are not."""
     until = time.monotonic() + within_s
     while True:
@@ -65,7 +65,7 @@ def answered(ask, within_s=20):
             time.sleep(0.02)
 
 
-async def aanswered(ask, within_s=20):
+async def aanswered(ask, within_s=120):
     """The same of what is awaited."""
     until = time.monotonic() + within_s
     while True:
@@ -83,7 +83,7 @@ def write_shuffled(uri, seed, keys, versions, rows_per_batch=50, barrier=None):
     events = [(key(each), version, version, NO_CREATED_TIME) for each in range(keys) for version in range(versions)]
     random.Random(seed).shuffle(events)
     if barrier is not None:
-        barrier.wait(60)
+        barrier.wait(300)
     for start in range(0, len(events), rows_per_batch):
         store.write(batch(*events[start : start + rows_per_batch]))
     store.close()

@@ -21,11 +21,14 @@ BRANDS = ("valkey", "redis-8", "redis")
 MASTER = "mymaster"
 _QUICK_REPLICAS = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
 _CLUSTER = ["--cluster-enabled", "yes", "--cluster-replica-validity-factor", "0", *_QUICK_REPLICAS]
-_DOWN_AFTER_MS = 5_000
-"""For so long a machine may be busy; a master that is replaced loses writes that were acknowledged."""
+_STARTING_MS, _PATIENT_MS, _HASTY_MS = 5_000, 60_000, 1_000
+"""After so long a server that says nothing is replaced: while a Cluster is made, whose nodes hear of each other sooner
+the less that is; from then on, since a machine may be busy, and a new master lacks writes that were acknowledged; and
+where a test wants another master."""
+_ANSWERED_WITHIN_S = 60
 _PORTS = range(10_000, 32_000)
 """Below those that a system gives to outgoing connections, one of which might take a port that was free just now."""
-_TRIES = 3
+_TRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class Server:
         import hiredis
 
         reader = hiredis.Reader(notEnoughData=self)
-        with socket.create_connection(("127.0.0.1", self.port), 5) as asked:
+        with socket.create_connection(("127.0.0.1", self.port), _ANSWERED_WITHIN_S) as asked:
             asked.sendall(hiredis.pack_command(words))
             while (answer := reader.gets()) is self:
                 received = asked.recv(65_536)
@@ -108,8 +111,17 @@ class Cluster:
         for node in self.masters():
             node.empty()
 
+    def lose_patience(self) -> None:
+        """Have a master that says nothing replaced in a second or two."""
+        self.wait_before_replacing(_HASTY_MS)
+
+    def wait_before_replacing(self, milliseconds: int) -> None:
+        for node in self._alive():
+            node.ask("CONFIG", "SET", "cluster-node-timeout", milliseconds)
+
     def kill_master(self) -> Server:
         """Kill one master; returns it."""
+        self.lose_patience()
         killed = self.masters()[0]
         killed.stop()
         return killed
@@ -144,7 +156,13 @@ class Sentinels:
     def empty(self) -> None:
         self.master().empty()
 
+    def lose_patience(self) -> None:
+        """Have a master that says nothing replaced in a second or two."""
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL", "SET", MASTER, "down-after-milliseconds", _HASTY_MS)
+
     def kill_master(self) -> Server:
+        self.lose_patience()
         killed = self.master()
         killed.stop()
         return killed
@@ -226,20 +244,17 @@ def _started(command, *, wait: bool = True) -> Server:
     raise AssertionError("the server did not start")
 
 
-def start_cluster(
-    folder: Path, *, brand: str | None = None, options=(), down_after_ms: int = _DOWN_AFTER_MS
-) -> Cluster:
+def start_cluster(folder: Path, *, brand: str | None = None, options=()) -> Cluster:
     """Start three masters and three replicas; waits until all slots are served and all replicas follow.
 
     Args:
         folder: for what the servers write.
         brand: of them; None is any.
         options: of each, as on its command line.
-        down_after_ms: how long a node may say nothing before the others replace it.
     """
     starting = _Starting(folder=folder, brand=brand)
     with starting.ends:
-        clustered = [*_CLUSTER, "--cluster-node-timeout", down_after_ms, *options]
+        clustered = [*_CLUSTER, "--cluster-node-timeout", _STARTING_MS, *options]
         nodes = [starting.server(f"node{number}", clustered) for number in range(6)]
         third = 16_384 // 3 + 1
         for number, node in enumerate(nodes):
@@ -255,18 +270,17 @@ def start_cluster(
         wait_until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in nodes))
         wait_until(lambda: all(_is_linked(node) for node in nodes[3:]))
         wait_until(lambda: all(_replicas_known(node) == 3 for node in nodes))
+        cluster = Cluster(nodes=nodes)
+        cluster.wait_before_replacing(_PATIENT_MS)
         starting.ends.pop_all()
-    return Cluster(nodes=nodes)
+    return cluster
 
 
-def start_sentinel(
-    folder: Path, *, brand: str | None = None, options=(), down_after_ms: int = _DOWN_AFTER_MS
-) -> Sentinels:
+def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sentinels:
     """Start a master, its replica and three Sentinels; waits until every Sentinel knows the replica.
 
     Args:
         folder, brand, options: as of `start_cluster`.
-        down_after_ms: how long the master may say nothing before the Sentinels replace it.
     """
     starting = _Starting(folder=folder, brand=brand)
     with starting.ends:
@@ -279,7 +293,7 @@ def start_sentinel(
             config = folder / f"sentinel{number}.conf"
             config.write_text(
                 f"dir {folder}\nsentinel monitor {MASTER} 127.0.0.1 {master.port} 2\n"
-                f"sentinel down-after-milliseconds {MASTER} {down_after_ms}\n"
+                f"sentinel down-after-milliseconds {MASTER} {_PATIENT_MS}\n"
                 f"sentinel failover-timeout {MASTER} 2000\n"
             )
             sentinels.append(start_sentinel_process(config, brand))
@@ -358,7 +372,7 @@ def _knows_all(sentinel: Server) -> bool:
     return state["num-other-sentinels"] == "2" and len(sentinel.ask("SENTINEL", "REPLICAS", MASTER)) == 1
 
 
-def wait_until(is_so, give_up=lambda: None, otherwise="it did not come to that in time", seconds=60.0) -> None:
+def wait_until(is_so, give_up=lambda: None, otherwise="it did not come to that in time", seconds=120.0) -> None:
     """Wait for a condition, and fail if it takes too long."""
     until = time.monotonic() + seconds
     while not is_so():

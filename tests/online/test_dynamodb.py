@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import os
 import re
 import socket
 import threading
@@ -44,7 +45,7 @@ def store(uri):
     store.close()
 
 
-def open_at(endpoint, more="&read_timeout=10"):
+def open_at(endpoint, more="&read_timeout=60"):
     """The store there, patient unless told: moto answers slowly on a busy machine."""
     return open_online_store(
         f"dynamodb://features?region=us-east-1&endpoint={endpoint}{more}", project="shop", base_dir=Path()
@@ -160,11 +161,11 @@ def test_a_rate_that_is_refused_for_a_while_is_waited_for(store, moto):
 
 def test_a_rate_that_stays_refused_is_an_error_within_the_timeout(uri, moto):
     with Refusing(moto.endpoint, 10**9, THROTTLED) as server:
-        store = open_at(server.endpoint, "&read_timeout=3&write_timeout=3")
+        store = open_at(server.endpoint, "&read_timeout=4&write_timeout=4")
         for do in (lambda: store.read([key(1)]), lambda: store.write(batch((key(1), 1, 1, NONE)))):
             began = time.perf_counter()
             assert f"is asked for more than its rate: {THROTTLED}\n  -> raise its capacity" in said_by(do)
-            assert time.perf_counter() - began < 20
+            assert time.perf_counter() - began < 60
         store.close()
 
 
@@ -202,8 +203,8 @@ def test_a_server_that_is_down_or_silent_is_one_error_in_time(uri):
 
 
 def test_without_credentials_or_a_region_the_error_says_what_to_set(moto, monkeypatch, tmp_path):
-    for name in (*CREDENTIALS, "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))

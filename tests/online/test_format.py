@@ -21,8 +21,8 @@ from featurestore.online.layouts import layout_note
 from tests.online import vectors
 from tests.online.test_codec import NOON, NOON_US, read_header
 
-PAGE = (vectors.DOCS / "online-format.md").read_text()
-DOCUMENT = json.loads(vectors.VECTORS.read_text())
+PAGE = (vectors.DOCS / "online-format.md").read_text(encoding="utf-8")
+DOCUMENT = json.loads(vectors.VECTORS.read_text(encoding="utf-8"))
 LINES = {"js": 30, "python": 50}
 """How long a reader may be."""
 
@@ -106,7 +106,7 @@ def reader(language):
 
 
 def answers(command):
-    done = subprocess.run(command, input=vectors.VECTORS.read_bytes(), capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, input=vectors.VECTORS.read_bytes(), capture_output=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
 
@@ -126,7 +126,7 @@ def test_the_documented_reader_in_python_reads_every_vector_without_packages(tmp
 
 def test_the_vectors_are_what_we_write():
     """python -m tests.online.vectors writes them anew."""
-    assert vectors.VECTORS.read_text() == vectors.text()
+    assert vectors.VECTORS.read_text(encoding="utf-8") == vectors.text()
 
 
 def test_the_vectors_hold_every_mark_that_the_page_names_but_those_of_64_kibibytes():

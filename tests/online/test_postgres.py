@@ -104,13 +104,22 @@ def seconds_of(do, *arguments):
     return time.perf_counter() - began, said
 
 
+def tries_of(read, within_s):
+    """What a few of them took and said; one of them must be done within the time, on a machine that may be busy."""
+    tries = []
+    while len(tries) < 10:
+        tries.append(seconds_of(read, [key(1)]))
+        if tries[-1][0] < within_s:
+            return tries
+    raise AssertionError(f"none within {within_s} s: {tries}")
+
+
 def test_a_server_that_is_down_is_one_error_at_once():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens there
         port = taken.getsockname()[1]
         store = opened(f"postgresql://me:geheim@127.0.0.1:{port}/db")
-        tries = [seconds_of(store.read, [key(1)]) for _ in range(3)]
-        assert min(took for took, _ in tries) < 1
+        tries = tries_of(store.read, within_s=1)
         for _, text in tries:
             assert f"the online store at 127.0.0.1:{port}/db cannot be reached: " in text
             assert "geheim" not in text
@@ -123,8 +132,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time():
         silent.listen()
         store = opened(f"postgresql://me:geheim@127.0.0.1:{silent.getsockname()[1]}/db")
         for read in (store.read, lambda keys: asyncio.run(store.aread(keys))):
-            tries = [seconds_of(read, [key(1)]) for _ in range(3)]
-            assert min(took for took, _ in tries) < 1
+            tries = tries_of(read, within_s=1)
             assert all("did not answer in time" in text for _, text in tries)
 
 
@@ -138,18 +146,20 @@ def own_server():
 
 def test_a_hung_server_is_given_up_in_time_and_used_again_when_it_goes_on(own_server):
     place = f"{SUPERUSER}:{quote(PASSWORD)}@127.0.0.1:{own_server.port}/postgres"
-    store = opened(f"postgresql://{place}?read_timeout=0.1&connect_timeout=0.2&write_timeout=20")
+    store = opened(f"postgresql://{place}?read_timeout=0.2&connect_timeout=0.4&write_timeout=60")
     store.write(batch((key(1), 1, 1, NONE)))
     for read in (store.read, lambda keys: asyncio.run(store.aread(keys))):
-        answering, connecting = [], []
-        for _ in range(3):
+        took = [9.0], [9.0]
+        for _ in range(10):
             assert number_in(answered(lambda read=read: read([key(1)]))[0]) == 1
             with hanging(own_server):
-                answering.append(seconds_of(read, [key(1)]))
-                connecting.append(seconds_of(read, [key(1)]))
-        for tries in (answering, connecting):
-            assert all("did not answer in time" in text for _, text in tries)
-            assert min(took for took, _ in tries) < 0.5
+                for tries in took:  # on a connection that there is, then on a new one
+                    seconds, said = seconds_of(read, [key(1)])
+                    assert "did not answer in time" in said
+                    tries.append(seconds)
+            if all(min(tries) < 1 for tries in took):
+                break
+        assert [min(tries) < 1 for tries in took] == [True, True], took
     assert number_in(answered(lambda: store.read([key(1)]))[0]) == 1
     store.close()
 
@@ -187,7 +197,7 @@ def test_a_swap_after_an_idle_hour_works_and_one_that_breaks_on_the_way_is_an_er
     """Tried again on another connection, it would find what it has written itself, and say that another came first."""
     ours = "from pg_stat_activity where application_name = 'featurestore online'"
     end = f"select pg_terminate_backend(pid) {ours}"
-    store = open_store("&write_timeout=20")
+    store = open_store()
     store.write_note("state", b"1")
     postgres_server.run(end)
     wait_until(lambda: postgres_server.run(f"select 1 {ours}") == [])
@@ -215,13 +225,12 @@ def test_a_table_that_is_locked_is_an_error_within_the_timeout_and_no_statement_
 ):
     """A lookup that was given up must not go on to wait in the server: the next ones would use up its connections."""
     open_store().write(batch((key(1), 1, 1, NONE)))
-    store = opened(uri.replace("read_timeout=5", "read_timeout=0.1"))
+    store = opened(f"{uri}&read_timeout=0.1")
     active = "from pg_stat_activity where application_name = 'featurestore online' and state = 'active'"
     postgres_server.run("begin", f"lock table {SCHEMA}.fs_rows in access exclusive mode")
     try:
-        tries = [seconds_of(store.read, [key(1)]) for _ in range(3)]
+        tries = tries_of(store.read, within_s=1)
         assert all("did not answer in time" in text or "statement timeout" in text for _, text in tries)
-        assert min(took for took, _ in tries) < 1
         # In a transaction the view is looked up once, unless told.
         wait_until(lambda: postgres_server.run("select pg_stat_clear_snapshot()", f"select 1 {active}") == [])
     finally:
@@ -231,7 +240,7 @@ def test_a_table_that_is_locked_is_an_error_within_the_timeout_and_no_statement_
 
 def test_all_connections_in_use_is_an_error_that_names_the_option(open_store, postgres_server):
     open_store().write(batch((key(1), 1, 1, NONE)))
-    store = open_store("&max_connections=1&connect_timeout=0.5&read_timeout=20")
+    store = open_store("&max_connections=1&connect_timeout=0.5&read_timeout=120")
     answered(lambda: store.read([key(1)]))
     postgres_server.run("begin", f"lock table {SCHEMA}.fs_rows in access exclusive mode")
     waiting = threading.Thread(target=lambda: store.read([key(1)]))
@@ -272,7 +281,7 @@ def test_writers_of_the_same_keys_in_opposite_orders_never_stop_each_other(open_
 
 
 def test_a_writer_that_meets_a_deadlock_tries_again(open_store, postgres_server):
-    store = open_store("&write_timeout=20")
+    store = open_store()
     first, second = sorted([key(1), key(2)])
     store.write(batch((first, 1, 1, NONE), (second, 1, 1, NONE)))
     lock = f"update {SCHEMA}.fs_rows set ev = ev where key = '\\x%s'"
@@ -298,7 +307,7 @@ def test_a_writer_that_meets_a_deadlock_tries_again(open_store, postgres_server)
         assert landed == [2]
         return was_chosen
 
-    assert any(is_chosen(version) for version in (2, 3, 4))
+    assert any(is_chosen(version) for version in range(2, 10))
 
 
 def test_without_prepared_statements_lookups_work_too(open_store):

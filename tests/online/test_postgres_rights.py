@@ -11,6 +11,7 @@ import pytest
 
 from featurestore.online.open import open_online_store
 from featurestore.online.protocol import NO_CREATED_TIME
+from tests.online.conftest import PATIENT
 from tests.online.rows import batch, key, number_in
 from tests.online.test_postgres import SCHEMA, open_store, said_by, uri
 from tests.warehouse.postgres_server import PASSWORD, SUPERUSER
@@ -50,7 +51,7 @@ def open_documented(postgres_server):
             statements = re.sub(r"--.*", "", blocks[name]).replace("'...'", password)
             postgres_server.run(*[each.strip() for each in statements.split(";") if each.strip()])
             user = f"{name}:{quote(PASSWORD)}"
-        uri = f"postgresql://{user}@127.0.0.1:{postgres_server.port}/postgres?read_timeout=5&connect_timeout=5"
+        uri = f"postgresql://{user}@127.0.0.1:{postgres_server.port}/postgres?{PATIENT}"
         opened.append((name, open_online_store(uri, project="shop", base_dir=Path())))
         return opened[-1][1]
 
@@ -91,7 +92,7 @@ def test_a_role_with_the_rights_that_the_docs_give_to_writers_does_all_of_a_sync
     assert writer.write(batch((key(3), 2, 2, NONE)), expect_new=True) == 1
     assert writer.write(batch((key(4), 2, 2, NONE), (key(4), 3, 3, NONE))) == 2
     assert writer.swap_note("state", None, b"1")
-    assert writer.take_lease("sync", "me", 9) == "me"
+    assert writer.take_lease("sync", "me", 60) == "me"
     assert writer.read_lease("sync").owner == "me"
     writer.end_lease("sync", "me")
     assert writer.delete([key(1)]) == 1

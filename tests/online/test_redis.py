@@ -97,7 +97,7 @@ def test_a_server_without_memory_refuses_writes_and_still_answers_reads(uri, val
 
 
 def test_a_stopped_server_is_an_error_that_names_it_and_the_way_out(own_server):
-    store = opened(f"{own_server.uri}?read_timeout=5&connect_timeout=5")
+    store = opened(f"{own_server.uri}?read_timeout=30&connect_timeout=30")
     store.write(batch((key(1), 1, 1, NONE)))
     own_server.stop()
     for use in (
@@ -116,7 +116,7 @@ def test_a_stopped_server_is_an_error_that_names_it_and_the_way_out(own_server):
 
 
 def test_a_wrong_password_is_refused_without_repeating_it(uri, valkey):
-    store = opened(f"redis://reader:geheim@127.0.0.1:{valkey.port}/0?read_timeout=5&connect_timeout=5")
+    store = opened(f"redis://reader:geheim@127.0.0.1:{valkey.port}/0?read_timeout=30&connect_timeout=30")
     with pytest.raises(OnlineStoreError) as problem:
         store.read([key(1)])
     assert str(problem.value) == (

@@ -13,7 +13,7 @@ from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME, Lease
 from tests.faults.proxy import proxy
 from tests.online.certificates import write_certificate
-from tests.online.conftest import empty_store_uri
+from tests.online.conftest import PATIENT, empty_store_uri
 from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import (
     BRANDS,
@@ -27,7 +27,6 @@ from tests.online.servers import (
 
 NONE = NO_CREATED_TIME
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "redis.md"
-WAIT = "read_timeout=5&connect_timeout=5"
 
 
 @pytest.fixture
@@ -88,8 +87,8 @@ def test_the_users_of_the_guide_can_do_their_work_and_nothing_else(server):
         server.ask(*command)
     if has_msetex(server):
         server.ask(*msetex)
-    writer = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/3?{WAIT}")
-    reader = opened(f"redis://shop_reader:READER_PASSWORD@{server.place}/3?{WAIT}")
+    writer = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/3?{PATIENT}")
+    reader = opened(f"redis://shop_reader:READER_PASSWORD@{server.place}/3?{PATIENT}")
     use_all(writer)
     look_up_all(reader)
     writer.take_lease("sync", "me", 60)
@@ -120,7 +119,7 @@ def test_rows_of_many_expiries_are_set_by_the_run_where_a_server_can_and_the_use
     *both, msetex = users()
     for command in both:
         server.ask(*command)
-    store = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/0?{WAIT}")
+    store = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/0?{PATIENT}")
     far_ms = 4_000_000_000_000
     rows = [(key(number % 150), number, number * 7 % 300, NONE) for number in range(300)]
     expiries = [far_ms + 1_000 * (number * 7 % 300 // 25) for number in range(300)]
@@ -150,7 +149,7 @@ def test_rows_of_many_expiries_are_set_by_the_run_where_a_server_can_and_the_use
         server.ask("FLUSHALL")
         server.ask(*msetex)
         store.close()
-        store = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/0?{WAIT}")
+        store = opened(f"redis://shop_writer:WRITER_PASSWORD@{server.place}/0?{PATIENT}")
         server.ask("CONFIG", "RESETSTAT")
         assert store.write(batch(*rows[:150], expires_ms=expiries[:150]), expect_new=True) == 150
         assert "cmdstat_set:" not in str(server.ask("INFO", "commandstats"))
@@ -170,8 +169,8 @@ def test_the_users_of_the_guide_can_do_their_work_in_a_cluster(tmp_path):
             for command in users():
                 node.ask(*command)
         place = cluster.nodes[0].place
-        writer = opened(f"redis+cluster://shop_writer:WRITER_PASSWORD@{place}?{WAIT}")
-        reader = opened(f"redis+cluster://shop_reader:READER_PASSWORD@{place}?{WAIT}")
+        writer = opened(f"redis+cluster://shop_writer:WRITER_PASSWORD@{place}?{PATIENT}")
+        reader = opened(f"redis+cluster://shop_reader:READER_PASSWORD@{place}?{PATIENT}")
         use_all(writer)
         look_up_all(reader)
         with pytest.raises(OnlineStoreError, match="refused a command: NOPERM"):
@@ -196,11 +195,11 @@ def test_sentinels_may_ask_for_a_login_of_their_own(tmp_path):
             sentinels.nodes[0].ask(*command)
         place = sentinels.uri.removeprefix("redis+sentinel://")
         login = "sentinel_username=finder&sentinel_password=SENTINEL_PASSWORD"
-        store = opened(f"redis+sentinel://shop_writer:WRITER_PASSWORD@{place}?{WAIT}&{login}")
+        store = opened(f"redis+sentinel://shop_writer:WRITER_PASSWORD@{place}?{PATIENT}&{login}")
         use_all(store)
         look_up_all(store)
         store.close()
-        store = opened(f"redis+sentinel://shop_writer:WRITER_PASSWORD@{place}?{WAIT}&write_timeout=0.3")
+        store = opened(f"redis+sentinel://shop_writer:WRITER_PASSWORD@{place}?{PATIENT}&write_timeout=0.3")
         with pytest.raises(OnlineStoreError, match=r"no Sentinel names the master: .*NOAUTH") as problem:
             store.read([key(1)])
         assert "PASSWORD" not in str(problem.value)
@@ -219,7 +218,7 @@ def test_sentinels_may_ask_for_a_login_of_their_own(tmp_path):
 def test_a_wrong_or_missing_login_is_an_error_that_repeats_none(server, login, said):
     server.ask("ACL", "SETUSER", "shop_reader", "on", ">other", "~*", "+@all")
     server.ask("CONFIG", "SET", "requirepass", "other")
-    store = opened(f"redis://{login}{server.place}/0?{WAIT}")
+    store = opened(f"redis://{login}{server.place}/0?{PATIENT}")
     uses = [
         lambda: store.read([key(1)]),
         lambda: asyncio.run(store.aread([key(1)])),
@@ -235,7 +234,7 @@ def test_a_wrong_or_missing_login_is_an_error_that_repeats_none(server, login, s
 
 
 def test_a_database_that_is_not_there_is_an_error_that_says_so(server):
-    store = opened(f"redis://{server.place}/99?{WAIT}")
+    store = opened(f"redis://{server.place}/99?{PATIENT}")
     with pytest.raises(OnlineStoreError, match="has no such database\n  -> name a smaller number in its URI"):
         store.read([key(1)])
 
@@ -244,11 +243,11 @@ def test_a_server_without_hello_is_spoken_to_in_resp2(server, tmp_path):
     """As one before Redis 6, or some proxies; it repeats the password in its refusal, we do not."""
     old = start_server(tmp_path, brand=None, options=["--rename-command", "HELLO", "", "--requirepass", "geheim"])
     try:
-        store = opened(f"redis://:geheim@{old.place}/2?{WAIT}")
+        store = opened(f"redis://:geheim@{old.place}/2?{PATIENT}")
         use_all(store)
         look_up_all(store)
         store.close()
-        store = opened(f"redis://:wrong@{old.place}/2?{WAIT}")
+        store = opened(f"redis://:wrong@{old.place}/2?{PATIENT}")
         with pytest.raises(OnlineStoreError, match="refused the login"):
             store.read([key(1)])
     finally:
@@ -256,14 +255,14 @@ def test_a_server_without_hello_is_spoken_to_in_resp2(server, tmp_path):
 
 
 def test_a_cluster_and_a_single_server_are_not_taken_for_each_other(server, tmp_path):
-    store = opened(f"redis+cluster://{server.place}?{WAIT}")
+    store = opened(f"redis+cluster://{server.place}?{PATIENT}")
     with pytest.raises(OnlineStoreError, match="is no Redis Cluster\n  -> write redis:// instead"):
         store.read([key(1)])
     node = start_server(tmp_path / "node", options=["--cluster-enabled", "yes"])
     try:
         node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 1)
         node.ask("CLUSTER", "BUMPEPOCH")
-        store = opened(f"redis://{node.place}?{WAIT}&write_timeout=0.3")
+        store = opened(f"redis://{node.place}?{PATIENT}&write_timeout=0.3")
         with pytest.raises(OnlineStoreError, match=r"slots that no node serves|is a node of a Redis Cluster"):
             store.read([key(1)])
     finally:
@@ -276,7 +275,7 @@ def test_a_socket_is_an_address_too(tmp_path):
     place = tmp_path / "redis.sock"
     server = start_server(tmp_path, options=["--unixsocket", place])
     try:
-        store = opened(f"unix://{place}?db=2&{WAIT}")
+        store = opened(f"unix://{place}?db=2&{PATIENT}")
         use_all(store)
         look_up_all(store)
         store.close()
@@ -308,7 +307,7 @@ def tls_port(certificates, valkey):
 def test_tls_is_spoken_and_the_certificate_checked(tls_port, certificates):
     trusted = f"ssl_ca_certs={certificates / 'cert.pem'}"
     for options in (trusted, "ssl_cert_reqs=none", f"{trusted}&ssl_check_hostname=false"):
-        store = opened(f"rediss://127.0.0.1:{tls_port}/0?{WAIT}&{options}")
+        store = opened(f"rediss://127.0.0.1:{tls_port}/0?{PATIENT}&{options}")
         use_all(store)
         look_up_all(store)
         store.write_note("state", b"1")
@@ -316,7 +315,7 @@ def test_tls_is_spoken_and_the_certificate_checked(tls_port, certificates):
         assert store.swap_note("state", b"1", None)
         store.close()
     for host, options in (("127.0.0.1", ""), ("localhost", trusted)):
-        store = opened(f"rediss://{host}:{tls_port}/0?{WAIT}&{options}")
+        store = opened(f"rediss://{host}:{tls_port}/0?{PATIENT}&{options}")
         for use in (lambda store=store: store.read([key(1)]), lambda store=store: asyncio.run(store.aread([key(1)]))):
             with pytest.raises(OnlineStoreError, match="certificate"):
                 use()
@@ -328,7 +327,7 @@ def test_certificates_that_are_renewed_on_disk_are_read_again(valkey, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     with proxy(valkey.port, tls=context) as made:
-        store = opened(f"rediss://127.0.0.1:{made.port}/0?{WAIT}&ssl_ca_certs={tmp_path / 'cert.pem'}")
+        store = opened(f"rediss://127.0.0.1:{made.port}/0?{PATIENT}&ssl_ca_certs={tmp_path / 'cert.pem'}")
         assert store.read_note("state") is None
         write_certificate(tmp_path)
         context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
@@ -352,14 +351,14 @@ def test_a_server_that_speaks_tls_itself_is_reached(certificates, tmp_path):
         pytest.skip("the redis-server on the PATH is built without TLS")
     ours = f"ssl_certfile={certificates / 'cert.pem'}&ssl_keyfile={certificates / 'key.pem'}"
     try:
-        store = opened(f"rediss://127.0.0.1:{port}/0?{WAIT}&ssl_ca_certs={certificates / 'cert.pem'}&{ours}")
+        store = opened(f"rediss://127.0.0.1:{port}/0?{PATIENT}&ssl_ca_certs={certificates / 'cert.pem'}&{ours}")
         use_all(store)
         look_up_all(store)
         rows = [(key(number), number, 5, NONE) for number in range(5_000)]
         assert store.write(batch(*rows)) == 5_000
         assert [number_in(row) for row in store.read([each for each, *_ in rows])] == list(range(5_000))
         store.close()
-        store = opened(f"rediss://127.0.0.1:{port}/0?{WAIT}&ssl_ca_certs={certificates / 'cert.pem'}")
+        store = opened(f"rediss://127.0.0.1:{port}/0?{PATIENT}&ssl_ca_certs={certificates / 'cert.pem'}")
         with pytest.raises(OnlineStoreError, match="cannot be used"):
             store.read([key(1)])
     finally:
@@ -367,6 +366,6 @@ def test_a_server_that_speaks_tls_itself_is_reached(certificates, tmp_path):
 
 
 def test_a_plain_port_is_no_tls_port(valkey):
-    store = opened(f"rediss://{valkey.place}/0?{WAIT}")
+    store = opened(f"rediss://{valkey.place}/0?connect_timeout=3")
     with pytest.raises(OnlineStoreError, match="cannot be used: no connection"):
         store.read([key(1)])

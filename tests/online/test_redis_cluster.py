@@ -14,12 +14,12 @@ from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.online.redis.slots import slot_of
 from tests.faults.proxy import proxy
+from tests.online.conftest import PATIENT
 from tests.online.rows import batch, key, number_in, opened
 from tests.online.servers import server_binary, start_cluster, start_server, wait_until
 
 NONE = NO_CREATED_TIME
 KEYS = [key(number) for number in range(60)]
-WAIT = "read_timeout=5&connect_timeout=5"
 
 pytestmark = pytest.mark.skipif(server_binary() is None, reason="no server of Redis or Valkey is installed here")
 
@@ -35,7 +35,7 @@ def cluster(tmp_path_factory):
 def store(cluster):
     """With a row under each of the keys."""
     cluster.empty()
-    made = opened(f"{cluster.uri}?{WAIT}")
+    made = opened(f"{cluster.uri}?{PATIENT}")
     made.write(batch(*[(each, number, 1, NONE) for number, each in enumerate(KEYS)]))
     assert numbers(made) == list(range(60))
     yield made
@@ -53,7 +53,7 @@ def test_a_cluster_with_slots_that_nobody_has_serves_the_others(tmp_path):
         node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 7_999)
         node.ask("CLUSTER", "BUMPEPOCH")
         wait_until(lambda: b"cluster_state:ok" in node.ask("CLUSTER", "INFO"))
-        store, hasty = (opened(f"redis+cluster://{node.place}?{WAIT}{more}") for more in ("", "&write_timeout=0.3"))
+        store, hasty = (opened(f"redis+cluster://{node.place}?{PATIENT}{more}") for more in ("", "&write_timeout=2"))
         assert store.write(batch((served, 1, 1, NONE))) == 1
         assert [number_in(row) for row in store.read([served])] == [1]
         assert [number_in(row) for row in asyncio.run(store.aread([served]))] == [1]
@@ -94,7 +94,7 @@ def test_connections_that_a_firewall_has_forgotten_cost_a_lookup_no_more_than_on
             ends.callback(node.ask, "CONFIG", "SET", "cluster-announce-port", 0)
         announced = {each.port for each in proxies}
         wait_until(lambda: all(ports_of(node) <= announced for node in cluster.nodes))
-        store = opened(f"redis+cluster://{proxies[0].place}?read_timeout=3&connect_timeout=5&breaker_failures=0")
+        store = opened(f"redis+cluster://{proxies[0].place}?read_timeout=5&connect_timeout=5&breaker_failures=0")
         store.write(batch(*[(each, number, 2, NONE) for number, each in enumerate(KEYS)]))
         at_once(8, lambda: numbers(store), proxies)
         for each in proxies:

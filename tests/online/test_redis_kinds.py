@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.online.conftest import PATIENT
 from tests.online.servers import server_binary, start_cluster, start_sentinel, start_server
 
 KINDS = [
@@ -60,4 +61,4 @@ def shared_store_uri(shared_kind, running):
 
 def empty_uri(server):
     server.empty()
-    return f"{server.uri}?read_timeout=5&connect_timeout=5"
+    return f"{server.uri}?{PATIENT}"

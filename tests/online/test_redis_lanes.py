@@ -23,7 +23,7 @@ def store(valkey):
     valkey.empty()
     with proxy(valkey.port) as slow:
         made = open_online_store(
-            f"{slow.uri}?max_requests=1&read_timeout=10&connect_timeout=10", project="shop", base_dir=Path()
+            f"{slow.uri}?max_requests=1&read_timeout=60&connect_timeout=60", project="shop", base_dir=Path()
         )
         made.write(batch(*[(key(number), number, 1, NO_CREATED_TIME) for number in range(ROWS)]))
         slow.latency_s = LATENCY_S
@@ -67,7 +67,7 @@ def test_the_turn_of_a_lookup_that_is_cancelled_goes_to_the_next_one(store):
 
     found, took = asyncio.run(cancelled_when_its_turn_has_come())
     assert [number_in(row) for row in found] == [1, 3, 4]
-    assert took < 5, "nobody waited until the time was over"
+    assert took < 50, "nobody waited until the time was over"
 
 
 def test_a_lookup_that_is_cancelled_while_it_waits_takes_no_turn(store):

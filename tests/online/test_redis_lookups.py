@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
 from featurestore.errors import OnlineStoreError
 from featurestore.online.protocol import NO_CREATED_TIME
 from tests.faults.proxy import proxy
-from tests.online.conftest import empty_store_uri
+from tests.online.conftest import PATIENT, empty_store_uri
 from tests.online.racers import exit_code_within, in_a_fork
 from tests.online.rows import answered, batch, key, number_in, opened
 from tests.online.servers import start_server, wait_until
@@ -42,10 +43,12 @@ def open_filled(own_server):
     opened_ones = []
 
     def open_one(options=""):
+        with closing(opened(f"{own_server.uri}?{PATIENT}")) as patient:
+            patient.write(batch(*[(key(number), number, 1, NONE) for number in range(100)]))
         store = opened(f"{own_server.uri}{options}")
         opened_ones.append(store)
-        answered(lambda: store.write(batch(*[(key(number), number, 1, NONE) for number in range(100)])))
-        assert patiently(store, key(1)) == 1
+        if "breaker_pause=60" not in options:  # then a few lookups that a busy machine fails would shut it for a minute
+            assert patiently(store, key(1)) == 1
         return store
 
     yield open_one
@@ -71,8 +74,8 @@ def seconds_of(lookup):
 
 
 def fastest_of(lookup):
-    """The machine may be busy: the fastest of three says what the lookup itself costs."""
-    return min(seconds_of(lookup)[0] for _ in range(3))
+    """The machine may be busy: the fastest of ten says what the lookup itself costs."""
+    return min(seconds_of(lookup)[0] for _ in range(10))
 
 
 def seconds_while_hung(store, server):
@@ -86,7 +89,7 @@ def seconds_while_hung(store, server):
 
 def test_a_hung_server_costs_a_lookup_at_most_200_ms_and_then_microseconds(open_filled, own_server):
     store = open_filled("?breaker_failures=0")
-    assert 0.05 < min(seconds_while_hung(store, own_server) for _ in range(5)) < 0.2
+    assert 0.05 < min(seconds_while_hung(store, own_server) for _ in range(12)) < 0.2
     store = open_filled("?breaker_pause=60")
     own_server.pause()
     for _ in range(5):
@@ -103,7 +106,7 @@ def test_one_lookup_tries_again_when_the_pause_is_over_and_lets_the_others_throu
         seconds_of(lambda: filled.read([key(1)]))
     time.sleep(1.05)
     assert seconds_of(lambda: filled.read([key(1)]))[0] > 0.05, "this one tried"
-    assert any("does not answer" in seconds_of(lambda: filled.read([key(1)]))[1] for _ in range(3)), "the next did not"
+    assert any("does not answer" in seconds_of(lambda: filled.read([key(1)]))[1] for _ in range(10)), "the next did not"
     own_server.resume()
     time.sleep(1.05)
     for number in range(20):
@@ -181,7 +184,7 @@ def test_there_are_never_more_connections_than_allowed(uri, valkey):
 
 def test_who_finds_no_free_connection_waits_a_moment_and_is_told_so(valkey):
     with proxy(valkey.port) as before:
-        store = opened(f"{before.uri}?max_connections=1&read_timeout=20&breaker_failures=0")
+        store = opened(f"{before.uri}?max_connections=1&read_timeout=60&breaker_failures=0")
         answered(lambda: store.read([key(1)]))
         before.is_silent, calls = True, before.calls
         first = threading.Thread(target=lambda: answered(lambda: store.read([key(1)])))
@@ -209,16 +212,16 @@ def test_a_forked_child_uses_no_connection_of_its_parent(uri, valkey):
         assert number_in(asyncio.run(store.aread([key(3)]))[0]) == 3
         assert store.write(batch((key(60), 1, 1, NONE))) == 1
         is_done.set()
-        assert may_end.wait(60)
+        assert may_end.wait(300)
 
     with valkey.client() as client:
         before = ids(client)
         pid = in_a_fork(child)
-        was_right = is_done.wait(60)
+        was_right = is_done.wait(240)
         made = ids(client) - before
         found = [number_in(store.read([key(number)])[0]) for number in range(50)]
         may_end.set()
-        assert exit_code_within(30, pid) == 0
+        assert exit_code_within(120, pid) == 0
         assert was_right
         assert len(made) >= 2, "the child has made its own"
         assert found == list(range(50))

@@ -99,7 +99,7 @@ def test_a_store_that_is_closed_while_a_loop_waits_ends_its_wait(open_filled, ow
         await asyncio.sleep(0.01)
         store.close()
         with pytest.raises(OnlineStoreError):
-            await asyncio.wait_for(waiting, 30)
+            await asyncio.wait_for(waiting, 50)
         own_server.resume()
         return await aanswered(lambda: store.aread([key(2)]))
 
@@ -118,7 +118,7 @@ def test_a_hung_server_costs_all_lookups_of_a_loop_no_more_than_one(open_filled,
         own_server.resume()
         return took
 
-    assert 0.05 < min(asyncio.run(all_at_once()) for _ in range(3)) < 0.5
+    assert 0.05 < min(asyncio.run(all_at_once()) for _ in range(10)) < 0.5
 
 
 def test_lookups_of_a_loop_have_the_breaker_too(filled, own_server):
@@ -127,7 +127,7 @@ def test_lookups_of_a_loop_have_the_breaker_too(filled, own_server):
         own_server.pause()
         await asyncio.gather(*[afailing(filled) for _ in range(100)])
         found = []
-        for _ in range(3):
+        for _ in range(10):
             before = time.perf_counter()
             said = await afailing(filled)
             found.append((time.perf_counter() - before, said))
@@ -142,7 +142,7 @@ def test_lookups_of_a_loop_have_the_breaker_too(filled, own_server):
 
 
 def test_a_loop_has_a_bounded_number_of_lookups_under_way(open_filled, own_server):
-    store = open_filled("?max_requests=3&connect_timeout=1&read_timeout=10&breaker_failures=0")
+    store = open_filled("?max_requests=3&connect_timeout=1&read_timeout=60&breaker_failures=0")
 
     async def hung():
         await aanswered(lambda: store.aread([key(1)]))
@@ -159,7 +159,7 @@ def test_a_loop_has_a_bounded_number_of_lookups_under_way(open_filled, own_serve
 
 
 def test_more_lookups_than_may_be_under_way_in_a_loop_wait_their_turn(open_filled):
-    store = open_filled("?max_requests=3&connect_timeout=10&read_timeout=10")
+    store = open_filled("?max_requests=3&connect_timeout=60&read_timeout=60")
 
     async def many():
         return await asyncio.gather(*[store.aread([key(number)]) for number in range(100)])

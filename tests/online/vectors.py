@@ -248,4 +248,4 @@ def text():
 
 
 if __name__ == "__main__":
-    VECTORS.write_text(text())
+    VECTORS.write_text(text(), encoding="utf-8")

@@ -18,6 +18,7 @@ from featurestore.online.layouts import ensure_generation, write_layout
 from featurestore.online.open import open_online_store
 from featurestore.online.state import ViewState, format_state, made_set, state_note
 from featurestore.serving import cache, connect, lookup
+from tests.online.conftest import PATIENT
 from tests.online.servers import server_binary, start_server
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -127,7 +128,7 @@ def any_store(request, tmp_path):
         server = request.getfixturevalue("valkey")
         with server.client() as client:
             client.execute_command("FLUSHALL", "SYNC")
-        uri = f"{server.uri}?read_timeout=5&connect_timeout=5"
+        uri = f"{server.uri}?{PATIENT}"
     store = open_online_store(uri, project="shop", base_dir=tmp_path)
     yield store
     store.close()

@@ -75,7 +75,7 @@ def test_several_event_loops_share_one_client(any_store):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert wrong == [[]] * 16
     assert asyncio.run(ask_often(client, 99)) == [], "and one loop after the other"
 
