@@ -18,7 +18,7 @@ from featurestore.online.redis.slots import slot_of
 from tests.faults.patience import in_threads, seconds_of
 from tests.online.conftest import PATIENT
 from tests.online.rows import aanswered, answered, batch, key, number_in, opened
-from tests.online.servers import server_binary, start_cluster, start_sentinel, wait_until
+from tests.online.servers import server_binary, slots_of, start_cluster, start_sentinel, wait_until
 
 NONE = NO_CREATED_TIME
 KEYS, WRITERS = 400, 4
@@ -39,9 +39,9 @@ def servers(request, tmp_path):
     started.stop()
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    started = start_cluster(tmp_path_factory.mktemp("cluster"))
+@pytest.fixture
+def cluster(tmp_path):
+    started = start_cluster(tmp_path)
     yield started
     started.stop()
 
@@ -163,9 +163,8 @@ def numbers_of(store, keys):
 
 
 def test_slots_move_while_rows_are_written_and_read_and_nobody_notices(cluster):
-    cluster.empty()
     source, target = cluster.masters()[:2]
-    slots = sorted(slot for slot in {slot_of(key(number)) for number in range(KEYS)} if owner(cluster, slot) is source)
+    slots = sorted({slot_of(key(number)) for number in range(KEYS)} & slots_of(source))
     with Traffic(f"{cluster.uri}?{PATIENT}") as traffic:
         time.sleep(0.2)
         for slot in slots[:60]:
@@ -178,10 +177,10 @@ def test_slots_move_while_rows_are_written_and_read_and_nobody_notices(cluster):
 
 
 def test_a_slot_that_is_half_moved_is_read_and_written_key_by_key(cluster):
-    cluster.empty()
     source, target = cluster.masters()[:2]
-    slot = next(slot for slot in map(slot_of, map(key, range(1_000))) if owner(cluster, slot) is source)
-    entity = next(number for number in range(1_000) if slot_of(key(number)) == slot)
+    of_source = slots_of(source)
+    entity = next(number for number in range(1_000) if slot_of(key(number)) in of_source)
+    slot = slot_of(key(entity))
     views = [b"fs:shop:view%d@0:{%d}" % (view, entity) for view in range(6)]
     store = opened(f"{cluster.uri}?{PATIENT}")
     store.write(batch(*[(each, number, 1, NONE) for number, each in enumerate(views[:5])]))
@@ -202,34 +201,23 @@ def test_a_slot_that_is_half_moved_is_read_and_written_key_by_key(cluster):
 
 def test_nodes_that_have_no_name_are_asked_where_the_others_are(cluster):
     """Then a redirection says ``?:port``."""
-    cluster.empty()
     source, target = cluster.masters()[:2]
-    numbers = [number for number in range(KEYS) if owner(cluster, slot_of(key(number))) is source]
+    of_source = slots_of(source)
+    numbers = [number for number in range(KEYS) if slot_of(key(number)) in of_source]
     store = opened(f"{cluster.uri}?{PATIENT}")
     store.write(batch(*[(key(number), number, 1, NONE) for number in numbers]))
     for node in cluster.nodes:
         node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname")
-    try:
-        asked, moved = key(numbers[0]), key(numbers[1])
-        move(cluster, slot_of(moved), source, target)
-        assert number_in(store.read([moved])[0]) == numbers[1]
-        begin_move(slot_of(asked), source, target)
-        source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", asked)
-        assert number_in(store.read([asked])[0]) == numbers[0]
-        assert store.write(batch((asked, 7, 2, NONE))) == 1
-        assert number_in(asyncio.run(store.aread([asked]))[0]) == 7
-        end_move(cluster, slot_of(asked), source, target)
-    finally:
-        for node in cluster.nodes:
-            node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
+    asked, moved = key(numbers[0]), key(numbers[1])
+    move(cluster, slot_of(moved), source, target)
+    assert number_in(store.read([moved])[0]) == numbers[1]
+    begin_move(slot_of(asked), source, target)
+    source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 60_000, "KEYS", asked)
+    assert number_in(store.read([asked])[0]) == numbers[0]
+    assert store.write(batch((asked, 7, 2, NONE))) == 1
+    assert number_in(asyncio.run(store.aread([asked]))[0]) == 7
+    end_move(cluster, slot_of(asked), source, target)
     store.close()
-
-
-def owner(cluster, slot):
-    """The master that has a slot."""
-    ranges = cluster.nodes[0].ask("CLUSTER", "SLOTS")
-    port = next(port for first, last, (_, port, *_), *_ in ranges if first <= slot <= last)
-    return next(node for node in cluster.nodes if node.port == port)
 
 
 def begin_move(slot, source, target):

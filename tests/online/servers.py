@@ -100,12 +100,12 @@ class Cluster:
         return [node for node in self._alive() if _role(node) == "master"]
 
     def master_of(self, key: bytes) -> Server:
-        """The node that has a key."""
+        """The node that has a key: each is asked about itself, since what it knows of the others is old for a while."""
         from featurestore.online.redis.slots import slot_of
 
-        ranges = self._alive()[0].ask("CLUSTER", "SLOTS")
-        ports = [port for first, last, (_, port, *_), *_ in ranges if first <= slot_of(key) <= last]
-        return next(node for node in self.nodes if node.port == ports[0])
+        slot, found = slot_of(key), []
+        wait_until(lambda: found.extend(node for node in self.masters() if slot in slots_of(node)) or found)
+        return found[0]
 
     def empty(self) -> None:
         for node in self.masters():
@@ -306,6 +306,14 @@ def start_sentinel(folder: Path, *, brand: str | None = None, options=()) -> Sen
 def start_sentinel_process(config: Path, brand: str | None) -> Server:
     binary = server_binary(brand)
     return _started(lambda port, _: [binary, config, "--sentinel", "--port", port, "--bind", "127.0.0.1"])
+
+
+def slots_of(node: Server) -> set[int]:
+    """The slots of a Cluster's node, as it knows itself."""
+    lines = node.ask("CLUSTER", "NODES").decode().splitlines()
+    _, _, _, _, _, _, _, _, *ranges = next(line for line in lines if "myself" in line).split()
+    ends = [each.partition("-") for each in ranges if not each.startswith("[")]  # those in brackets are on the move
+    return {slot for first, _, last in ends for slot in range(int(first), int(last or first) + 1)}
 
 
 def has_msetex(server: Server) -> bool:
