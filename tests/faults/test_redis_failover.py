@@ -115,6 +115,7 @@ def test_writes_survive_the_death_of_a_master_and_a_sync_repairs_what_replicatio
     assert traffic.write_errors == [], "every writer waited for the new master"
     assert 0.5 < max(traffic.gaps) < 100
     assert all("cannot be used" in said or "does not answer" in said or "slots" in said for said in traffic.read_errors)
+    servers.regain_patience()
     resync = [(key(number), version, version, NONE) for number, version in enumerate(traffic.acknowledged)]
     traffic.store.write(batch(*resync))
     found = traffic.numbers()
@@ -141,6 +142,7 @@ def test_a_master_that_hangs_is_replaced_and_what_it_says_afterwards_counts_no_m
     assert landed[0] >= KEYS
     hung.resume()
     time.sleep(1)
+    servers.regain_patience()
     assert store.write(batch(*[(each, 3, 3, NONE) for each in keys])) >= KEYS
     assert numbers_of(store, keys) == [3] * KEYS
     store.close()

@@ -164,6 +164,7 @@ def test_a_sync_goes_on_through_a_failover_and_a_full_one_is_equal_to_the_wareho
             shop.sync()
             add_rows(shop)
             assert sync(shop, cluster.kill_master).rows_read == ROWS
+            cluster.regain_patience()
             sync(shop, full=True)
             found = shop.verify()
             assert (found.problem, found.is_equal, found.online_keys) == (None, True, ROWS)

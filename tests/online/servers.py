@@ -115,6 +115,20 @@ class Cluster:
         """Have a master that says nothing replaced in a second or two."""
         self.wait_before_replacing(_HASTY_MS)
 
+    def regain_patience(self) -> None:
+        """Wait until all slots are served, and have no other master replaced from now on."""
+
+        def is_calm() -> bool:
+            self.lose_patience()  # one that was taken for dead is trusted again after twice that time
+            wait_until(self._serves_all)
+            self.wait_before_replacing(_PATIENT_MS)
+            return self._serves_all()
+
+        wait_until(is_calm)
+
+    def _serves_all(self) -> bool:
+        return all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in self._alive())
+
     def wait_before_replacing(self, milliseconds: int) -> None:
         for node in self._alive():
             node.ask("CONFIG", "SET", "cluster-node-timeout", milliseconds)
@@ -158,8 +172,18 @@ class Sentinels:
 
     def lose_patience(self) -> None:
         """Have a master that says nothing replaced in a second or two."""
+        self.wait_before_replacing(_HASTY_MS)
+
+    def regain_patience(self) -> None:
+        """Have no other master replaced from now on, and wait until all Sentinels name the one that there is."""
+        self.wait_before_replacing(_PATIENT_MS)
+        wait_until(lambda: all(_state_of_master(each)["flags"] == "master" for each in self.sentinels))
+        wait_until(lambda: len({_state_of_master(each)["port"] for each in self.sentinels}) == 1)
+        wait_until(lambda: _role(self.master()) == "master")
+
+    def wait_before_replacing(self, milliseconds: int) -> None:
         for sentinel in self.sentinels:
-            sentinel.ask("SENTINEL", "SET", MASTER, "down-after-milliseconds", _HASTY_MS)
+            sentinel.ask("SENTINEL", "SET", MASTER, "down-after-milliseconds", milliseconds)
 
     def kill_master(self) -> Server:
         self.lose_patience()
@@ -375,9 +399,13 @@ def _replicas_known(node: Server) -> int:
 
 
 def _knows_all(sentinel: Server) -> bool:
+    knows_others = _state_of_master(sentinel)["num-other-sentinels"] == "2"
+    return knows_others and len(sentinel.ask("SENTINEL", "REPLICAS", MASTER)) == 1
+
+
+def _state_of_master(sentinel: Server) -> dict[str, str]:
     flat = [each.decode() for each in sentinel.ask("SENTINEL", "MASTER", MASTER)]
-    state = dict(zip(flat[::2], flat[1::2], strict=True))
-    return state["num-other-sentinels"] == "2" and len(sentinel.ask("SENTINEL", "REPLICAS", MASTER)) == 1
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def wait_until(is_so, give_up=lambda: None, otherwise="it did not come to that in time", seconds=120.0) -> None:
