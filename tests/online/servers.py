@@ -120,14 +120,11 @@ class Cluster:
 
         def is_calm() -> bool:
             self.lose_patience()  # one that was taken for dead is trusted again after twice that time
-            wait_until(self._serves_all)
+            wait_until(lambda: _serve_all_slots(self._alive()))
             self.wait_before_replacing(_PATIENT_MS)
-            return self._serves_all()
+            return _serve_all_slots(self._alive())
 
         wait_until(is_calm)
-
-    def _serves_all(self) -> bool:
-        return all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in self._alive())
 
     def wait_before_replacing(self, milliseconds: int) -> None:
         for node in self._alive():
@@ -291,7 +288,7 @@ def start_cluster(folder: Path, *, brand: str | None = None, options=()) -> Clus
         for number, node in enumerate(nodes[3:]):
             name = nodes[number].ask("CLUSTER", "MYID")
             wait_until(lambda node=node, name=name: _is_done(node, "CLUSTER", "REPLICATE", name))
-        wait_until(lambda: all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in nodes))
+        wait_until(lambda: _serve_all_slots(nodes))
         wait_until(lambda: all(_is_linked(node) for node in nodes[3:]))
         wait_until(lambda: all(_replicas_known(node) == 3 for node in nodes))
         cluster = Cluster(nodes=nodes)
@@ -392,6 +389,10 @@ def _is_done(node: Server, *command) -> bool:
 
 def _is_linked(replica: Server) -> bool:
     return _info(replica, "INFO", "replication").get("master_link_status") == "up"
+
+
+def _serve_all_slots(nodes: list[Server]) -> bool:
+    return all(_info(node, "CLUSTER", "INFO")["cluster_state"] == "ok" for node in nodes)
 
 
 def _replicas_known(node: Server) -> int:
