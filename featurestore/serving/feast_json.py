@@ -7,8 +7,8 @@ result per column, entities first. The rule: statuses and times of a view's rows
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -17,13 +17,10 @@ from featurestore.definitions.types import FLOATS, INTEGERS
 from featurestore.online.codec import instant
 from featurestore.serving.columns import statuses_of, values_of
 from featurestore.serving.json_values import iso, json_value
-from featurestore.serving.judged import PRESENT
+from featurestore.serving.judged import PRESENT, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from featurestore.serving.columns import Columns
-    from featurestore.serving.judged import JudgedRows
     from featurestore.serving.plan import PlannedOutput
 
 _NO_TIME = "1970-01-01T00:00:00Z"  # what Feast answers where there is no event time
@@ -34,8 +31,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Result(msgspec.Struct):
-    values: object
-    statuses: msgspec.Raw
+    values: Sequence[object]
+    statuses: msgspec.Raw | Sequence[Status]
     event_timestamps: msgspec.Raw
 
 
@@ -54,49 +51,48 @@ def feast_json(entities: Columns, features: Columns) -> bytes:
     Returns:
         UTF-8 JSON; values as `json_value` says, event times ISO with Z, 1970 where there was no row.
     """
-    results = list(chain(_results(entities, are_given=True), _results(features, are_given=False)))
+    results = [*_given(entities), *_found(features)]
     return _encode(_Answer(_Metadata([*entities.names, *features.names]), results))
 
 
-def _results(columns: Columns, *, are_given: bool) -> Iterator[_Result]:
-    times: dict[int, msgspec.Raw] = {}
+def _given(columns: Columns) -> list[_Result]:
+    """The join keys, whose values may be of any type."""
+    results = []
     for output in columns.outputs:
-        use = output.use
-        rows = columns.rows[use]
-        if use not in times:
-            times[use] = _times(rows.event_us)
-        values = _given(output, rows) if are_given else _values(output, rows)
-        yield _Result(values, _statuses(output, rows), times[use])
+        rows = columns.rows[output.use]
+        values = rows.columns[output.cell]
+        if not _JSON_TYPES.issuperset(map(type, values)):
+            values = list(map(json_value, values))
+        results.append(_Result(values, statuses_of(output, rows), _times(rows.event_us)))
+    return results
 
 
-def _given(output: PlannedOutput, rows: JudgedRows) -> Sequence[object]:
-    """The values of a join key, which may be of any type."""
-    values = rows.columns[output.cell]
-    return values if _JSON_TYPES.issuperset(map(type, values)) else list(map(json_value, values))
+def _found(columns: Columns) -> list[_Result]:
+    """The features; one loop, since an answer may have hundreds of columns."""
+    times = [_times(rows.event_us) for rows in columns.rows]
+    results = []
+    for output in columns.outputs:
+        use, rows = output.use, columns.rows[output.use]
+        cells = rows.columns[output.cell]
+        has_null = None in cells
+        is_whole = not has_null and rows.statuses is None
+        statuses = _all_present(len(cells)) if is_whole else statuses_of(output, rows)
+        if not _are_json(output, cells, has_null=has_null):
+            cells = list(map(json_value, values_of(output, rows)))
+        results.append(_Result(cells, statuses, times[use]))
+    return results
 
 
-def _values(output: PlannedOutput, rows: JudgedRows) -> Sequence[object]:
-    cells = rows.columns[output.cell]
-    if output.convert is None:
-        if output.type in _ALIKE_IN_JSON:
-            return cells
-        if output.type in FLOATS and _are_finite(cast("Sequence[float | None]", cells)):
-            return cells
-    return list(map(json_value, values_of(output, rows)))
-
-
-def _are_finite(cells: Sequence[float | None]) -> bool:
-    """Whether there is no NaN or infinity among numbers: then their sum is none. False when in doubt."""
-    try:
-        return math.isfinite(sum(cast("Sequence[float]", cells)))
-    except TypeError:  # a None
-        return all(cell is None or math.isfinite(cell) for cell in cells)
-
-
-def _statuses(output: PlannedOutput, rows: JudgedRows) -> msgspec.Raw:
-    if rows.statuses is None and None not in rows.columns[output.cell]:
-        return _all_present(len(rows.event_us))
-    return msgspec.Raw(_encode(statuses_of(output, rows)))
+def _are_json(output: PlannedOutput, cells: Sequence[object], *, has_null: bool) -> bool:
+    """Whether JSON holds these cells as they are. NaN and infinities it does not: then their sum is none, either."""
+    if output.convert is not None:
+        return False
+    if output.type in _ALIKE_IN_JSON:
+        return True
+    if output.type not in FLOATS:
+        return False
+    numbers = cast("Sequence[float]", [cell for cell in cells if cell is not None] if has_null else cells)
+    return math.isfinite(sum(numbers))
 
 
 @lru_cache(maxsize=1_024)
