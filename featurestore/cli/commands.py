@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "training-model": "Print a dbt model that makes the training set of SERVICE.",
     "explain-row": "Explain one example: which feature rows it got, and why not the next ones.",
     "materialize": "Copy the newest feature rows to the online store.",
+    "serve": "Serve features over HTTP.",
     "get-online": "Look up the newest feature values of entities.",
     "verify": "Compare what is served with the warehouse's point-in-time answer.",
     "freshness": "Show how old the newest features served are.",
