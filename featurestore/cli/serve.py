@@ -89,7 +89,7 @@ def command(common: Common) -> None:
 
 
 def _config(common: Common, state_dir: Path) -> ServerConfig:
-    from featurestore.definitions.server import ServerSettings
+    from featurestore.manifest.settings import load_settings
     from featurestore.server.config import ServerConfig
     from featurestore.serving.places import find_places
 
@@ -104,7 +104,7 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
         base_dir=base_dir,
         registry=places.registry,
         online_store=places.online_store,
-        settings=ServerSettings(),
+        settings=load_settings(base_dir, target=common.target or "", environ=os.environ).server,
         reload_s=kept("reload_registry"),
         state_dir=state_dir,
         certificate=kept("cert"),

@@ -17,10 +17,12 @@ from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
+from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
 from featurestore.server.health import Readiness
 from featurestore.server.lookups import Lookups
 from featurestore.server.problems import error_body, explain
+from featurestore.server.writes import Writes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -54,7 +56,8 @@ class Rooms:
 def build(config: ServerConfig, newest: Newest, store: OnlineStore) -> Rooms:
     """Make the application of one worker."""
     answers = Lookups(newest, config.settings)
-    others = Starlette(routes=_routes(newest, store), exception_handlers=_HANDLERS)
+    writes = Writes(config, newest, Guard(config.settings))
+    others = Starlette(routes=[*_routes(newest, store), *writes.routes()], exception_handlers=_HANDLERS)
     return Rooms(lookups=answers, others=others)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import signal
 import socket
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ import msgspec
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server.config import read_config
-from featurestore.server.helper_calls import LENGTH_BYTES, MOST_BYTES, Call, Reply, framed
-from featurestore.server.jobs import Jobs, SyncAsked
+from featurestore.server.helper_calls import LENGTH_BYTES, MOST_BYTES, Call, Reply, SyncAsked, framed
+from featurestore.server.jobs import Jobs
 from featurestore.server.logs import set_up_logs
 from featurestore.server.problems import Answer, RefusedError, explain
 from featurestore.server.pushes import Pushes
@@ -75,9 +75,12 @@ class Helper:
                 raise
             connection.sendall(framed(Reply(answer.status, answer.body, answer.headers)))
 
-    def end(self) -> None:
-        """Interrupt what may be, finish the rest."""
+    def interrupt(self) -> None:
+        """End a sync that runs."""
         self._jobs.end()
+
+    def close(self) -> None:
+        """Let go of the store."""
         self._pushes.close()
 
 
@@ -101,7 +104,8 @@ def _exactly(connection: socket.socket, count: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _log_failure(problem: BaseException | None) -> None:
+def _log_failure(done: Future[None]) -> None:
+    problem = done.exception()
     if problem is not None:
         logger.error("a question was not answered", exc_info=problem)
 
@@ -111,33 +115,25 @@ def main() -> int:
     listener, status = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     config = read_config(sys.stdin.buffer.readline())
     set_up_logs()
-    ending = threading.Event()
-
-    def end() -> None:
-        ending.set()
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RD)  # wakes accept
-
-    def watch_input() -> None:
-        sys.stdin.buffer.read()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, lambda *_: end())
+    ended, ender = socket.socketpair()
+    signal.signal(signal.SIGTERM, lambda *_: ender.send(b"."))
     try:
         helper = Helper(config)
     except FeatureStoreError as problem:
         logger.error("the helper cannot start: %s", problem)
         return problem.exit_code
-    threading.Thread(target=watch_input, daemon=True, name="supervisor").start()
     os.write(status, b"ready\n")
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="call") as threads:
-        while not ending.is_set():
-            try:
+    listener.setblocking(False)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="call") as threads, selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(ended, selectors.EVENT_READ)
+        selector.register(sys.stdin, selectors.EVENT_READ)  # its end is the supervisor's
+        while {key.fileobj for key, _ in selector.select()} == {listener}:
+            with suppress(BlockingIOError):
                 connection, _ = listener.accept()
-            except OSError:
-                continue
-            threads.submit(helper.serve, connection).add_done_callback(lambda done: _log_failure(done.exception()))
-    helper.end()
+                threads.submit(helper.serve, connection).add_done_callback(_log_failure)
+        helper.interrupt()
+    helper.close()
     return 0
 
 

@@ -35,6 +35,21 @@ class Call(msgspec.Struct, array_like=True, frozen=True):
     request_id: str
 
 
+class SyncAsked(msgspec.Struct, frozen=True):
+    """A sync, as a worker has checked it: names that the registry knows, and times.
+
+    Attributes:
+        views: references; none for all that are online.
+        start, end: ISO 8601, UTC.
+        full: whether everything is read.
+    """
+
+    views: tuple[str, ...] = ()
+    start: str | None = None
+    end: str | None = None
+    full: bool = False
+
+
 class Reply(msgspec.Struct, array_like=True, frozen=True):
     """The answer: HTTP's status, JSON, headers."""
 

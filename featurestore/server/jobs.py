@@ -20,6 +20,7 @@ import msgspec
 
 from featurestore.definitions.places import ENVIRONMENT
 from featurestore.errors import without_secrets
+from featurestore.server.helper_calls import SyncAsked
 from featurestore.server.problems import Answer, RefusedError
 
 if TYPE_CHECKING:
@@ -30,21 +31,6 @@ if TYPE_CHECKING:
 State = Literal["running", "done", "failed", "interrupted"]
 _END_S = 10.0
 _LINES_KEPT = 20
-
-
-class SyncAsked(msgspec.Struct, frozen=True):
-    """What a worker has checked: names that the registry knows, and times.
-
-    Attributes:
-        views: references; none for all that are online.
-        start, end: ISO 8601, UTC.
-        full: whether everything is read.
-    """
-
-    views: tuple[str, ...] = ()
-    start: str | None = None
-    end: str | None = None
-    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

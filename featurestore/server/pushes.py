@@ -28,9 +28,7 @@ class Pushes:
 
     def __init__(self, config: ServerConfig) -> None:
         document = read_latest_document(config.registry, config.base_dir)
-        self._store = open_online_store(
-            config.online_store, project=document.content.name, base_dir=config.base_dir
-        )
+        self._store = open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir)
         self._newest = Newest(config, document, self._store)
         self._looked_at = time.monotonic()
         self._pusher = Pusher(document.content.name, self._store)
@@ -57,7 +55,7 @@ class Pushes:
 
     def _write(self, name: str, columns: Mapping[str, Sequence[Any]]) -> Answer:
         self._look()
-        view = self._newest.now.project.find_view(name)
+        view = self._newest.now.project.named_view(name)
         rows = rows_of(view, columns)
         try:
             done = self._pusher.push(view, rows)
