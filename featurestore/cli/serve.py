@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from featurestore.registry.document import Document
+    from featurestore.server.bind import Address
     from featurestore.server.config import ServerConfig
-    from featurestore.server.supervisor import Address
 
 _NEEDED = ("starlette", "uvicorn", "uvloop", "httptools")
 
@@ -75,7 +75,8 @@ def command(common: Common) -> None:
     if missing:
         hint = "pip install 'featurestore[server]'"
         raise UsageError(f"the feature server needs {', '.join(missing)}, which is not installed", hint=hint)
-    from featurestore.server.supervisor import Address, Supervisor, bind
+    from featurestore.server.bind import Address, bind
+    from featurestore.server.supervisor import Supervisor
 
     address = Address(host=kept("host"), port=kept("port"), unix_socket=kept("uds"))
     with tempfile.TemporaryDirectory(prefix="featurestore-") as state_dir:
@@ -116,6 +117,9 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
         state_dir=state_dir,
         certificate=kept("cert"),
         private_key=kept("key"),
+        profiles_dir=common.profiles_dir,
+        profile=common.profile,
+        target=common.target,
         drain_s=kept("drain"),
         has_access_log=not kept("no_access_log"),
     )

@@ -24,6 +24,7 @@ from featurestore.server.cors import with_cors
 from featurestore.server.health import Readiness
 from featurestore.server.lookups import Lookups
 from featurestore.server.problems import error_body, explain
+from featurestore.server.writes import Writes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -56,9 +57,11 @@ class Rooms:
 
 def build(config: ServerConfig, newest: Newest, store: OnlineStore) -> App:
     """Make the application of one worker."""
-    gate = Gate(Guard(config.settings))
+    guard = Guard(config.settings)
+    gate = Gate(guard)
     answers = Lookups(newest, config.settings, gate)
-    starlette = Starlette(routes=_routes(newest, store), exception_handlers=_HANDLERS)
+    writes = Writes(config, newest, guard)
+    starlette = Starlette(routes=[*_routes(newest, store), *writes.routes()], exception_handlers=_HANDLERS)
     starlette.router.redirect_slashes = False  # it would send people wherever the header Host says
     others = gate.around(starlette)
     return with_cors(Rooms(lookups=answers, others=others), config.settings.cors)

@@ -74,7 +74,8 @@ class Lookups:
             response = await served.client.answer(planned.plan, request.entities)
         finally:
             self.turns.give()
-        return response.to_feast_json()
+        views = planned.versions if request.include_feature_view_version_metadata else None
+        return response.to_feast_json(has_types=request.include_types, views=views)
 
     def _planned(self, served: Served, request: GetOnlineFeatures) -> Planned:
         limits = self._limits

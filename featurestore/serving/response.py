@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.views import Json
     from featurestore.serving.columns import Columns, FeatureColumn
+    from featurestore.serving.feast_json import ViewVersion
     from featurestore.serving.judged import Status
 
 _ROWS_SHOWN = 20
@@ -105,9 +106,9 @@ class OnlineResponse:
         answer: dict[str, Json] = msgspec.json.decode(self.to_feast_json())
         return answer
 
-    def to_feast_json(self) -> bytes:
-        """Return Feast's HTTP response, UTF-8 (`serving.feast_json`)."""
-        return feast_json(self._entities, self._features)
+    def to_feast_json(self, *, has_types: bool = False, views: list[ViewVersion] | None = None) -> bytes:
+        """Return Feast's HTTP response, UTF-8; arguments as `serving.feast_json`."""
+        return feast_json(self._entities, self._features, has_types=has_types, views=views)
 
     def to_json_dict(self) -> dict[str, Json]:
         """Return the same as `to_feast`: what ``--json`` prints."""
