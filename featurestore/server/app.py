@@ -17,8 +17,10 @@ from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
+from featurestore.server.auth.gate import Gate, grant_of
 from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
+from featurestore.server.cors import with_cors
 from featurestore.server.health import Readiness
 from featurestore.server.lookups import Lookups
 from featurestore.server.problems import error_body, explain
@@ -53,12 +55,24 @@ class Rooms:
             await self.others(scope, receive, send)
 
 
-def build(config: ServerConfig, newest: Newest, store: OnlineStore) -> Rooms:
+def build(config: ServerConfig, newest: Newest, store: OnlineStore) -> App:
     """Make the application of one worker."""
-    answers = Lookups(newest, config.settings)
-    writes = Writes(config, newest, Guard(config.settings))
-    others = Starlette(routes=[*_routes(newest, store), *writes.routes()], exception_handlers=_HANDLERS)
-    return Rooms(lookups=answers, others=others)
+    guard = Guard(config.settings)
+    gate = Gate(guard)
+    answers = Lookups(newest, config.settings, gate)
+    writes = Writes(config, newest, guard)
+    starlette = Starlette(routes=[*_routes(newest, store), *writes.routes()], exception_handlers=_HANDLERS)
+    starlette.router.redirect_slashes = False  # it would send people wherever the header Host says
+    others = gate.around(starlette)
+    return with_cors(Rooms(lookups=answers, others=others), config.settings.cors)
+
+
+class _WrongMethod:
+    """An application, since Starlette lets a function have GET alone."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Refuse."""
+        raise HTTPException(405, headers={"Allow": "POST"})
 
 
 def _routes(newest: Newest, store: OnlineStore) -> list[Route]:
@@ -71,21 +85,18 @@ def _routes(newest: Newest, store: OnlineStore) -> list[Route]:
         status = await readiness.status()
         return json_response(status, 200 if status.is_ready else 503)
 
-    async def services(_: Request) -> Response:
-        return json_response(catalog.services())
+    async def services(request: Request) -> Response:
+        return json_response(catalog.services(grant_of(request.scope)))
 
-    async def views(_: Request) -> Response:
-        return json_response(await catalog.views())
-
-    async def wrong_method(_: Request) -> Response:
-        raise HTTPException(405, headers={"Allow": "POST"})
+    async def views(request: Request) -> Response:
+        return json_response(await catalog.views(grant_of(request.scope)))
 
     return [
         Route("/health", health, methods=["GET"]),
         Route("/ready", ready, methods=["GET"]),
         Route("/feature-services", services, methods=["GET"]),
         Route("/feature-views", views, methods=["GET"]),
-        Route(lookups.PATH, wrong_method),  # a POST never comes here
+        Route(lookups.PATH, _WrongMethod()),  # a POST never comes here
     ]
 
 

@@ -9,8 +9,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from featurestore.errors import FeatureStoreError, UsageError
+from featurestore.errors import FeatureStoreError, UnknownNameError, UsageError
 from featurestore.server.asgi import JSON, GoneError, header, read_body, send_answer
+from featurestore.server.auth.gate import told
 from featurestore.server.problems import explain
 from featurestore.server.turns import Turns
 from featurestore.server.wire import read_lookup
@@ -18,6 +19,7 @@ from featurestore.server.wire import read_lookup
 if TYPE_CHECKING:
     from featurestore.definitions.server import ServerSettings
     from featurestore.server.asgi import Receive, Scope, Send
+    from featurestore.server.auth.gate import Gate
     from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.wire import GetOnlineFeatures
 
@@ -32,9 +34,10 @@ class Lookups:
         turns: of the store.
     """
 
-    def __init__(self, newest: Newest, settings: ServerSettings) -> None:
+    def __init__(self, newest: Newest, settings: ServerSettings, gate: Gate) -> None:
         self._newest = newest
         self._limits = settings.limits
+        self._gate = gate
         self.turns = Turns(settings.limits)
         self._ids = map(f"{uuid4().hex[:16]}-{{:x}}".format, count())
 
@@ -44,7 +47,7 @@ class Lookups:
         status = 200
         headers: tuple[tuple[bytes, bytes], ...] = (JSON, (b"x-request-id", request_id.encode()))
         try:
-            body = await self.answer(receive)
+            body = await self.answer(scope, receive)
         except GoneError:
             return
         except FeatureStoreError as problem:
@@ -56,11 +59,16 @@ class Lookups:
             raise
         await send_answer(send, status, headers, body)
 
-    async def answer(self, receive: Receive) -> bytes:
+    async def answer(self, scope: Scope, receive: Receive) -> bytes:
         """Answer one request with JSON, or raise what is wrong with it."""
+        grant = await self._gate.enter(scope)
         request = read_lookup(await read_body(receive, self._limits.body_bytes))
         served = self._newest.now
-        planned = self._planned(served, request)
+        try:
+            planned = self._planned(served, request)
+        except UnknownNameError as problem:
+            raise told(problem, grant) from None
+        self._gate.check_read(grant, planned.views)
         await self.turns.take()
         try:
             response = await served.client.answer(planned.plan, request.entities)
