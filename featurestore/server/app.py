@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import msgspec
 from starlette.applications import Starlette
@@ -19,8 +18,11 @@ from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
 from featurestore.server.catalog import Catalog
 from featurestore.server.health import Readiness
+from featurestore.server.instruments import turn_series
 from featurestore.server.lookups import Lookups
+from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.problems import error_body, explain
+from featurestore.server.watch import REQUEST_ID
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from featurestore.online.protocol import OnlineStore
     from featurestore.server.asgi import App, Receive, Scope, Send
     from featurestore.server.config import ServerConfig
+    from featurestore.server.instruments import Instruments
     from featurestore.server.served import Newest
 
 
@@ -51,15 +54,21 @@ class Rooms:
             await self.others(scope, receive, send)
 
 
-def build(config: ServerConfig, newest: Newest, store: OnlineStore) -> Rooms:
+def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments) -> Rooms:
     """Make the application of one worker."""
-    answers = Lookups(newest, config.settings)
-    others = Starlette(routes=_routes(newest, store), exception_handlers=_HANDLERS)
+    answers = Lookups(newest, config.settings, instruments.watch)
+    instruments.metrics.add(lambda: turn_series(answers.turns, config.settings.limits.store_calls))
+    routes = _routes(newest, Catalog(newest, store), instruments)
+    paths = {route.endpoint: route.path for route in routes}
+    others = instruments.watch.around(
+        Starlette(routes=routes, exception_handlers=_HANDLERS),
+        lambda scope: paths.get(scope["endpoint"], "other") if "endpoint" in scope else "other",
+    )
     return Rooms(lookups=answers, others=others)
 
 
-def _routes(newest: Newest, store: OnlineStore) -> list[Route]:
-    readiness, catalog = Readiness(newest), Catalog(newest, store)
+def _routes(newest: Newest, catalog: Catalog, instruments: Instruments) -> list[Route]:
+    readiness = Readiness(newest)
 
     async def health(_: Request) -> Response:
         return Response()
@@ -74,12 +83,16 @@ def _routes(newest: Newest, store: OnlineStore) -> list[Route]:
     async def views(_: Request) -> Response:
         return json_response(await catalog.views())
 
+    async def metrics(_: Request) -> Response:
+        return Response(await instruments.metrics.scrape(await catalog.series()), media_type=CONTENT_TYPE)
+
     async def wrong_method(_: Request) -> Response:
         raise HTTPException(405, headers={"Allow": "POST"})
 
     return [
         Route("/health", health, methods=["GET"]),
         Route("/ready", ready, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
         Route("/feature-services", services, methods=["GET"]),
         Route("/feature-views", views, methods=["GET"]),
         Route(lookups.PATH, wrong_method),  # a POST never comes here
@@ -92,8 +105,7 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 async def _explained(request: Request, problem: Exception) -> Response:
-    request_id = request.headers.get("x-request-id") or uuid4().hex
-    answer = explain(problem, request_id)
+    answer = explain(problem, request.scope[REQUEST_ID])
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, media_type="application/json", headers=headers)
 

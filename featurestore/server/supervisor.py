@@ -51,11 +51,13 @@ class Address:
 
 
 class _Worker:
-    """A worker's process."""
+    """A worker's process; the one that takes its place has its number."""
 
-    def __init__(self, config: bytes, listener: socket.socket) -> None:
+    def __init__(self, config: bytes, listener: socket.socket, number: int) -> None:
+        self.number = number
         self.status, status = os.pipe()
-        command = [sys.executable, "-m", "featurestore.server.worker", str(listener.fileno()), str(status)]
+        numbers = map(str, (listener.fileno(), status, number))
+        command = [sys.executable, "-m", "featurestore.server.worker", *numbers]
         self.process = subprocess.Popen(  # noqa: S603  our own module
             command, stdin=subprocess.PIPE, pass_fds=(listener.fileno(), status), start_new_session=True
         )
@@ -126,8 +128,8 @@ class Supervisor:
             self._is_ending = True
 
     def _start_missing(self) -> None:
-        while len(self._workers) < self._count:
-            self._workers.append(_Worker(self._line, self._listener))
+        for number in sorted(set(range(self._count)) - {worker.number for worker in self._workers}):
+            self._workers.append(_Worker(self._line, self._listener, number))
 
     def _wait_for_first(self, on_ready: Callable[[], None]) -> None:
         until = time.monotonic() + _START_S

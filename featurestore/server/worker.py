@@ -1,7 +1,8 @@
 """A worker: one light process that answers requests on the socket it was handed.
 
-Started as ``python -m featurestore.server.worker SOCKET STATUS``, two file descriptors; its `ServerConfig` is the first
-line of its standard input. The end of that input is the end of the supervisor: the worker drains then, as on SIGTERM.
+Started as ``python -m featurestore.server.worker SOCKET STATUS NUMBER``: two file descriptors, and which of the workers
+it is; its `ServerConfig` is the first line of its standard input. The end of that input is the end of the supervisor:
+the worker drains then, as on SIGTERM.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
 from featurestore.server.config import read_config
+from featurestore.server.instruments import make_instruments
 from featurestore.server.logs import set_up_logs
 from featurestore.server.served import Newest
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from featurestore.server.asgi import App
     from featurestore.server.config import ServerConfig
+    from featurestore.server.instruments import Instruments
 
 logger = logging.getLogger("featurestore.server")
 
@@ -49,7 +52,7 @@ class _Server(uvicorn.Server):
 
 def main() -> int:
     """Run a worker until it is told to end; returns its exit code."""
-    listener, status = int(sys.argv[1]), int(sys.argv[2])
+    listener, status, number = map(int, sys.argv[1:4])
     config = read_config(sys.stdin.buffer.readline())
     set_up_logs()
     try:
@@ -59,21 +62,27 @@ def main() -> int:
         logger.error("%s", problem)
         return problem.exit_code
     newest = Newest(config, document, store)
+    instruments = make_instruments(config, number, newest)
+    app = build(config, newest, store, instruments)
     try:
-        uvloop.run(_work(config, newest, build(config, newest, store), socket.socket(fileno=listener), status))
+        uvloop.run(_work(config, newest, app, instruments, socket.socket(fileno=listener), status))
     finally:
         store.close()
     return 0
 
 
-async def _work(config: ServerConfig, newest: Newest, app: App, listener: socket.socket, status: int) -> None:
+async def _work(
+    config: ServerConfig, newest: Newest, app: App, instruments: Instruments, listener: socket.socket, status: int
+) -> None:
     server = _Server(_uvicorn_config(config, app))
     _obey(server, newest)
     looking = asyncio.create_task(_look_again(config, newest))
     telling = asyncio.create_task(_tell_when_ready(server, status))
+    showing = asyncio.create_task(instruments.run())
     await server.serve(sockets=[listener])
-    for task in (looking, telling):
+    for task in (looking, telling, showing):
         task.cancel()
+    await instruments.close()
 
 
 def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:

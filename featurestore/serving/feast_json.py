@@ -48,17 +48,23 @@ class _Answer(msgspec.Struct):
     results: list[_Result]
 
 
-def feast_json(entities: Columns, features: Columns) -> bytes:
+def feast_json(entities: Columns, features: Columns, with_nulls: set[int] | None = None) -> bytes:
     """Write the columns of an answer.
+
+    Args:
+        entities: the join keys, values as given.
+        features: the features.
+        with_nulls: gets the index of each use of a view that has a null among the features, if it is not there already.
 
     Returns:
         UTF-8 JSON; values as `json_value` says, event times ISO with Z, 1970 where there was no row.
     """
-    results = list(chain(_results(entities, are_given=True), _results(features, are_given=False)))
+    noted: set[int] = set() if with_nulls is None else with_nulls
+    results = list(chain(_results(entities, set(), are_given=True), _results(features, noted, are_given=False)))
     return _encode(_Answer(_Metadata([*entities.names, *features.names]), results))
 
 
-def _results(columns: Columns, *, are_given: bool) -> Iterator[_Result]:
+def _results(columns: Columns, with_nulls: set[int], *, are_given: bool) -> Iterator[_Result]:
     times: dict[int, msgspec.Raw] = {}
     for output in columns.outputs:
         use = output.use
@@ -66,7 +72,7 @@ def _results(columns: Columns, *, are_given: bool) -> Iterator[_Result]:
         if use not in times:
             times[use] = _times(rows.event_us)
         values = _given(output, rows) if are_given else _values(output, rows)
-        yield _Result(values, _statuses(output, rows), times[use])
+        yield _Result(values, _statuses(output, rows, with_nulls), times[use])
 
 
 def _given(output: PlannedOutput, rows: JudgedRows) -> Sequence[object]:
@@ -93,9 +99,12 @@ def _are_finite(cells: Sequence[float | None]) -> bool:
         return all(cell is None or math.isfinite(cell) for cell in cells)
 
 
-def _statuses(output: PlannedOutput, rows: JudgedRows) -> msgspec.Raw:
-    if rows.statuses is None and None not in rows.columns[output.cell]:
-        return _all_present(len(rows.event_us))
+def _statuses(output: PlannedOutput, rows: JudgedRows, with_nulls: set[int]) -> msgspec.Raw:
+    if None not in rows.columns[output.cell]:
+        if rows.statuses is None:
+            return _all_present(len(rows.event_us))
+    else:
+        with_nulls.add(output.use)
     return msgspec.Raw(_encode(statuses_of(output, rows)))
 
 
