@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from featurestore.registry.document import Document
+    from featurestore.server.bind import Address
     from featurestore.server.config import ServerConfig
-    from featurestore.server.supervisor import Address
 
 _NEEDED = ("starlette", "uvicorn", "uvloop", "httptools")
 
@@ -68,7 +68,8 @@ def command(common: Common) -> None:
     if missing:
         hint = "pip install 'featurestore[server]'"
         raise UsageError(f"the feature server needs {', '.join(missing)}, which is not installed", hint=hint)
-    from featurestore.server.supervisor import Address, Supervisor, bind
+    from featurestore.server.bind import Address, bind
+    from featurestore.server.supervisor import Supervisor
 
     address = Address(host=kept("host"), port=kept("port"), unix_socket=kept("uds"))
     with tempfile.TemporaryDirectory(prefix="featurestore-") as state_dir:
@@ -88,7 +89,7 @@ def command(common: Common) -> None:
 
 
 def _config(common: Common, state_dir: Path) -> ServerConfig:
-    from featurestore.definitions.server import ServerSettings
+    from featurestore.manifest.settings import load_settings
     from featurestore.server.config import ServerConfig
     from featurestore.serving.places import find_places
 
@@ -103,11 +104,14 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
         base_dir=base_dir,
         registry=places.registry,
         online_store=places.online_store,
-        settings=ServerSettings(),
+        settings=load_settings(base_dir, target=common.target or "", environ=os.environ).server,
         reload_s=kept("reload_registry"),
         state_dir=state_dir,
         certificate=kept("cert"),
         private_key=kept("key"),
+        profiles_dir=common.profiles_dir,
+        profile=common.profile,
+        target=common.target,
         drain_s=kept("drain"),
         has_access_log=not kept("no_access_log"),
     )

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
+from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
 from featurestore.server.health import Readiness
 from featurestore.server.instruments import turn_series
@@ -23,6 +24,7 @@ from featurestore.server.lookups import Lookups
 from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.problems import error_body, explain
 from featurestore.server.watch import REQUEST_ID
+from featurestore.server.writes import Writes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,13 +59,10 @@ class Rooms:
 def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments) -> Rooms:
     """Make the application of one worker."""
     answers = Lookups(newest, config.settings, instruments.watch)
+    writes = Writes(config, newest, Guard(config.settings))
+    routes = [*_routes(newest, Catalog(newest, store), instruments), *writes.routes()]
     instruments.metrics.add(lambda: turn_series(answers.turns, config.settings.limits.store_calls))
-    routes = _routes(newest, Catalog(newest, store), instruments)
-    paths = {route.endpoint: route.path for route in routes}
-    others = instruments.watch.around(
-        Starlette(routes=routes, exception_handlers=_HANDLERS),
-        lambda scope: paths.get(scope["endpoint"], "other") if "endpoint" in scope else "other",
-    )
+    others = instruments.watch.around(Starlette(routes=routes, exception_handlers=_HANDLERS), routes)
     return Rooms(lookups=answers, others=others)
 
 

@@ -21,6 +21,7 @@ class ServerConfig:
         reload_s: seconds between looks for a newer registry version; 0 for none.
         state_dir: a folder of this server alone, for the socket of its helper and the numbers of its workers.
         certificate, private_key: files for TLS; none is plain HTTP.
+        profiles_dir, profile, target: dbt's options, for what needs the warehouse.
         drain_s: how long requests under way may take once the server is told to end.
         has_access_log: whether each request is logged.
     """
@@ -33,6 +34,9 @@ class ServerConfig:
     state_dir: Path
     certificate: Path | None = None
     private_key: Path | None = None
+    profiles_dir: str | None = None
+    profile: str | None = None
+    target: str | None = None
     drain_s: float = 30.0
     has_access_log: bool = True
 

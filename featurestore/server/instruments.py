@@ -46,19 +46,18 @@ class Instruments:
         """Hand on the rest."""
         if self.watch.log is not None:
             await asyncio.to_thread(self.watch.log.close)
-        await self.metrics.flush()
+        await self.metrics.close()
 
 
-def make_instruments(config: ServerConfig, worker: int, newest: Newest) -> Instruments:
+def make_instruments(config: ServerConfig, newest: Newest) -> Instruments:
     """Make the instruments of a worker.
 
     Args:
         config: whether there is an access log, and the folder for the numbers.
-        worker: its number; one that takes its place has the same.
         newest: what is served.
     """
     log = AccessLog(sys.stdout.fileno()) if config.has_access_log else None
-    tallies, metrics = Tallies(), Metrics(config.state_dir, worker)
+    tallies, metrics = Tallies(), Metrics(config.state_dir)
 
     def of_worker() -> Series:
         return {

@@ -70,7 +70,8 @@ class Lookups:
             response = await served.client.answer(planned.plan, request.entities)
         finally:
             self.turns.give()
-        body = response.to_feast_json()
+        views = planned.versions if request.include_feature_view_version_metadata else None
+        body = response.to_feast_json(has_types=request.include_types, views=views)
         seen.response = response
         return body
 

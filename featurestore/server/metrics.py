@@ -1,17 +1,20 @@
 """``GET /metrics``: the numbers of all workers as one, in Prometheus' text format, whichever worker is asked.
 
 Shape: each worker writes its numbers into a file of its own, each second and before it answers a scrape; a scrape adds
-the files up. A worker that takes another's place goes on from its file. The rule: a counter never goes back.
+the files up. A worker that takes another's place goes on from its file: a lock says whose it is. The rule: a counter never
+goes back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import platform
 import time
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -39,13 +42,12 @@ class Metrics:
 
     Args:
         folder: where the workers' files are.
-        worker: this one's number; one that takes its place has the same.
     """
 
-    def __init__(self, folder: Path, worker: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._worker = str(worker)
-        self._file = folder / f"metrics-{worker}"
+        self._worker, self._lock = _claim(folder)
+        self._file = folder / f"metrics-{self._worker}"
         self._sources: list[Callable[[], Series]] = [self._own]
         self._before = {key: value for key, value in _read(self._file).items() if _grows(key[0])}
         self._writing = asyncio.Lock()
@@ -70,6 +72,12 @@ class Metrics:
                 if not self._is_broken:
                     logger.error("metrics cannot be written: %s", problem.strerror)
                 self._is_broken = True
+
+    async def close(self) -> None:
+        """Leave behind what goes on growing, for the worker that takes this one's place."""
+        self._sources = [_without_gauges(source) for source in self._sources]
+        await self.flush()
+        self._lock.close()
 
     async def scrape(self, *more: Series) -> str:
         """Say the numbers of all workers.
@@ -100,6 +108,23 @@ class Metrics:
     def _read_all(self) -> list[Series]:
         found = [_read(path) for path in sorted(self._folder.glob("metrics-*[0-9]"))]
         return [*found, *(_restarts(each) for each in found)]
+
+
+def _claim(folder: Path) -> tuple[str, IO[bytes]]:
+    """Take the first number that no living worker has."""
+    for number in count():
+        lock = (folder / f"metrics-{number}.lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return str(number), lock
+    raise AssertionError
+
+
+def _without_gauges(source: Callable[[], Series]) -> Callable[[], Series]:
+    return lambda: {key: value for key, value in source().items() if _grows(key[0])}
 
 
 def _restarts(series: Series) -> Series:

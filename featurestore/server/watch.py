@@ -10,7 +10,9 @@ from featurestore.server.access_log import Line
 from featurestore.server.request_ids import HEADER, RequestIds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+
+    from starlette.routing import Route
 
     from featurestore.server.access_log import AccessLog
     from featurestore.server.asgi import App, Message, Receive, Scope, Send
@@ -24,6 +26,7 @@ KEY_NAME = "featurestore.key_name"
 """Where the name of the API key is in it that the request came with."""
 GONE = 499
 _LONGEST_PATH = 256
+_OTHER = "other"
 _now = datetime.now
 _clock = time.perf_counter
 
@@ -85,13 +88,14 @@ class Watch:
                 )
             )
 
-    def around(self, app: App, endpoint_of: Callable[[Scope], str]) -> App:
+    def around(self, app: App, routes: Sequence[Route]) -> App:
         """Count and log what another application answers, and give each answer its id.
 
         Args:
             app: the application.
-            endpoint_of: a request's endpoint, once it was answered; one of a few names.
+            routes: its endpoints; what is for none of them is counted as ``other``.
         """
+        paths = {route.endpoint: route.path for route in routes}
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
             started, status = _clock(), GONE
@@ -107,7 +111,8 @@ class Watch:
             try:
                 await app(scope, receive, send_noted)
             finally:
-                self.tallies.answered(endpoint_of(scope), status)
+                endpoint = paths.get(scope["endpoint"], _OTHER) if "endpoint" in scope else _OTHER
+                self.tallies.answered(endpoint, status)
                 if self.log is not None:
                     self.log.add(self._line(scope, status, _clock() - started))
 

@@ -1,8 +1,7 @@
 """A worker: one light process that answers requests on the socket it was handed.
 
-Started as ``python -m featurestore.server.worker SOCKET STATUS NUMBER``: two file descriptors, and which of the workers
-it is; its `ServerConfig` is the first line of its standard input. The end of that input is the end of the supervisor:
-the worker drains then, as on SIGTERM.
+Started as ``python -m featurestore.server.worker SOCKET STATUS``, two file descriptors; its `ServerConfig` is the first
+line of its standard input. The end of that input is the end of the supervisor: the worker drains then, as on SIGTERM.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class _Server(uvicorn.Server):
 
 def main() -> int:
     """Run a worker until it is told to end; returns its exit code."""
-    listener, status, number = map(int, sys.argv[1:4])
+    listener, status = int(sys.argv[1]), int(sys.argv[2])
     config = read_config(sys.stdin.buffer.readline())
     set_up_logs()
     try:
@@ -62,7 +61,7 @@ def main() -> int:
         logger.error("%s", problem)
         return problem.exit_code
     newest = Newest(config, document, store)
-    instruments = make_instruments(config, number, newest)
+    instruments = make_instruments(config, newest)
     app = build(config, newest, store, instruments)
     try:
         uvloop.run(_work(config, newest, app, instruments, socket.socket(fileno=listener), status))

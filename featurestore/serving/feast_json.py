@@ -7,23 +7,20 @@ result per column, entities first. The rule: statuses and times of a view's rows
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from featurestore.definitions.types import FLOATS, INTEGERS
 from featurestore.online.codec import instant
+from featurestore.online.json_values import iso, json_value
 from featurestore.serving.columns import statuses_of, values_of
-from featurestore.serving.json_values import iso, json_value
-from featurestore.serving.judged import PRESENT
+from featurestore.serving.judged import PRESENT, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from featurestore.serving.columns import Columns
-    from featurestore.serving.judged import JudgedRows
     from featurestore.serving.plan import PlannedOutput
 
 _NO_TIME = "1970-01-01T00:00:00Z"  # what Feast answers where there is no event time
@@ -34,13 +31,23 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Result(msgspec.Struct):
-    values: object
-    statuses: msgspec.Raw
+    values: Sequence[object]
+    statuses: msgspec.Raw | Sequence[Status]
     event_timestamps: msgspec.Raw
 
 
-class _Metadata(msgspec.Struct):
+class ViewVersion(msgspec.Struct):
+    """A view of an answer, and its version as Feast counts them; 0 for one that has none or no number."""
+
+    name: str
+    version: int
+
+
+class _Metadata(msgspec.Struct, omit_defaults=True):
     feature_names: list[str]
+    feature_types: list[str] | None = None
+    entity_count: int | None = None
+    feature_view_metadata: list[ViewVersion] | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -48,64 +55,74 @@ class _Answer(msgspec.Struct):
     results: list[_Result]
 
 
-def feast_json(entities: Columns, features: Columns, with_nulls: set[int] | None = None) -> bytes:
+def feast_json(
+    entities: Columns,
+    features: Columns,
+    *,
+    has_types: bool = False,
+    views: list[ViewVersion] | None = None,
+    with_nulls: set[int] | None = None,
+) -> bytes:
     """Write the columns of an answer.
 
     Args:
-        entities: the join keys, values as given.
-        features: the features.
-        with_nulls: gets the index of each use of a view that has a null among the features, if it is not there already.
+        entities: the join keys.
+        features: what was found.
+        has_types: tell each column's type, and how many are join keys: what `RemoteClient` asks for.
+        views: told too, where somebody asked for them.
+        with_nulls: gets the index of each use of a view that has a null among the features.
 
     Returns:
         UTF-8 JSON; values as `json_value` says, event times ISO with Z, 1970 where there was no row.
     """
-    noted: set[int] = set() if with_nulls is None else with_nulls
-    results = list(chain(_results(entities, set(), are_given=True), _results(features, noted, are_given=False)))
-    return _encode(_Answer(_Metadata([*entities.names, *features.names]), results))
+    results = [*_given(entities), *_found(features, set() if with_nulls is None else with_nulls)]
+    metadata = _Metadata([*entities.names, *features.names], feature_view_metadata=views)
+    if has_types:
+        metadata.feature_types = [output.type for output in (*entities.outputs, *features.outputs)]
+        metadata.entity_count = len(entities.outputs)
+    return _encode(_Answer(metadata, results))
 
 
-def _results(columns: Columns, with_nulls: set[int], *, are_given: bool) -> Iterator[_Result]:
-    times: dict[int, msgspec.Raw] = {}
+def _given(columns: Columns) -> list[_Result]:
+    """The join keys, whose values may be of any type."""
+    results = []
     for output in columns.outputs:
-        use = output.use
-        rows = columns.rows[use]
-        if use not in times:
-            times[use] = _times(rows.event_us)
-        values = _given(output, rows) if are_given else _values(output, rows)
-        yield _Result(values, _statuses(output, rows, with_nulls), times[use])
+        rows = columns.rows[output.use]
+        values = rows.columns[output.cell]
+        if not _JSON_TYPES.issuperset(map(type, values)):
+            values = list(map(json_value, values))
+        results.append(_Result(values, statuses_of(output, rows), _times(rows.event_us)))
+    return results
 
 
-def _given(output: PlannedOutput, rows: JudgedRows) -> Sequence[object]:
-    """The values of a join key, which may be of any type."""
-    values = rows.columns[output.cell]
-    return values if _JSON_TYPES.issuperset(map(type, values)) else list(map(json_value, values))
+def _found(columns: Columns, with_nulls: set[int]) -> list[_Result]:
+    """The features; one loop, since an answer may have hundreds of columns."""
+    times = [_times(rows.event_us) for rows in columns.rows]
+    results = []
+    for output in columns.outputs:
+        use, rows = output.use, columns.rows[output.use]
+        cells = rows.columns[output.cell]
+        has_null = None in cells
+        if has_null:
+            with_nulls.add(use)
+        is_whole = not has_null and rows.statuses is None
+        statuses = _all_present(len(cells)) if is_whole else statuses_of(output, rows)
+        if not _are_json(output, cells, has_null=has_null):
+            cells = list(map(json_value, values_of(output, rows)))
+        results.append(_Result(cells, statuses, times[use]))
+    return results
 
 
-def _values(output: PlannedOutput, rows: JudgedRows) -> Sequence[object]:
-    cells = rows.columns[output.cell]
-    if output.convert is None:
-        if output.type in _ALIKE_IN_JSON:
-            return cells
-        if output.type in FLOATS and _are_finite(cast("Sequence[float | None]", cells)):
-            return cells
-    return list(map(json_value, values_of(output, rows)))
-
-
-def _are_finite(cells: Sequence[float | None]) -> bool:
-    """Whether there is no NaN or infinity among numbers: then their sum is none. False when in doubt."""
-    try:
-        return math.isfinite(sum(cast("Sequence[float]", cells)))
-    except TypeError:  # a None
-        return all(cell is None or math.isfinite(cell) for cell in cells)
-
-
-def _statuses(output: PlannedOutput, rows: JudgedRows, with_nulls: set[int]) -> msgspec.Raw:
-    if None not in rows.columns[output.cell]:
-        if rows.statuses is None:
-            return _all_present(len(rows.event_us))
-    else:
-        with_nulls.add(output.use)
-    return msgspec.Raw(_encode(statuses_of(output, rows)))
+def _are_json(output: PlannedOutput, cells: Sequence[object], *, has_null: bool) -> bool:
+    """Whether JSON holds these cells as they are. NaN and infinities it does not: then their sum is none, either."""
+    if output.convert is not None:
+        return False
+    if output.type in _ALIKE_IN_JSON:
+        return True
+    if output.type not in FLOATS:
+        return False
+    numbers = cast("Sequence[float]", [cell for cell in cells if cell is not None] if has_null else cells)
+    return math.isfinite(sum(numbers))
 
 
 @lru_cache(maxsize=1_024)

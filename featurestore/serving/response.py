@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.views import Json
     from featurestore.serving.columns import Columns, FeatureColumn
+    from featurestore.serving.feast_json import ViewVersion
     from featurestore.serving.judged import Status
 
 _ROWS_SHOWN = 20
@@ -106,10 +107,12 @@ class OnlineResponse:
         answer: dict[str, Json] = msgspec.json.decode(self.to_feast_json())
         return answer
 
-    def to_feast_json(self) -> bytes:
-        """Return Feast's HTTP response, UTF-8 (`serving.feast_json`)."""
-        self._with_nulls = set()
-        return feast_json(self._entities, self._features, self._with_nulls)
+    def to_feast_json(self, *, has_types: bool = False, views: list[ViewVersion] | None = None) -> bytes:
+        """Return Feast's HTTP response, UTF-8; arguments as `serving.feast_json`."""
+        found: set[int] = set()
+        written = feast_json(self._entities, self._features, has_types=has_types, views=views, with_nulls=found)
+        self._with_nulls = found
+        return written
 
     def row_statuses(self) -> list[Sequence[Status] | None]:
         """Return the statuses of the rows of each use of a view, for those who count.
