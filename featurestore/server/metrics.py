@@ -1,8 +1,8 @@
 """``GET /metrics``: the numbers of all workers as one, in Prometheus' text format, whichever worker is asked.
 
 Shape: each worker writes its numbers into a file of its own, each second and before it answers a scrape; a scrape adds
-the files up. A worker that takes another's place goes on from its file; a lock says whose it is. The rule: no counter
-ever goes back.
+the files up, so what other workers did in the last second may be missing. A worker that takes another's place goes on
+from its file; a lock says whose it is. The rule: no counter ever goes back.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Newest:
     def __init__(self, config: ServerConfig, document: Document, store: OnlineStore) -> None:
         self._config = config
         self._store = store
-        self._data = b""
+        self._data: bytes | None = None
         self.now = Served(document, store)
         self.problem = ""
         self.failures = 0
