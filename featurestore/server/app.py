@@ -27,6 +27,8 @@ from featurestore.server.watch import REQUEST_ID
 from featurestore.server.writes import Writes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from featurestore.online.protocol import OnlineStore
@@ -60,14 +62,15 @@ def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments:
     """Make the application of one worker."""
     answers = Lookups(newest, config.settings, instruments.watch)
     writes = Writes(config, newest, Guard(config.settings))
-    routes = [*_routes(newest, Catalog(newest, store), instruments), *writes.routes()]
+    routes = [*_routes(config, newest, Catalog(newest, store), instruments), *writes.routes()]
+    routes.append(_description(routes, config))
     instruments.metrics.add(lambda: turn_series(answers.turns, config.settings.limits.store_calls))
     others = instruments.watch.around(Starlette(routes=routes, exception_handlers=_HANDLERS), routes)
     return Rooms(lookups=answers, others=others)
 
 
-def _routes(newest: Newest, catalog: Catalog, instruments: Instruments) -> list[Route]:
-    readiness = Readiness(newest)
+def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments: Instruments) -> list[Route]:
+    readiness = Readiness(newest, tells_names=not config.settings.asks_who)
 
     async def health(_: Request) -> Response:
         return Response()
@@ -96,6 +99,19 @@ def _routes(newest: Newest, catalog: Catalog, instruments: Instruments) -> list[
         Route("/feature-views", views, methods=["GET"]),
         Route(lookups.PATH, wrong_method),  # a POST never comes here
     ]
+
+
+def _description(routes: Sequence[Route], config: ServerConfig) -> Route:
+    """The route that describes the others."""
+    described = [(method.lower(), route.path) for route in routes for method in route.methods or ("POST",)]
+
+    async def openapi(_: Request) -> Response:
+        from featurestore.server.openapi import openapi
+
+        body = openapi([*described, ("get", "/openapi.json")], config.settings)
+        return Response(body, media_type="application/json")
+
+    return Route("/openapi.json", openapi, methods=["GET"])
 
 
 def json_response(value: object, status: int = 200) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from featurestore.errors import OnlineStoreError
@@ -12,7 +13,6 @@ from featurestore.online.state import parse_state, state_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
