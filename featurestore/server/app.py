@@ -16,8 +16,10 @@ from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
+from featurestore.server.auth.gate import Gate, grant_of, require
 from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
+from featurestore.server.cors import with_cors
 from featurestore.server.health import Readiness
 from featurestore.server.instruments import turn_series
 from featurestore.server.lookups import Lookups
@@ -58,15 +60,27 @@ class Rooms:
             await self.others(scope, receive, send)
 
 
-def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments) -> Rooms:
+def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments) -> App:
     """Make the application of one worker."""
-    answers = Lookups(newest, config.settings, instruments.watch)
-    writes = Writes(config, newest, Guard(config.settings))
+    guard = Guard(config.settings)
+    gate, watch = Gate(guard), instruments.watch
+    answers = Lookups(newest, config.settings, gate, watch)
+    writes = Writes(config, newest, guard)
     routes = [*_routes(config, newest, Catalog(newest, store), instruments), *writes.routes()]
     routes.append(_description(routes, config))
     instruments.metrics.add(lambda: turn_series(answers.turns, config.settings.limits.store_calls))
-    others = instruments.watch.around(Starlette(routes=routes, exception_handlers=_HANDLERS), routes)
-    return Rooms(lookups=answers, others=others)
+    starlette = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    starlette.router.redirect_slashes = False  # it would send people wherever the header Host says
+    others = watch.around(gate.around(starlette), routes)
+    return with_cors(Rooms(lookups=answers, others=others), config.settings.cors)
+
+
+class _WrongMethod:
+    """An application, since Starlette lets a function have GET alone."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Refuse."""
+        raise HTTPException(405, headers={"Allow": "POST"})
 
 
 def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments: Instruments) -> list[Route]:
@@ -79,17 +93,15 @@ def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments:
         status = await readiness.status()
         return json_response(status, 200 if status.is_ready else 503)
 
-    async def services(_: Request) -> Response:
-        return json_response(catalog.services())
+    async def services(request: Request) -> Response:
+        return json_response(catalog.services(grant_of(request.scope)))
 
-    async def views(_: Request) -> Response:
-        return json_response(await catalog.views())
+    async def views(request: Request) -> Response:
+        return json_response(await catalog.views(grant_of(request.scope)))
 
-    async def metrics(_: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        require(grant_of(request.scope), "read")
         return Response(await instruments.metrics.scrape(await catalog.series()), media_type=CONTENT_TYPE)
-
-    async def wrong_method(_: Request) -> Response:
-        raise HTTPException(405, headers={"Allow": "POST"})
 
     return [
         Route("/health", health, methods=["GET"]),
@@ -97,7 +109,7 @@ def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments:
         Route("/metrics", metrics, methods=["GET"]),
         Route("/feature-services", services, methods=["GET"]),
         Route("/feature-views", views, methods=["GET"]),
-        Route(lookups.PATH, wrong_method),  # a POST never comes here
+        Route(lookups.PATH, _WrongMethod()),  # a POST never comes here
     ]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
     from featurestore.online.state import Watermark
+    from featurestore.server.auth.scopes import Grant
     from featurestore.server.served import Newest
     from featurestore.server.tallies import Series
 
@@ -81,9 +82,13 @@ class Catalog:
         self._watermarks: dict[str, Watermark] = {}
         self._read_at = float("-inf")
 
-    def services(self) -> dict[str, object]:
-        """The feature services."""
+    def services(self, grant: Grant) -> dict[str, object]:
+        """The feature services that may be read."""
         served = self._newest.now
+        planned = [
+            (service, served.planned(None, service.name, full_feature_names=True))
+            for service in served.project.services
+        ]
         return {
             "registry_version": served.version,
             "feature_services": [
@@ -93,20 +98,18 @@ class Catalog:
                     owner=service.owner,
                     tags=service.tags,
                     features=service.features,
-                    join_keys=tuple(
-                        Named(name=column.name, type=column.type)
-                        for column in served.planned(None, service.name, full_feature_names=True).plan.entity_columns
-                    ),
+                    join_keys=tuple(Named(name=column.name, type=column.type) for column in asked.plan.entity_columns),
                 )
-                for service in served.project.services
+                for service, asked in planned
+                if all(grant.may("read", view) for view in asked.views)
             ],
         }
 
-    async def views(self) -> dict[str, object]:
-        """The feature views, and how far each was synced."""
+    async def views(self, grant: Grant) -> dict[str, object]:
+        """The feature views that may be read, and how far each was synced."""
         served = self._newest.now
         watermarks = await self.watermarks(served.project)
-        views = [view for view in served.project.views if view.online]
+        views = [view for view in served.project.views if view.online and grant.may("read", view.reference)]
         return {
             "registry_version": served.version,
             "feature_views": [_view_line(view, watermarks.get(view.reference)) for view in views],

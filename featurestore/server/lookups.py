@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.errors import FeatureStoreError, OnlineStoreError, UsageError
+from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
+from featurestore.server.auth.gate import told
 from featurestore.server.problems import explain
 from featurestore.server.turns import Turns
 from featurestore.server.watch import GONE, Seen
@@ -17,6 +18,7 @@ from featurestore.server.wire import read_lookup
 if TYPE_CHECKING:
     from featurestore.definitions.server import ServerSettings
     from featurestore.server.asgi import Receive, Scope, Send
+    from featurestore.server.auth.gate import Gate
     from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
@@ -31,9 +33,10 @@ class Lookups:
         turns: of the store.
     """
 
-    def __init__(self, newest: Newest, settings: ServerSettings, watch: Watch) -> None:
+    def __init__(self, newest: Newest, settings: ServerSettings, gate: Gate, watch: Watch) -> None:
         self._newest = newest
         self._limits = settings.limits
+        self._gate = gate
         self.turns = Turns(settings.limits)
         self._watch = watch
 
@@ -43,7 +46,7 @@ class Lookups:
         request_id, status = seen.request_id, 200
         headers: tuple[tuple[bytes, bytes], ...] = (JSON, (b"x-request-id", request_id.encode()))
         try:
-            body = await self.answer(receive, seen)
+            body = await self.answer(scope, receive, seen)
         except GoneError:
             self._watch.looked_up(scope, GONE, seen)
             return
@@ -60,11 +63,17 @@ class Lookups:
         await send_answer(send, status, headers, body)
         self._watch.looked_up(scope, status, seen)
 
-    async def answer(self, receive: Receive, seen: Seen) -> bytes:
+    async def answer(self, scope: Scope, receive: Receive, seen: Seen) -> bytes:
         """Answer one request with JSON, or raise what is wrong with it; notes in `seen` how far it came."""
+        grant = await self._gate.enter(scope)
         request = read_lookup(await read_body(receive, self._limits.body_bytes))
         served = self._newest.now
-        planned = seen.planned = self._planned(served, request)
+        try:
+            planned = self._planned(served, request)
+        except UnknownNameError as problem:
+            raise told(problem, grant) from None
+        self._gate.check_read(grant, planned.views)
+        seen.planned = planned
         await self.turns.take()
         try:
             response = await served.client.answer(planned.plan, request.entities)

@@ -142,7 +142,7 @@ def _schemas(endpoints: Iterable[Endpoint], settings: ServerSettings) -> Json:
         asked["properties"]["entities"]["additionalProperties"]["maxItems"] = settings.limits.entities
         asked["properties"]["features"]["anyOf"][0]["maxItems"] = settings.limits.features
     schemas[_ERROR] = {
-        "description": "A JSON string that holds JSON (module, class, message), of which Feast's client makes an error.",
+        "description": "A JSON string that holds JSON (module, class, message): Feast's client makes an error of it.",
         "type": "string",
         "contentMediaType": "application/json",
     }

@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from featurestore.server.access_log import Line
+from featurestore.server.auth.gate import caller_of
+from featurestore.server.auth.scopes import ANYBODY
 from featurestore.server.request_ids import HEADER, RequestIds
 
 if TYPE_CHECKING:
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "featurestore.request_id"
 """Where a request's id is in its scope."""
-KEY_NAME = "featurestore.key_name"
-"""Where the name of the API key is in it that the request came with."""
 GONE = 499
 _LONGEST_PATH = 256
 _OTHER = "other"
 _now = datetime.now
 _clock = time.perf_counter
+
+
+def _key_name(scope: Scope) -> str:
+    name = caller_of(scope)
+    return "" if name == ANYBODY.name else name
 
 
 class Seen:
@@ -84,7 +89,7 @@ class Watch:
                     0 if response is None else response.count,
                     0 if planned is None else len(planned.plan.outputs),
                     scope["client"][0] if scope["client"] else "",
-                    scope.get(KEY_NAME, ""),
+                    _key_name(scope),
                 )
             )
 
@@ -127,5 +132,5 @@ class Watch:
             status=status,
             ms=round(seconds * 1_000, 3),
             client=scope["client"][0] if scope["client"] else "",
-            key=scope.get(KEY_NAME, ""),
+            key=_key_name(scope),
         )

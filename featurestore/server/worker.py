@@ -26,6 +26,7 @@ from featurestore.server.config import read_config
 from featurestore.server.instruments import make_instruments
 from featurestore.server.logs import set_up_logs
 from featurestore.server.served import Newest
+from featurestore.server.slow_clients import bounded_protocol, close_slow_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,9 +78,10 @@ async def _work(
     _obey(server, newest)
     looking = asyncio.create_task(_look_again(config, newest))
     telling = asyncio.create_task(_tell_when_ready(server, status))
+    closing = asyncio.create_task(close_slow_clients(server.server_state.connections, config.settings.limits))
     showing = asyncio.create_task(instruments.run())
     await server.serve(sockets=[listener])
-    for task in (looking, telling, showing):
+    for task in (looking, telling, closing, showing):
         task.cancel()
     await instruments.close()
 
@@ -87,7 +89,7 @@ async def _work(
 def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=bounded_protocol(config.settings.limits),
         ws="none",
         lifespan="off",
         log_config=None,
