@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -97,7 +98,8 @@ def error_class(answer):
 @contextmanager
 def running(folder, *options, store="sqlite:online.sqlite", environment=None):
     """Run ``featurestore serve`` in a folder that has a registry."""
-    out, log = Path(folder) / "serve.out", Path(folder) / "serve.log"
+    mine = uuid4().hex[:8]  # others may run in this folder
+    out, log = Path(folder) / f"serve-{mine}.out", Path(folder) / f"serve-{mine}.log"
     places = ["--registry", "registry", "--online-store", store]
     listen = [] if "--uds" in options else ["--port", "0"]
     command = [sys.executable, "-m", "featurestore.cli", "serve", "--json", *listen, *places, *options]
@@ -110,7 +112,7 @@ def running(folder, *options, store="sqlite:online.sqlite", environment=None):
         wait_until(lambda: out.read_text().endswith("}\n") or process.poll() is not None)
         if process.poll() is not None:
             raise AssertionError(f"the server ended with code {process.returncode}: {log.read_text()}")
-        url = json.loads(out.read_text())["url"]
+        url = json.JSONDecoder().raw_decode(out.read_text())[0]["url"]  # its access log follows
         socket = url.removeprefix("unix:") if url.startswith("unix:") else None
         server = Running(process, url, socket, log)
         yield server
