@@ -5,7 +5,7 @@ Shape: body -> typed request -> plan (compiled once) -> one read of the store ->
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
@@ -16,12 +16,15 @@ from featurestore.server.watch import GONE, Seen
 from featurestore.server.wire import read_lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.definitions.server import ServerSettings
     from featurestore.server.asgi import Receive, Scope, Send
     from featurestore.server.auth.gate import Gate
     from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
+    from featurestore.serving.plan import PlannedOutput
 
 PATH = "/get-online-features"
 
@@ -76,7 +79,7 @@ class Lookups:
         seen.planned = planned
         await self.turns.take()
         try:
-            response = await served.client.answer(planned.plan, request.entities)
+            response = await served.client.answer(planned.plan, _needed(request.entities, planned.plan.entity_columns))
         finally:
             self.turns.give()
         views = planned.versions if request.include_feature_view_version_metadata else None
@@ -98,3 +101,10 @@ class Lookups:
         if len(planned.plan.outputs) > limits.features:
             raise UsageError(f"expected at most {limits.features} features, got {len(planned.plan.outputs)}")
         return planned
+
+
+def _needed(entities: dict[str, list[Any]], columns: Sequence[PlannedOutput]) -> dict[str, list[Any]]:
+    """The join keys that these features need: callers may send all that they have, as Feast lets them."""
+    if len(entities) == len(columns):
+        return entities
+    return {column.name: entities[column.name] for column in columns if column.name in entities}
