@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from featurestore.definitions.places import ENVIRONMENT
-from featurestore.manifest import features, options, services, settings
+from featurestore.manifest import features, options, service_logs, services, settings
 from featurestore.manifest.settings import load_settings
 from tests.manifest.manifests import exposure, model, read
 
@@ -45,7 +45,15 @@ def documented(title):
         ("Feature view", options.VIEW_KEYS),
         ("Feature", features.FEATURE_KEYS),
         ("Entity", settings.ENTITY_KEYS),
-        ("Feature service", {*services.SERVICE_KEYS, *services.USE_KEYS, *services.REQUEST_COLUMN_KEYS}),
+        (
+            "Feature service",
+            {
+                *services.SERVICE_KEYS,
+                *services.USE_KEYS,
+                *services.REQUEST_COLUMN_KEYS,
+                *service_logs.LOGGING_KEYS,
+            },
+        ),
         ("featurestore.yml", settings.KEYS),
     ],
 )
