@@ -49,7 +49,7 @@ def test_a_service_says_what_of_its_answers_is_kept(written, meant):
                 "  -> write `logging: {sample: 0.1, by: entity, to: warehouse}`, or `logging: true`"
             ),
         ),
-        ({"sampel": 1}, f"{HERE}: unknown key 'sampel'\n  -> did you mean sample?"),
+        ({"samples": 1}, f"{HERE}: unknown key 'samples'\n  -> did you mean sample?"),
         *(
             (
                 {"sample": wrong},
