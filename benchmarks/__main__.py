@@ -23,6 +23,7 @@ NAMES = (
     "stores",
     "redis_store",
     "lookup",
+    "server",
 )
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"
 

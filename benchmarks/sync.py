@@ -16,7 +16,7 @@ from benchmarks.bench import Goal, Line, Options, Recorder, folder, in_turn, run
 from benchmarks.data import Size, ensure
 from benchmarks.project import write_project
 from benchmarks.question import NO_TTL, Question
-from benchmarks.server import empty, server, used_memory
+from benchmarks.valkey import empty, server, used_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from benchmarks.bench import ROOT, Line, Options, Recorder, folder, in_turn
 from benchmarks.data import SIZES, ensure
 from benchmarks.plot import Curve, Guide, Panel, draw
 from benchmarks.question import NO_TTL, Question
-from benchmarks.server import server
 from benchmarks.sync import ours
+from benchmarks.valkey import server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -70,7 +70,13 @@ class UsageError(FeatureStoreError):
 
 
 class UnknownNameError(UsageError):
-    """A name that is not there. Build it with `unknown_name`."""
+    """A name that is not there. Build it with `unknown_name`.
+
+    Attributes:
+        kind: of what: ``feature view``, ``feature``, ``feature service``, ``join key`` ...; empty where nobody asks.
+    """
+
+    kind: str = ""
 
 
 class NameClashError(UsageError):
@@ -174,4 +180,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def unknown_name(kind: str, name: str, known: Iterable[str], *, place: str = "the registry") -> UnknownNameError:
     """Build the error for a name that is not there: ``no <kind> '<name>' in <place>``."""
-    return UnknownNameError(f"no {kind} '{name}' in {place}", hint=did_you_mean(name, known))
+    problem = UnknownNameError(f"no {kind} '{name}' in {place}", hint=did_you_mean(name, known))
+    problem.kind = kind
+    return problem

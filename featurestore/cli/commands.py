@@ -28,11 +28,13 @@ COMMANDS: dict[str, str] = {
     "training-model": "Print a dbt model that makes the training set of SERVICE.",
     "explain-row": "Explain one example: which feature rows it got, and why not the next ones.",
     "materialize": "Copy the newest feature rows to the online store.",
+    "serve": "Serve features over HTTP.",
     "get-online": "Look up the newest feature values of entities.",
     "verify": "Compare what is served with the warehouse's point-in-time answer.",
     "freshness": "Show how old the newest features served are.",
     "online": "Look at the rows of the online store, or remove some.",
     "run": "Run dbt, then sync the feature views that it built.",
+    "server-key": "Make a key with which NAME may ask the feature server.",
     "registry": "Look at the versions of the registry.",
 }
 

@@ -45,6 +45,11 @@ class Project:
                 )
         raise unknown_name("feature view", name, {view.name for view in self.views})
 
+    def named_view(self, reference: str) -> FeatureView:
+        """Find a view by ``view`` or ``view@v2``; raises as `view`."""
+        name, _, version = reference.partition("@v")
+        return self.view(name, version=version or None)
+
     def service(self, name: str) -> FeatureService:
         """Find a feature service. Raises UnknownNameError with near names."""
         for service in self.services:

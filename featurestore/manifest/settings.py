@@ -6,15 +6,17 @@ rendered, so a variable that another target needs may be missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.places import DEFAULT_ONLINE_STORE, DEFAULT_REGISTRY, ENVIRONMENT, SETTINGS_FILE
+from featurestore.definitions.server import ServerSettings
 from featurestore.errors import UsageError
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.paths import shown_path
 from featurestore.manifest.problems import Problems
+from featurestore.manifest.server_settings import open_server_block, read_server_settings
 from featurestore.manifest.templates import Renderer
 from featurestore.manifest.yaml_file import read_yaml
 
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-KEYS = ("registry", "online_store", "entities", "targets")
-TARGET_KEYS = ("registry", "online_store")
+KEYS = ("registry", "online_store", "entities", "server", "targets")
+PLACE_KEYS = ("registry", "online_store")
+TARGET_KEYS = (*PLACE_KEYS, "server")
 ENTITY_KEYS = ("name", "join_keys", "description")
 _PLACE = "a path or URI"
 
@@ -36,11 +39,24 @@ class Settings:
         registry: URI or path; a relative path starts at the dbt project's folder.
         online_store: URI; a relative path likewise. It may hold a password, so it is not in the repr.
         entities: entities without a dimension model.
+        server_or_trouble: what a feature server is told, or why that cannot be known here; ask for `server`.
     """
 
     registry: str = DEFAULT_REGISTRY
     online_store: str = field(default=DEFAULT_ONLINE_STORE, repr=False)
     entities: tuple[Entity, ...] = ()
+    server_or_trouble: ServerSettings | UsageError = field(default_factory=ServerSettings)
+
+    @property
+    def server(self) -> ServerSettings:
+        """What a feature server is told.
+
+        Raises:
+            UsageError: a template in it cannot be rendered. Nobody but a server needs its variables.
+        """
+        if isinstance(self.server_or_trouble, UsageError):
+            raise self.server_or_trouble
+        return self.server_or_trouble
 
 
 def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str]) -> Settings:
@@ -52,7 +68,7 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
         environ: environment variables; FEATURESTORE_REGISTRY and FEATURESTORE_ONLINE_STORE win over the file.
 
     Raises:
-        UsageError: the file cannot be read, or a template in it needs a missing environment variable.
+        UsageError: the file cannot be read, or a template outside ``server:`` needs a missing environment variable.
         DefinitionError: unknown keys or wrong values; all of them at once.
     """
     path = project_dir / SETTINGS_FILE
@@ -66,6 +82,7 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
     overrides = _read_targets(block).get(target, Block(file=place, path="", values={}, problems=problems))
     renderer = Renderer(place=place, environ=environ)
     settings = Settings(
+        server_or_trouble=_read_server((overrides, block), renderer),
         registry=_setting("registry", (overrides, block), renderer) or DEFAULT_REGISTRY,
         online_store=_setting("online_store", (overrides, block), renderer) or DEFAULT_ONLINE_STORE,
         entities=_read_entities(renderer.render(block.values.get("entities"), "entities"), place, problems),
@@ -98,9 +115,28 @@ def _read_targets(block: Block) -> dict[str, Block]:
         one = open_block(values, file=block.file, path=path, known=TARGET_KEYS, problems=block.problems)
         if one is not None:
             found[str(name)] = one
-            for key in TARGET_KEYS:
+            for key in PLACE_KEYS:
                 one.text(key, _PLACE)
+            _open_server(one)
     return found
+
+
+def _read_server(blocks: tuple[Block, ...], renderer: Renderer) -> ServerSettings | UsageError:
+    """Read the ``server:`` that wins, as a whole; of the other one only the keys are looked at."""
+    opened = [_open_server(block) for block in blocks]
+    block = next((each for each in opened if each is not None), None)
+    if block is None:
+        return ServerSettings()
+    try:
+        rendered = renderer.render(block.values, block.path)
+    except UsageError as error:
+        return error
+    return read_server_settings(replace(block, values=rendered))
+
+
+def _open_server(block: Block) -> Block | None:
+    path = f"{block.path}.server".removeprefix(".")
+    return open_server_block(block.values.get("server"), file=block.file, path=path, problems=block.problems)
 
 
 def _setting(key: str, blocks: tuple[Block, ...], renderer: Renderer) -> str | None:

@@ -14,7 +14,7 @@ from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.operations.results import FaultExample, Pair, Row
 from featurestore.operations.values import differing, exact
 from featurestore.operations.verdicts import FAULTS, times_of
-from featurestore.serving.response import json_value
+from featurestore.serving.json_values import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -175,7 +175,7 @@ class OnlineClient:
                 join keys. With `on_error` ``null`` the answer has null values with status NOT_FOUND instead, and its
                 `error` says why.
         """
-        plan = self._plan(self._references(features, feature_service), full_feature_names)
+        plan = self.plan(features, feature_service=feature_service, full_feature_names=full_feature_names)
         return run(self._steps(plan, entity_rows, now, on_error), self._store.read)
 
     async def get_online_features_async(
@@ -189,8 +189,22 @@ class OnlineClient:
         on_error: OnError | None = None,
     ) -> OnlineResponse:
         """Do what `get_online_features` does, without blocking the event loop while the store answers."""
-        plan = self._plan(self._references(features, feature_service), full_feature_names)
+        plan = self.plan(features, feature_service=feature_service, full_feature_names=full_feature_names)
         return await run_async(self._steps(plan, entity_rows, now, on_error), self._store.aread)
+
+    def plan(
+        self,
+        features: Sequence[str | Reference] | None = None,
+        *,
+        feature_service: str | None = None,
+        full_feature_names: bool = False,
+    ) -> LookupPlan:
+        """Resolve names once, for those who ask `answer` often; errors as in `get_online_features`."""
+        return self._plan(self._references(features, feature_service), full_feature_names)
+
+    async def answer(self, plan: LookupPlan, entity_rows: EntityRows) -> OnlineResponse:
+        """Look up what a plan of this client says; entities and errors as in `get_online_features`."""
+        return await run_async(self._steps(plan, entity_rows, None, None), self._store.aread)
 
     def _steps(
         self, plan: LookupPlan, entity_rows: EntityRows, now: datetime | None, on_error: OnError | None

@@ -51,11 +51,11 @@ class Columns:
 
     def values(self) -> dict[str, list[object]]:
         """The values by column name."""
-        return {output.name: _values(output, self.rows[output.use]) for output in self.outputs}
+        return {output.name: values_of(output, self.rows[output.use]) for output in self.outputs}
 
     def statuses(self) -> dict[str, list[Status]]:
         """The statuses by column name."""
-        return {output.name: _statuses(output, self.rows[output.use]) for output in self.outputs}
+        return {output.name: statuses_of(output, self.rows[output.use]) for output in self.outputs}
 
     def event_us(self) -> dict[str, list[int | None]]:
         """The event times by column name."""
@@ -67,8 +67,8 @@ class Columns:
             FeatureColumn(
                 name=output.name,
                 type=output.type,
-                values=_values(output, self.rows[output.use]),
-                statuses=_statuses(output, self.rows[output.use]),
+                values=values_of(output, self.rows[output.use]),
+                statuses=statuses_of(output, self.rows[output.use]),
                 event_us=list(self.rows[output.use].event_us),
             )
             for output in self.outputs
@@ -87,7 +87,8 @@ def ready_columns(columns: Sequence[FeatureColumn]) -> Columns:
     )
 
 
-def _values(output: PlannedOutput, rows: JudgedRows) -> list[object]:
+def values_of(output: PlannedOutput, rows: JudgedRows) -> list[object]:
+    """The values of one column, a new list."""
     cells = rows.columns[output.cell]
     convert = output.convert
     if convert is not None:
@@ -95,7 +96,8 @@ def _values(output: PlannedOutput, rows: JudgedRows) -> list[object]:
     return list(cells)
 
 
-def _statuses(output: PlannedOutput, rows: JudgedRows) -> list[Status]:
+def statuses_of(output: PlannedOutput, rows: JudgedRows) -> list[Status]:
+    """The statuses of one column, a new list."""
     cells = rows.columns[output.cell]
     if rows.statuses is None:
         return [NULL_VALUE if cell is None else PRESENT for cell in cells]

@@ -5,22 +5,21 @@ Statuses are Feast's names (SEMANTICS O3); `to_feast` is Feast's HTTP response.
 
 from __future__ import annotations
 
-import base64
 import html
-import math
-from datetime import date, datetime, time, timezone
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from featurestore.definitions.types import FLOATS, INTEGERS
 from featurestore.errors import UsageError, unknown_name
 from featurestore.online.codec import instant
-from featurestore.online.keys import without_numpy
+from featurestore.serving.feast_json import feast_json
 from featurestore.serving.judged import PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     import numpy as np
     import numpy.typing as npt
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from featurestore.serving.columns import Columns, FeatureColumn
     from featurestore.serving.judged import Status
 
-_NO_TIME = "1970-01-01T00:00:00Z"  # what Feast answers where there is no event time
 _ROWS_SHOWN = 20
 
 
@@ -104,10 +102,12 @@ class OnlineResponse:
             ``{"metadata": {"feature_names": [...]}, "results": [{"values", "statuses", "event_timestamps"}, ...]}``,
             one result per column; times ISO with Z, NaN, infinities, decimals and dates as text, bytes in base64.
         """
-        columns = self.columns
-        names: list[Json] = [column.name for column in columns]
-        results: list[Json] = [_feast_result(column) for column in columns]
-        return {"metadata": {"feature_names": names}, "results": results}
+        answer: dict[str, Json] = msgspec.json.decode(self.to_feast_json())
+        return answer
+
+    def to_feast_json(self) -> bytes:
+        """Return Feast's HTTP response, UTF-8 (`serving.feast_json`)."""
+        return feast_json(self._entities, self._features)
 
     def to_json_dict(self) -> dict[str, Json]:
         """Return the same as `to_feast`: what ``--json`` prints."""
@@ -198,48 +198,6 @@ def _html_cells(column: FeatureColumn, count: int) -> list[str]:
         f'<td title="{status}">{html.escape(str(value)) if status == PRESENT else f"<i>{status}</i>"}</td>'
         for value, status in zip(column.values[:count], column.statuses[:count], strict=True)
     ]
-
-
-def _feast_result(column: FeatureColumn) -> dict[str, Json]:
-    return {
-        "values": [json_value(value) for value in column.values],
-        "statuses": [*column.statuses],
-        "event_timestamps": [_NO_TIME if us is None else _iso(instant(us)) for us in column.event_us],
-    }
-
-
-def json_value(value: object) -> Json:
-    """Return a feature's value as JSON can hold it; see `OnlineResponse.to_feast`."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else _NON_FINITE.get(value, "NaN")
-    if isinstance(value, dict):
-        return {str(key): json_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(item) for item in value]
-    return _json_text(without_numpy(value))
-
-
-_NON_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
-
-
-def _json_text(value: object) -> Json:
-    if isinstance(value, (bool, int, float, str)):
-        return json_value(value)
-    if isinstance(value, datetime):
-        return _iso(value)
-    if isinstance(value, (date, time)):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
-
-
-def _iso(moment: datetime) -> str:
-    """Write a moment in UTC with a Z; naive is UTC (P14)."""
-    utc = moment if moment.tzinfo is None else moment.astimezone(timezone.utc).replace(tzinfo=None)
-    return f"{utc.isoformat()}Z"
 
 
 def _arrow_array(column: FeatureColumn) -> pa.Array:

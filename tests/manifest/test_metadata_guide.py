@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
 from featurestore.definitions.places import ENVIRONMENT
-from featurestore.manifest import features, options, service_logs, services, settings
+from featurestore.definitions.server import Limits
+from featurestore.manifest import features, options, server_settings, service_logs, services, settings
 from featurestore.manifest.settings import load_settings
 from tests.manifest.manifests import exposure, model, read
 
@@ -55,6 +57,16 @@ def documented(title):
             },
         ),
         ("featurestore.yml", settings.KEYS),
+        (
+            "The feature server",
+            {
+                *server_settings.SERVER_KEYS,
+                *server_settings.KEY_KEYS,
+                *server_settings.OIDC_KEYS,
+                *server_settings.COUNT_KEYS,
+                *server_settings.SECONDS_KEYS,
+            },
+        ),
     ],
 )
 def test_every_key_is_documented_and_nothing_else(title, keys):
@@ -79,3 +91,15 @@ def test_the_guides_settings_are_read_without_a_problem(tmp_path):
     found = load_settings(tmp_path, target="prod", environ={"REGISTRY": "s3://bucket/prefix"})
     assert (found.registry, found.online_store) == ("s3://bucket/prefix", "redis://localhost:6379/0")
     assert [entity.name for entity in found.entities] == ["session"]
+
+
+def test_the_guides_server_is_read_without_a_problem_and_its_defaults_are_the_real_ones(tmp_path):
+    (written,) = [block for block in BLOCKS if "server" in block]
+    (tmp_path / "featurestore.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
+    found = load_settings(tmp_path, target="prod", environ={"WEB_SHOP_KEY_SHA256": "ab" * 32}).server
+    assert [key.name for key in found.keys] == ["web-shop", "loader"]
+    assert (found.limits.entities, found.limits.body_s, found.oidc.jwks_url) == (200, 5.0, "")
+    limits = re.findall(
+        r"^\| `(\w+)` \| (?:bytes|number|seconds) \| (\d+) \|", section("The feature server"), re.MULTILINE
+    )
+    assert {name: float(value) for name, value in limits} == asdict(Limits())

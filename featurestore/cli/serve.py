@@ -1,0 +1,134 @@
+"""``featurestore serve``: features over HTTP, as a Feast client asks for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from featurestore.cli.options import Common, common_options, example, keep, kept
+from featurestore.cli.output import result, result_json, say
+from featurestore.errors import UsageError
+from featurestore.texts import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from featurestore.registry.document import Document
+    from featurestore.server.bind import Address
+    from featurestore.server.config import ServerConfig
+
+_NEEDED = ("starlette", "uvicorn", "uvloop", "httptools")
+
+
+def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    return click.option(*flags, name, expose_value=False, callback=keep(name), **settings)
+
+
+@click.command("serve", epilog=example("featurestore serve", "featurestore serve --port 6566 --workers 4"))
+@_option("--host", name="host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@_option(
+    "--port", name="port", type=click.IntRange(0, 65_535), default=6566, show_default=True, help="0 is any free one."
+)
+@_option("--uds", name="uds", type=click.Path(path_type=Path), metavar="PATH", help="A Unix socket, in their place.")
+@_option("--workers", name="workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@_option(
+    "--reload-registry",
+    name="reload_registry",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to look for a newer registry version; 0 is never (SIGHUP looks at once).",
+)
+@_option("--cert", name="cert", type=click.Path(path_type=Path), metavar="FILE", help="The certificate, for TLS.")
+@_option("--key", name="key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key.")
+@_option(
+    "--drain",
+    name="drain",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long requests under way may take when the server is told to end.",
+)
+@_option("--no-access-log", name="no_access_log", is_flag=True, help="Do not log each request.")
+@common_options
+def command(common: Common) -> None:
+    """Serve features over HTTP.
+
+    The wire is that of Feast's feature server, so that its clients can ask: POST /get-online-features. GET /health,
+    /ready, /feature-services and /feature-views say the rest. Ctrl-C and SIGTERM let requests under way finish.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        hint = "pip install 'featurestore[server]'"
+        raise UsageError(f"the feature server needs {', '.join(missing)}, which is not installed", hint=hint)
+    from featurestore.server.bind import Address, bind
+    from featurestore.server.supervisor import Supervisor
+
+    address = Address(host=kept("host"), port=kept("port"), unix_socket=kept("uds"))
+    with tempfile.TemporaryDirectory(prefix="featurestore-") as state_dir:
+        config = _config(common, Path(state_dir))
+        document = _checked(config)
+        listener = bind(address)
+        url = _url(address, listener.getsockname(), has_tls=config.certificate is not None)
+
+        def tell() -> None:
+            if common.as_json:
+                result_json({"url": url, "pid": os.getpid(), "registry_version": document.version})
+            else:
+                result(f"serving {document.content.name}, registry version {document.version}, at {url}")
+                say(f"{counted(kept('workers'), 'worker')}; Ctrl-C ends")
+
+        Supervisor(config, listener, kept("workers")).run(tell)
+
+
+def _config(common: Common, state_dir: Path) -> ServerConfig:
+    from featurestore.manifest.settings import load_settings
+    from featurestore.server.config import ServerConfig
+    from featurestore.serving.places import find_places
+
+    base_dir = Path(common.project_dir).resolve()
+    places = find_places(base_dir, target=common.target, registry=common.registry, online_store=common.online_store)
+    if (kept("cert") is None) != (kept("key") is None):
+        raise UsageError("expected both --cert and --key, or neither")
+    for name in ("cert", "key"):
+        if kept(name) is not None and not kept(name).is_file():
+            raise UsageError(f"there is no file {kept(name)}", where=f"--{name}")
+    return ServerConfig(
+        base_dir=base_dir,
+        registry=places.registry,
+        online_store=places.online_store,
+        settings=load_settings(base_dir, target=common.target or "", environ=os.environ).server,
+        reload_s=kept("reload_registry"),
+        state_dir=state_dir,
+        certificate=kept("cert"),
+        private_key=kept("key"),
+        profiles_dir=common.profiles_dir,
+        profile=common.profile,
+        target=common.target,
+        drain_s=kept("drain"),
+        has_access_log=not kept("no_access_log"),
+    )
+
+
+def _checked(config: ServerConfig) -> Document:
+    """Read the registry and the store's URI once, so that what is wrong with them is said before anything starts."""
+    from featurestore.online.open import open_online_store
+    from featurestore.registry.read import read_latest_document
+
+    document = read_latest_document(config.registry, config.base_dir)
+    open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir).close()
+    return document
+
+
+def _url(address: Address, bound: Any, *, has_tls: bool) -> str:  # noqa: ANN401  a socket's name is of its family
+    if address.unix_socket is not None:
+        return f"unix:{address.unix_socket}"
+    host = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+    return f"http{'s' if has_tls else ''}://{host}:{bound[1]}"

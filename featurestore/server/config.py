@@ -1,0 +1,51 @@
+"""What the supervisor tells each worker: one line of JSON on its standard input, since it may hold a password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from featurestore.definitions.server import ServerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """One run of the server.
+
+    Attributes:
+        base_dir: the project's folder; relative places start there.
+        registry, online_store: URIs; the second may hold a password.
+        settings: who may ask, and how much.
+        reload_s: seconds between looks for a newer registry version; 0 for none.
+        state_dir: a folder of this server alone, for the socket of its helper and the numbers of its workers.
+        certificate, private_key: files for TLS; none is plain HTTP.
+        profiles_dir, profile, target: dbt's options, for what needs the warehouse.
+        drain_s: how long requests under way may take once the server is told to end.
+        has_access_log: whether each request is logged.
+    """
+
+    base_dir: Path
+    registry: str
+    online_store: str = field(repr=False)
+    settings: ServerSettings
+    reload_s: float = 10.0
+    state_dir: Path
+    certificate: Path | None = None
+    private_key: Path | None = None
+    profiles_dir: str | None = None
+    profile: str | None = None
+    target: str | None = None
+    drain_s: float = 30.0
+    has_access_log: bool = True
+
+
+def write_config(config: ServerConfig) -> bytes:
+    """Write a config as one line."""
+    return msgspec.json.encode(config, enc_hook=str) + b"\n"
+
+
+def read_config(line: bytes) -> ServerConfig:
+    """Read a config's line."""
+    return msgspec.json.decode(line, type=ServerConfig, dec_hook=lambda _, text: Path(text))

@@ -1,0 +1,140 @@
+"""One registry version as it is served, and the newest of them: taken up between requests, never within one.
+
+The rule: a version that cannot be read changes nothing; the last good one is served on, and it is said why.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from featurestore.errors import FeatureStoreError, UsageError
+from featurestore.registry.read import open_registry, read_latest_document
+from featurestore.registry.versions import document_name
+from featurestore.serving.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from featurestore.online.protocol import OnlineStore
+    from featurestore.registry.document import Document
+    from featurestore.server.config import ServerConfig
+    from featurestore.serving.plan import LookupPlan
+
+logger = logging.getLogger("featurestore.server")
+
+_PLANS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one kind of request asks for.
+
+    Attributes:
+        plan: how it is looked up.
+        service: the feature service that was named; empty when features were.
+        views: references of the views that are read, one for each use.
+    """
+
+    plan: LookupPlan
+    service: str
+    views: tuple[str, ...]
+
+
+class Served:
+    """One registry version.
+
+    Attributes:
+        document: the version.
+        project: its definitions.
+        client: answers by them.
+    """
+
+    def __init__(self, document: Document, store: OnlineStore) -> None:
+        self.document = document
+        self.project = document.content
+        self.client = connect(document.content, store)
+        self._planned: dict[tuple[object, bool], Planned] = {}
+
+    @property
+    def version(self) -> int:
+        """The registry version's number."""
+        return self.document.version
+
+    def planned(self, features: Sequence[str] | None, service: str | None, *, full_feature_names: bool) -> Planned:
+        """Find out what a request asks for; compiled once.
+
+        Raises:
+            UsageError: unknown or clashing names, or neither or both of features and a service.
+        """
+        what = service or tuple(features or ())
+        key = (what, full_feature_names)
+        known = self._planned.get(key)
+        if known is None:
+            if service and features:
+                raise UsageError(
+                    "expected either features or a feature service, got both", hint="leave one of them out"
+                )
+            if len(self._planned) >= _PLANS_KEPT:
+                self._planned.clear()
+            plan = self.client.plan(
+                features or None, feature_service=service or None, full_feature_names=full_feature_names
+            )
+            views = tuple(view.reference for view in plan.row_sets.views)
+            known = self._planned[key] = Planned(plan, service or "", views)
+        elif service and features:
+            raise UsageError("expected either features or a feature service, got both", hint="leave one of them out")
+        return known
+
+
+class Newest:
+    """The newest registry version that could be read.
+
+    Attributes:
+        now: what requests are answered by; a request takes it once.
+        problem: why the newest version is not it; empty when it is.
+        failures: how many looks failed.
+    """
+
+    def __init__(self, config: ServerConfig, document: Document, store: OnlineStore) -> None:
+        self._config = config
+        self._store = store
+        self._data = b""
+        self.now = Served(document, store)
+        self.problem = ""
+        self.failures = 0
+
+    def look(self) -> None:
+        """Take up the newest version; to be called in a thread."""
+        try:
+            data = self._read()
+            if data == self._data:
+                self.problem = ""
+                return
+            document = read_latest_document(self._config.registry, self._config.base_dir)
+            self._refuse_other_project(document)
+        except FeatureStoreError as problem:
+            self.failures += 1
+            if self.problem != str(problem):
+                logger.error("serving registry version %d on: %s", self.now.version, problem)
+            self.problem = str(problem)
+            return
+        self._data, self.problem = data, ""
+        if (document.version, document.content_hash) != (self.now.version, self.now.document.content_hash):
+            self.now = Served(document, self._store)
+            logger.info("serving registry version %d", document.version)
+
+    def _read(self) -> bytes:
+        """The newest document as it stands there: that it is another one is seen without reading what it says."""
+        registry = open_registry(self._config.registry, self._config.base_dir)
+        numbers = registry.numbers()
+        return registry.files.read(document_name(numbers[-1])) if numbers else b""
+
+    def _refuse_other_project(self, document: Document) -> None:
+        name = self.now.project.name
+        if document.content.name != name:
+            raise UsageError(
+                f"the registry belongs to the dbt project '{document.content.name}' now, and '{name}' is served",
+                hint="start the server anew if that is meant",
+            )

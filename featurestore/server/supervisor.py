@@ -1,0 +1,155 @@
+"""The supervisor: keeps the workers alive, starts the helper when somebody asks it something, and passes signals on.
+
+SIGTERM and SIGINT drain: workers finish what they have and end, then the helper. SIGHUP: they look for a newer registry
+version. It answers no request itself.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from featurestore.errors import OperationError
+from featurestore.server.bind import bind_unix
+from featurestore.server.child import Child
+from featurestore.server.config import write_config
+from featurestore.server.helper_calls import helper_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from featurestore.server.config import ServerConfig
+
+_WORKER, _HELPER = "featurestore.server.worker", "featurestore.server.helper"
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_LIVED_S = 10.0
+"""A child that lived so long did not die of how it was started."""
+_START_S = 60.0
+_LEFT_TO_DRAIN_S = 5.0
+"""Beyond `ServerConfig.drain_s`, before a child is killed."""
+
+
+class Supervisor:
+    """Runs workers until it is told to end. For the main thread.
+
+    Args:
+        config: for the workers.
+        listener: what they answer on; closed at the end.
+        workers: how many.
+    """
+
+    def __init__(self, config: ServerConfig, listener: socket.socket, workers: int) -> None:
+        self._config = config
+        self._line = write_config(config)
+        self._listener = listener
+        self._count = workers
+        self._workers: list[Child] = []
+        self._helper: Child | None = None
+        self._helper_listener = bind_unix(helper_socket(config.state_dir), mode=0o600)
+        self._is_ending = False
+        self._pause_s = _FIRST_PAUSE_S
+        self._start_at = 0.0
+        self._wake, self._waker = socket.socketpair()
+        self._wake.setblocking(False)
+        self._waker.setblocking(False)
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Run; returns when all processes have ended.
+
+        Args:
+            on_ready: called once, when all workers answer requests.
+
+        Raises:
+            OperationError: the first workers ended before they answered a request.
+        """
+        before = {each: signal.signal(each, self._on_signal) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        waked = signal.set_wakeup_fd(self._waker.fileno())
+        try:
+            self._start_missing()
+            self._wait_for_first(on_ready)
+            while not self._is_ending:
+                self._sleep(1.0)
+                self._replace_dead()
+        finally:
+            self._end_all()
+            signal.set_wakeup_fd(waked)
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            for worker in self._workers:
+                worker.send(signal.SIGHUP)
+        else:
+            self._is_ending = True
+
+    def _start_missing(self) -> None:
+        while len(self._workers) < self._count:
+            self._workers.append(Child(_WORKER, self._line, [self._listener.fileno()]))
+
+    def _wait_for_first(self, on_ready: Callable[[], None]) -> None:
+        until = time.monotonic() + _START_S
+        while not self._is_ending:
+            if any(worker.exit_code is not None for worker in self._workers) or time.monotonic() > until:
+                raise OperationError("a worker ended before it answered a request", hint="its reason stands above")
+            if all(worker.is_ready for worker in self._workers):
+                on_ready()
+                return
+            self._sleep(0.2)
+
+    def _replace_dead(self) -> None:
+        """Start a child for each that ended; the sooner they die, the longer the pause."""
+        for worker in [worker for worker in self._workers if worker.exit_code is not None]:
+            self._bury(worker, "worker")
+            self._workers.remove(worker)
+        if self._helper is not None and self._helper.exit_code is not None:
+            self._bury(self._helper, "helper")
+            self._helper = None
+        if time.monotonic() >= self._start_at:
+            self._start_missing()
+
+    def _bury(self, child: Child, name: str) -> None:
+        lived_s = time.monotonic() - child.started_at
+        self._pause_s = _FIRST_PAUSE_S if lived_s > _LIVED_S else min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        self._start_at = time.monotonic() + (0 if lived_s > _LIVED_S else self._pause_s)
+        sys.stderr.write(f"{name} {child.number} ended with code {child.exit_code}; another starts\n")
+        child.release()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait for a signal, a worker's first word, somebody who wants the helper, or so long."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake, selectors.EVENT_READ)
+            if self._helper is None and time.monotonic() >= self._start_at:
+                selector.register(self._helper_listener, selectors.EVENT_READ)
+            for worker in self._workers:
+                if not worker.is_ready and worker.exit_code is None:
+                    selector.register(worker.status, selectors.EVENT_READ, worker)
+            for key, _ in selector.select(seconds):
+                if isinstance(key.data, Child):
+                    key.data.read_status()
+                elif key.fileobj is self._helper_listener:
+                    self._helper = Child(_HELPER, self._line, [self._helper_listener.fileno()])
+                else:
+                    with suppress(BlockingIOError):
+                        self._wake.recv(4_096)
+
+    def _end_all(self) -> None:
+        """Workers first: what they have answered, the helper still finishes."""
+        self._listener.close()
+        for worker in self._workers:
+            worker.send(signal.SIGTERM)
+        until = time.monotonic() + self._config.drain_s + _LEFT_TO_DRAIN_S
+        for worker in self._workers:
+            worker.end(until)
+        if self._helper is not None:
+            self._helper.send(signal.SIGTERM)
+            self._helper.end(max(until, time.monotonic() + _LEFT_TO_DRAIN_S))
+        self._helper_listener.close()
+        self._wake.close()
+        self._waker.close()

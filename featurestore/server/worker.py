@@ -1,0 +1,128 @@
+"""A worker: one light process that answers requests on the socket it was handed.
+
+Started as ``python -m featurestore.server.worker SOCKET STATUS``, two file descriptors; its `ServerConfig` is the first
+line of its standard input. The end of that input is the end of the supervisor: the worker drains then, as on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import uvicorn
+import uvloop
+
+from featurestore.errors import FeatureStoreError
+from featurestore.online.open import open_online_store
+from featurestore.registry.read import read_latest_document
+from featurestore.server.app import build
+from featurestore.server.config import read_config
+from featurestore.server.logs import set_up_logs
+from featurestore.server.served import Newest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from featurestore.server.asgi import App
+    from featurestore.server.config import ServerConfig
+
+logger = logging.getLogger("featurestore.server")
+
+READY = b"ready\n"
+_KEEP_ALIVE_S = 75
+_BACKLOG = 2_048
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server; the signals are the worker's own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def main() -> int:
+    """Run a worker until it is told to end; returns its exit code."""
+    listener, status = int(sys.argv[1]), int(sys.argv[2])
+    config = read_config(sys.stdin.buffer.readline())
+    set_up_logs()
+    try:
+        document = read_latest_document(config.registry, config.base_dir)
+        store = open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir)
+    except FeatureStoreError as problem:
+        logger.error("%s", problem)
+        return problem.exit_code
+    newest = Newest(config, document, store)
+    try:
+        uvloop.run(_work(config, newest, build(config, newest, store), socket.socket(fileno=listener), status))
+    finally:
+        store.close()
+    return 0
+
+
+async def _work(config: ServerConfig, newest: Newest, app: App, listener: socket.socket, status: int) -> None:
+    server = _Server(_uvicorn_config(config, app))
+    _obey(server, newest)
+    looking = asyncio.create_task(_look_again(config, newest))
+    telling = asyncio.create_task(_tell_when_ready(server, status))
+    await server.serve(sockets=[listener])
+    for task in (looking, telling):
+        task.cancel()
+
+
+def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(config.drain_s)),
+        ssl_certfile=None if config.certificate is None else str(config.certificate),
+        ssl_keyfile=None if config.private_key is None else str(config.private_key),
+    )
+
+
+def _obey(server: uvicorn.Server, newest: Newest) -> None:
+    """Drain on SIGTERM and when the supervisor is gone; look for a newer registry version on SIGHUP."""
+    loop = asyncio.get_running_loop()
+
+    def drain() -> None:
+        server.should_exit = True
+
+    def read_input() -> None:
+        if not os.read(sys.stdin.fileno(), 4_096):
+            loop.remove_reader(sys.stdin.fileno())
+            drain()
+
+    loop.add_signal_handler(signal.SIGTERM, drain)
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, newest.look))
+    loop.add_reader(sys.stdin.fileno(), read_input)
+
+
+async def _look_again(config: ServerConfig, newest: Newest) -> None:
+    while config.reload_s:
+        await asyncio.sleep(config.reload_s)
+        await asyncio.to_thread(newest.look)
+
+
+async def _tell_when_ready(server: uvicorn.Server, status: int) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    os.write(status, READY)
+    os.close(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
