@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from featurestore.definitions.feature_log import ROW_ID, SERVED_AT, log_table_name
+from featurestore.definitions.feature_log import ROW_ID, SERVED_AT
 from featurestore.errors import OperationError, UsageError
 from featurestore.server.log.segments import folder_of, sync_folder
-from featurestore.warehouse.names import quoted
+from featurestore.training.logged import log_relation
 from featurestore.warehouse.protocol import TakesRows
 
 if TYPE_CHECKING:
@@ -44,12 +44,6 @@ class Destination(Protocol):
     def close(self) -> None:
         """Let go of what is open."""
         ...
-
-
-def log_relation(service: str, schema: str | None, dialect: str) -> str:
-    """The name in SQL of the table that holds a service's log."""
-    names = [log_table_name(service)] if not schema else [schema, log_table_name(service)]
-    return ".".join(quoted(name, dialect) for name in names)
 
 
 @dataclass(slots=True, kw_only=True)

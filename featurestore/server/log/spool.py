@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
 
+def spool_of(project_dir: Path) -> Path:
+    """Where the workers of a project's servers write: on this machine, and not committed."""
+    return project_dir / ".featurestore" / "feature_log"
+
+
 class SegmentWriter:
     """Writes one service's records; one thread uses it.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
-
 from featurestore.definitions.services import FeatureLogging
 from featurestore.serving.columns import FeatureColumn, ready_columns
 from featurestore.serving.response import OnlineResponse
@@ -31,7 +29,7 @@ def body_of(entities, features):
     """The bytes that a server sends."""
     (count,) = {len(it.values) for it in (*entities, *features)}
     answer = OnlineResponse(entities=ready_columns(entities), features=ready_columns(features), count=count)
-    return msgspec.json.encode(answer.to_feast())
+    return answer.to_feast_json()
 
 
 def churn_body(customers, *, counts=None, pages=None):

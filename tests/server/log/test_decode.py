@@ -18,7 +18,7 @@ from featurestore.definitions.views import Column, Feature
 from featurestore.operations.values import exact
 from featurestore.server.log.decode import Unread, log_batches, log_schema
 from featurestore.server.log.segments import Record
-from featurestore.serving.response import json_value
+from featurestore.serving.json_values import json_value
 from tests.registry.shop import ORDERS, SHOP
 from tests.server.log.served import NOON_US, body_of, column
 
