@@ -17,10 +17,13 @@ from featurestore.errors import QueryError, UsageError
 from featurestore.warehouse.names import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from featurestore.definitions.project import Project
     from featurestore.definitions.services import FeatureService
     from featurestore.definitions.views import FeatureView
     from featurestore.training.request import Question, Surroundings
+    from featurestore.warehouse.protocol import Warehouse
 
 _FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST = datetime(9999, 12, 31, tzinfo=timezone.utc)
@@ -65,17 +68,21 @@ def of_log(question: Question, around: Surroundings) -> tuple[Question, Surround
     relation = log_relation(service.name, around.schema, around.project.dialect)
     view = log_of(around.project, service).view(relation)
     if question.spine_columns is None:
-        _check_table(view, around)
+        check_log_table(view, lambda: around.open_warehouse(True))
     question = replace(question, features=(view.name,))
     if question.spine is None and question.at is None:
         question = replace(question, start=question.start or _FIRST, end=question.end or _LAST)
     return question, replace(around, project=replace(around.project, views=(view,), services=()))
 
 
-def _check_table(view: FeatureView, around: Surroundings) -> None:
-    """Refuse a log that is not there, or lacks a feature: nothing was loaded since the service has it."""
+def check_log_table(view: FeatureView, open_warehouse: Callable[[], Warehouse]) -> None:
+    """Refuse a log that is not there, or lacks a feature: nothing was loaded since the service has it.
+
+    Raises:
+        UsageError: names the table, and the column.
+    """
     hint = "let a server answer, and load it: featurestore log load"
-    with closing(around.open_warehouse(True)) as warehouse:
+    with closing(open_warehouse()) as warehouse:
         try:
             have = warehouse.schema(f"SELECT * FROM {view.relation}")
         except QueryError as error:

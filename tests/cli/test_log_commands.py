@@ -197,3 +197,42 @@ def test_another_folder_may_be_the_spool(logged, tmp_path):
     Path(spool_of(logged.folder)).rename(elsewhere)
     assert logged.run("log", "load").err == "Nothing was served that is logged.\n"
     assert logged.run("log", "load", "--spool", str(elsewhere)).out == "churn  3 rows loaded\n"
+
+
+def test_verify_compares_a_log_with_the_warehouse(logged):
+    serve(logged, served(1, "2026-06-04 12:00", 1, "10.50"), served(1, "2026-06-06 12:00", 1, "10.50"))
+    logged.run("log", "load")
+    fine = logged.run("verify", "--log", "churn", "--all")
+    assert (fine.code, fine.err) == (0, "")
+    assert fine.lines == [
+        "churn  OK  2 rows: 1 equal, 1 lag",
+        "  FEATURE      EQUAL  MISMATCH  MISSING  EXTRA  LAG  SMAPE",
+        "  order_count  1      0         0        0      1    0",
+        "  amount       1      0         0        0      1    0",
+    ]
+    serve(logged, served(1, "2026-06-04 13:00", 3, "10.50"))
+    logged.run("log", "load")
+    wrong = logged.run("verify", "--log", "churn", "--sample", "100")
+    assert wrong.code == 3
+    assert "  mismatch customer_id=1  served 2026-06-04T13:00:00Z  order_count: 1 | 3" in wrong.lines
+    assert "what was served of churn is not what the warehouse says" in wrong.err
+    as_json = logged.run("verify", "--log", "churn", "--json", "--lag", "1h").json
+    assert (as_json["is_equal"], as_json["compared"], as_json["rows"]["mismatch"]) == (False, 3, 1)
+    assert as_json["smape"]["order_count"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["orders", "--log", "churn"], "a log has views and times of its own"),
+        (["--log", "churn", "--at", "2026-06-01"], "a log has views and times of its own"),
+        (["--lag", "1h"], "--lag is about a log"),
+        (["--start", "2026-06-01"], "--start is about a log"),
+        (["--log", "chrun"], "did you mean churn?"),
+        (["--log", "churn", "--lag", "soon"], "expected a duration"),
+    ],
+)
+def test_one_clear_error_about_verifying_a_log(logged, asked, said):
+    refused = logged.run("verify", *asked)
+    assert refused.code == 2
+    assert said in refused.err

@@ -98,7 +98,7 @@ def test_a_join_key_cannot_have_the_name_of_a_column_of_the_log():
     ]
 
 
-def test_a_feature_cannot_have_the_name_of_anothers_status():
+def test_a_feature_cannot_have_the_name_of_another_ones_status():
     types = {"user_id": "bigint", "observed_at": "timestamp", "n": "bigint", "n__status": "varchar"}
     orders = model(columns=columns(types), meta={"feature_view": view(created_at=None)})
     (problem,) = problems(orders, logged(True, ["user_orders"]))
