@@ -9,7 +9,7 @@ import click
 
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json, say, warn
-from featurestore.errors import OperationError, format_problem
+from featurestore.errors import OperationError, UsageError, format_problem
 from featurestore.texts import aligned, counted, moment, size
 
 if TYPE_CHECKING:
@@ -89,6 +89,46 @@ def status(common: Common, spool: Path | None) -> None:
     result(aligned([["SERVICE", "TO", "SEGMENTS", "FILES", "ROWS", "SIZE", "OLDEST (UTC)"], *map(_row, found)]))
     if dropped:
         warn(f"{counted(dropped, 'answer')} dropped: {workers[-1].error or 'they came faster than they were written'}")
+
+
+@command.command(
+    "sources",
+    short_help="Print the logs as sources of the dbt project.",
+    epilog=example("featurestore log sources --write models/feature_log.yml"),
+)
+@click.option("--write", "path", metavar="FILE.yml", help="Write it to this file, new or written by this command.")
+@common_options
+def sources(common: Common, path: str | None) -> None:
+    """Print the YAML that makes the logs in the warehouse sources of the dbt project.
+
+    A model then reads one as `source('feature_log', '<service>__log')`. Write it anew when a service has other
+    features.
+    """
+    from featurestore.scaffold.log_sources import log_sources
+
+    if path is not None and not path.endswith((".yml", ".yaml")):
+        raise UsageError(f"expected a file ending in .yml, got {path}", where="--write")
+    text = log_sources(common.store().project)
+    if text is None:
+        hint = "add `logging: true` to a feature service's metadata, and apply"
+        raise UsageError("no feature service is logged to the warehouse", hint=hint)
+    if path is not None:
+        _write(Path(path), text)
+    if common.as_json:
+        result_json({"yaml": text, "path": path})
+    else:
+        result(text.rstrip("\n") if path is None else path)
+
+
+def _write(path: Path, text: str) -> None:
+    from featurestore.scaffold.log_sources import MARK
+    from featurestore.training.places import write_whole
+
+    if not path.parent.is_dir():
+        raise UsageError(f"no folder {path.parent}", where="--write", hint="make it first, or check the path")
+    if path.exists() and not (path.is_file() and path.read_bytes().startswith(MARK.encode())):
+        raise UsageError(f"{path} is there already, and is another", where="--write", hint="give another name")
+    write_whole(path, text.encode())
 
 
 def _line(loaded: Loaded) -> str:

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from featurestore.server.log.feature_log import WORKERS
 from featurestore.server.log.spool import spool_of
 from featurestore.store import FeatureStore
-from tests.cli.logged import log_churn, serve, served
+from tests.cli.logged import log_churn, logged_churn, serve, served
+from tests.cli.tiny import labels, orders
 
 THREE = [
     served(1, "2026-06-04 12:00", 1, "10.50"),
@@ -180,9 +182,6 @@ def test_a_service_that_is_not_logged_says_how_to_begin(applied):
 
 
 def test_a_feature_that_was_not_served_yet_is_said(logged):
-    from tests.cli.logged import logged_churn
-    from tests.cli.tiny import labels, orders
-
     loaded(logged)
     logged.write_manifest(orders(), labels(), logged_churn("orders:order_count", "orders:amount", "orders:tags"))
     assert logged.run("apply").code == 0
@@ -236,3 +235,36 @@ def test_one_clear_error_about_verifying_a_log(logged, asked, said):
     refused = logged.run("verify", *asked)
     assert refused.code == 2
     assert said in refused.err
+
+
+def test_the_logs_are_printed_as_sources_of_dbt_and_written_anew(logged):
+    printed = logged.run("log", "sources").out
+    (source,) = yaml.safe_load(printed)["sources"]
+    (table,) = source["tables"]
+    assert (source["name"], source["schema"], table["name"]) == ("feature_log", "{{ target.schema }}", "churn__log")
+    assert [column["name"] for column in table["columns"]][-3:] == ["amount", "amount__status", "amount__event_time"]
+    (logged.folder / "models").mkdir()
+    asked = ["log", "sources", "--write", "models/feature_log.yml"]
+    for _ in range(2):
+        assert logged.run(*asked).out == "models/feature_log.yml\n"
+    assert (logged.folder / "models" / "feature_log.yml").read_text() == printed
+    (logged.folder / "models" / "feature_log.yml").write_text("# mine\n")
+    refused = logged.run(*asked)
+    assert (refused.code, "is there already, and is another" in refused.err) == (2, True)
+
+
+def test_a_description_is_text_whatever_is_in_it(tiny):
+    described = orders()
+    described["columns"]["order_count"]["description"] = 'so "many": {{ yes }}\n# and {% more %}'
+    tiny.write_manifest(described, labels(), logged_churn())
+    assert tiny.run("apply").code == 0
+    (source,) = yaml.safe_load(tiny.run("log", "sources").out)["sources"]
+    column = next(it for it in source["tables"][0]["columns"] if it["name"] == "order_count")
+    assert "{{" not in column["description"]
+    assert 'so "many"' in column["description"]
+
+
+def test_without_a_log_in_the_warehouse_there_are_no_sources(tiny):
+    log_churn(tiny, logging={"to": "lake"})
+    refused = tiny.run("log", "sources")
+    assert (refused.code, "no feature service is logged to the warehouse" in refused.err) == (2, True)
