@@ -1,6 +1,7 @@
 """The feature store that a dbt project already is.
 
-``FeatureStore`` is what a notebook uses; ``featurestore.serving`` is the light lookup client for services.
+``FeatureStore`` is what a notebook uses; ``featurestore.serving`` is the light lookup client for services, and
+``RemoteClient`` asks a feature server.
 Names load on first use, so that importing this package costs next to nothing.
 """
 
@@ -11,12 +12,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from featurestore.errors import FeatureStoreError
+    from featurestore.serving.remote import RemoteClient
     from featurestore.store import FeatureStore
 
 __version__ = "0.1.0"
-__all__ = ["FeatureStore", "FeatureStoreError", "__version__"]
+__all__ = ["FeatureStore", "FeatureStoreError", "RemoteClient", "__version__"]
 
-_HOMES = {"FeatureStore": "featurestore.store", "FeatureStoreError": "featurestore.errors"}
+_HOMES = {
+    "FeatureStore": "featurestore.store",
+    "FeatureStoreError": "featurestore.errors",
+    "RemoteClient": "featurestore.serving.remote",
+}
 
 
 def __getattr__(name: str) -> object:

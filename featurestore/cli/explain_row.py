@@ -125,7 +125,7 @@ def _emphasized(line: str) -> str:
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:
-    from featurestore.serving.json_values import json_value
+    from featurestore.online.json_values import json_value
 
     made = explanation.to_dict()
     for view in made["views"]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import result, result_json, say
+from featurestore.cli.output import result, result_json, say, warn
 from featurestore.errors import UsageError
 from featurestore.texts import counted
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from featurestore.registry.document import Document
@@ -56,6 +57,12 @@ def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  #
     metavar="SECONDS",
     help="How long requests under way may take when the server is told to end.",
 )
+@_option(
+    "--insecure",
+    name="insecure",
+    is_flag=True,
+    help="Listen where other machines reach it, without keys: whoever does may read every feature.",
+)
 @_option("--no-access-log", name="no_access_log", is_flag=True, help="Do not log each request.")
 @common_options
 def command(common: Common) -> None:
@@ -76,6 +83,7 @@ def command(common: Common) -> None:
         config = _config(common, Path(state_dir))
         document = _checked(config)
         listener = bind(address)
+        _check_exposure(listener, config)
         url = _url(address, listener.getsockname(), has_tls=config.certificate is not None)
 
         def tell() -> None:
@@ -89,8 +97,8 @@ def command(common: Common) -> None:
 
 
 def _config(common: Common, state_dir: Path) -> ServerConfig:
-    from featurestore.manifest.settings import load_settings
     from featurestore.server.config import ServerConfig
+    from featurestore.server.settings import load_server_settings
     from featurestore.serving.places import find_places
 
     base_dir = Path(common.project_dir).resolve()
@@ -104,7 +112,7 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
         base_dir=base_dir,
         registry=places.registry,
         online_store=places.online_store,
-        settings=load_settings(base_dir, target=common.target or "", environ=os.environ).server,
+        settings=load_server_settings(base_dir, common.target),
         reload_s=kept("reload_registry"),
         state_dir=state_dir,
         certificate=kept("cert"),
@@ -115,6 +123,20 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
         drain_s=kept("drain"),
         has_access_log=not kept("no_access_log"),
     )
+
+
+def _check_exposure(listener: socket.socket, config: ServerConfig) -> None:
+    """Refuse an open door to other machines, and warn of keys that anybody on the way can read."""
+    from featurestore.server.exposure import is_exposed, refuse_exposure
+
+    if not is_exposed(listener):
+        return
+    if not kept("insecure"):
+        refuse_exposure(listener, config.settings)
+    if not config.settings.asks_who:
+        warn("whoever reaches this address may read every feature (--insecure)")
+    elif config.certificate is None:
+        warn("keys and tokens travel unencrypted; give --cert and --key, or put a proxy with TLS in front")
 
 
 def _checked(config: ServerConfig) -> Document:

@@ -212,7 +212,7 @@ def _write(job: HistoricalFeatures, destination: Destination, *, as_json: bool) 
 
 
 def _print_rows(table: pa.Table, *, as_json: bool) -> None:
-    from featurestore.serving.json_values import json_value
+    from featurestore.online.json_values import json_value
 
     if as_json:
         result_json(

@@ -50,6 +50,11 @@ def is_logged_list(value_type: str) -> bool:
     return bool(inner) and (inner in _SAME or inner in _OTHERS or inner == "uuid" or inner.startswith("decimal("))
 
 
+def is_json_text(value_type: str) -> bool:
+    """Whether a value is logged as JSON text, because a log has no type for it."""
+    return log_type(value_type) == "string" and value_type not in {"string", "json", "uuid"}
+
+
 def log_table_name(service: str) -> str:
     """Return the name of the table that holds a service's log."""
     return f"{service}__log"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from featurestore.online.codec import instant
+from featurestore.online.json_values import json_value
 from featurestore.online.protocol import NO_CREATED_TIME
 from featurestore.operations.results import FaultExample, Pair, Row
 from featurestore.operations.values import differing, exact
 from featurestore.operations.verdicts import FAULTS, times_of
-from featurestore.serving.json_values import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,18 +18,18 @@ import msgspec
 from sqlglot import exp
 
 from featurestore.definitions.durations import parse_duration
-from featurestore.definitions.feature_log import EVENT_TIME, ROW_ID, SERVED_AT, STATUS, log_of, log_type
+from featurestore.definitions.feature_log import EVENT_TIME, ROW_ID, SERVED_AT, STATUS, is_json_text, log_of, log_type
 from featurestore.definitions.references import Output, Selection, ViewUse
 from featurestore.definitions.spine import Spine
 from featurestore.definitions.types import FLOATS, INTEGERS
 from featurestore.definitions.views import Column
 from featurestore.errors import UsageError
 from featurestore.online.codec import instant
+from featurestore.online.json_values import json_value
 from featurestore.operations.log_results import LogCounter, LogExample
 from featurestore.operations.offline import with_created
 from featurestore.operations.values import differing, key_values, microseconds_of, warehouse_values
 from featurestore.operations.verify import WAREHOUSE_MEMORY_BYTES
-from featurestore.serving.json_values import json_value
 from featurestore.serving.judged import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from featurestore.sql.part import part_of
 from featurestore.sql.plan import Retrieval
@@ -309,21 +309,16 @@ def _verdict(served: object, offline: object, *, is_lag: bool) -> LogVerdict:
     return "extra" if offline is None else "mismatch"
 
 
-def _is_json_text(value_type: str) -> bool:
-    """Whether values are logged as JSON text because the log has no type for them."""
-    return log_type(value_type) == "string" and value_type not in {"string", "json", "uuid"}
-
-
 def _logged_values(array: pa.Array, feature: Feature) -> list[object]:
     values = warehouse_values(array, log_type(feature.type))
-    if not _is_json_text(feature.type):
+    if not is_json_text(feature.type):
         return values
     return [None if value is None else msgspec.json.decode(str(value)) for value in values]
 
 
 def _offline_values(array: pa.Array, feature: Feature) -> list[object]:
     """The warehouse's values in the form in which the log has them."""
-    if _is_json_text(feature.type):
+    if is_json_text(feature.type):
         return [json_value(value) for value in warehouse_values(array, feature.type)]
     kind = feature.type if feature.type in {"uuid", "list<uuid>"} else log_type(feature.type)
     return warehouse_values(array, kind)

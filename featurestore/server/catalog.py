@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from featurestore.errors import OnlineStoreError
@@ -12,13 +13,14 @@ from featurestore.online.state import parse_state, state_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
     from featurestore.online.state import Watermark
+    from featurestore.server.auth.scopes import Grant
     from featurestore.server.served import Newest
+    from featurestore.server.tallies import Series
 
 _KEPT_S = 1.0
 
@@ -80,9 +82,13 @@ class Catalog:
         self._watermarks: dict[str, Watermark] = {}
         self._read_at = float("-inf")
 
-    def services(self) -> dict[str, object]:
-        """The feature services."""
+    def services(self, grant: Grant) -> dict[str, object]:
+        """The feature services that may be read."""
         served = self._newest.now
+        planned = [
+            (service, served.planned(None, service.name, full_feature_names=True))
+            for service in served.project.services
+        ]
         return {
             "registry_version": served.version,
             "feature_services": [
@@ -92,24 +98,36 @@ class Catalog:
                     owner=service.owner,
                     tags=service.tags,
                     features=service.features,
-                    join_keys=tuple(
-                        Named(name=column.name, type=column.type)
-                        for column in served.planned(None, service.name, full_feature_names=True).plan.entity_columns
-                    ),
+                    join_keys=tuple(Named(name=column.name, type=column.type) for column in asked.plan.entity_columns),
                 )
-                for service in served.project.services
+                for service, asked in planned
+                if all(grant.may("read", view) for view in asked.views)
             ],
         }
 
-    async def views(self) -> dict[str, object]:
-        """The feature views, and how far each was synced."""
+    async def views(self, grant: Grant) -> dict[str, object]:
+        """The feature views that may be read, and how far each was synced."""
         served = self._newest.now
         watermarks = await self.watermarks(served.project)
-        views = [view for view in served.project.views if view.online]
+        views = [view for view in served.project.views if view.online and grant.may("read", view.reference)]
         return {
             "registry_version": served.version,
             "feature_views": [_view_line(view, watermarks.get(view.reference)) for view in views],
         }
+
+    async def series(self) -> Series:
+        """The times of the views, as metrics."""
+        views = [view for view in self._newest.now.project.views if view.online]
+        watermarks = await self.watermarks(self._newest.now.project)
+        series: Series = {}
+        for view in views:
+            name, watermark = view.reference, watermarks.get(view.reference)
+            if view.ttl_us is not None:
+                series["featurestore_view_ttl_seconds", name] = view.ttl_us / 1_000_000
+            if watermark is not None:
+                series["featurestore_view_newest_event_timestamp_seconds", name] = watermark.event_time.timestamp()
+                series["featurestore_view_synced_timestamp_seconds", name] = watermark.synced_at.timestamp()
+        return series
 
     async def watermarks(self, project: Project) -> Mapping[str, Watermark]:
         """How far each view was synced, by reference; what was known last while the store is away."""

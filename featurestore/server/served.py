@@ -13,10 +13,12 @@ from featurestore.errors import FeatureStoreError, UsageError
 from featurestore.registry.read import open_registry, read_latest_document
 from featurestore.registry.versions import document_name
 from featurestore.serving.client import connect
+from featurestore.serving.feast_json import ViewVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
     from featurestore.registry.document import Document
     from featurestore.server.config import ServerConfig
@@ -35,11 +37,13 @@ class Planned:
         plan: how it is looked up.
         service: the feature service that was named; empty when features were.
         views: references of the views that are read, one for each use.
+        versions: of these views, each once.
     """
 
     plan: LookupPlan
     service: str
     views: tuple[str, ...]
+    versions: list[ViewVersion]
 
 
 class Served:
@@ -81,11 +85,18 @@ class Served:
             plan = self.client.plan(
                 features or None, feature_service=service or None, full_feature_names=full_feature_names
             )
-            views = tuple(view.reference for view in plan.row_sets.views)
-            known = self._planned[key] = Planned(plan, service or "", views)
+            used = plan.row_sets.views
+            versions = [ViewVersion(*each) for each in dict.fromkeys((view.name, _number(view)) for view in used)]
+            views = tuple(view.reference for view in used)
+            known = self._planned[key] = Planned(plan, service or "", views, versions)
         elif service and features:
             raise UsageError("expected either features or a feature service, got both", hint="leave one of them out")
         return known
+
+
+def _number(view: FeatureView) -> int:
+    version = view.version or ""
+    return int(version) if version.isdecimal() else 0
 
 
 class Newest:
@@ -100,7 +111,7 @@ class Newest:
     def __init__(self, config: ServerConfig, document: Document, store: OnlineStore) -> None:
         self._config = config
         self._store = store
-        self._data = b""
+        self._data: bytes | None = None
         self.now = Served(document, store)
         self.problem = ""
         self.failures = 0
@@ -109,7 +120,7 @@ class Newest:
         """Take up the newest version; to be called in a thread."""
         try:
             data = self._read()
-            if data == self._data:
+            if data is not None and data == self._data:
                 self.problem = ""
                 return
             document = read_latest_document(self._config.registry, self._config.base_dir)
@@ -125,11 +136,11 @@ class Newest:
             self.now = Served(document, self._store)
             logger.info("serving registry version %d", document.version)
 
-    def _read(self) -> bytes:
+    def _read(self) -> bytes | None:
         """The newest document as it stands there: that it is another one is seen without reading what it says."""
         registry = open_registry(self._config.registry, self._config.base_dir)
         numbers = registry.numbers()
-        return registry.files.read(document_name(numbers[-1])) if numbers else b""
+        return registry.files.read(document_name(numbers[-1])) if numbers else None
 
     def _refuse_other_project(self, document: Document) -> None:
         name = self.now.project.name

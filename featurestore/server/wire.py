@@ -21,6 +21,7 @@ class GetOnlineFeatures(msgspec.Struct):
         feature_service: a service's name.
         full_feature_names: name outputs ``view__feature``.
         include_feature_view_version_metadata: tell the version of each view, too.
+        include_types: tell the type of each column, too; Feast knows no such key.
     """
 
     entities: dict[str, list[Any]]
@@ -28,6 +29,7 @@ class GetOnlineFeatures(msgspec.Struct):
     feature_service: str | None = None
     full_feature_names: bool = False
     include_feature_view_version_metadata: bool = False
+    include_types: bool = False
 
 
 class Push(msgspec.Struct):

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from featurestore.definitions.moments import parse_moment
 from featurestore.errors import UsageError
 from featurestore.server.asgi import read_body
+from featurestore.server.auth.gate import grant_of, require
 from featurestore.server.helper_calls import Call, SyncAsked, ask_helper
-from featurestore.server.problems import RefusedError
 from featurestore.server.wire import Materialize, MaterializeIncremental, read_request
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from featurestore.definitions.scopes import Action
     from featurestore.server.auth.guard import Guard
     from featurestore.server.config import ServerConfig
     from featurestore.server.helper_calls import Kind
@@ -88,24 +87,24 @@ class Writes:
 
     async def job(self, request: Request) -> Response:
         """``GET /jobs/ID``: what became of a sync."""
-        await self._permit(request, "admin")
+        require(grant_of(request.scope), "admin")
         return await self._ask(request, "job", request.path_params["id"].encode(), _ADMIN_S)
 
     async def jobs(self, request: Request) -> Response:
         """``GET /jobs``: all syncs that this server was asked for."""
-        await self._permit(request, "admin")
+        require(grant_of(request.scope), "admin")
         return await self._ask(request, "jobs", b"", _ADMIN_S)
 
     async def _write(self, request: Request, kind: Kind, name: str, body: bytes) -> Response:
         # Whether the name is known is said to those who may write it only.
-        await self._permit(request, "write", name)
+        require(grant_of(request.scope), "write", (name,))
         self._newest.now.project.named_view(name)
         return await self._ask(request, kind, body, _PUSH_S)
 
     async def _sync(
         self, request: Request, names: Sequence[str] | None, start: str | None, end: str | None, *, full: bool
     ) -> Response:
-        await self._permit(request, "admin")
+        require(grant_of(request.scope), "admin")
         project = self._newest.now.project
         views = [project.named_view(name) for name in names or ()]
         for view in views:
@@ -118,12 +117,6 @@ class Writes:
             full=full,
         )
         return await self._ask(request, "materialize", msgspec.json.encode(asked), _ADMIN_S)
-
-    async def _permit(self, request: Request, action: Action, view: str = "*") -> None:
-        authorization = request.headers.get("authorization")
-        grant = await self._guard.ask(None if authorization is None else authorization.encode("latin-1"))
-        if not grant.may(action, view):
-            raise RefusedError(403, f"this key may not {action} {'' if view == '*' else view}".rstrip())
 
     async def _body(self, request: Request) -> bytes:
         return await read_body(request.receive, self._config.settings.limits.body_bytes)

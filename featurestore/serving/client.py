@@ -73,7 +73,7 @@ def connect(
     The store is closed with the client; the other arguments are those of `open_client`.
     """
     cache = make_cache(cache_entries, cache_seconds)
-    return OnlineClient(project, online_store, cache=cache, on_error=_checked(on_error))
+    return OnlineClient(project, online_store, cache=cache, on_error=checked_on_error(on_error))
 
 
 def open_client(  # noqa: PLR0913  every one has its default
@@ -124,7 +124,8 @@ def _written(reference: object) -> str:
     return str(reference)
 
 
-def _checked(on_error: OnError) -> OnError:
+def checked_on_error(on_error: OnError) -> OnError:
+    """Refuse what is neither ``raise`` nor ``null``."""
     if on_error not in {"raise", "null"}:
         raise UsageError(f"expected on_error to be 'raise' or 'null', got {on_error!r}")
     return on_error
@@ -211,7 +212,7 @@ class OnlineClient:
     ) -> Steps[OnlineResponse]:
         entities = read_entities(entity_rows, plan.join_keys)
         now_us = time.time_ns() // 1_000 if now is None else microseconds(now)
-        chosen = self._on_error if on_error is None else _checked(on_error)
+        chosen = self._on_error if on_error is None else checked_on_error(on_error)
         return look_up(plan, entities, self._known.cache, now_us=now_us, on_error=chosen)
 
     def status(self) -> StoreStatus:

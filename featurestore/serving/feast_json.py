@@ -15,8 +15,8 @@ import msgspec
 
 from featurestore.definitions.types import FLOATS, INTEGERS
 from featurestore.online.codec import instant
+from featurestore.online.json_values import iso, json_value
 from featurestore.serving.columns import statuses_of, values_of
-from featurestore.serving.json_values import iso, json_value
 from featurestore.serving.judged import PRESENT, Status
 
 if TYPE_CHECKING:
@@ -36,8 +36,18 @@ class _Result(msgspec.Struct):
     event_timestamps: msgspec.Raw
 
 
-class _Metadata(msgspec.Struct):
+class ViewVersion(msgspec.Struct):
+    """A view of an answer, and its version as Feast counts them; 0 for one that has none or no number."""
+
+    name: str
+    version: int
+
+
+class _Metadata(msgspec.Struct, omit_defaults=True):
     feature_names: list[str]
+    feature_types: list[str] | None = None
+    entity_count: int | None = None
+    feature_view_metadata: list[ViewVersion] | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -45,14 +55,32 @@ class _Answer(msgspec.Struct):
     results: list[_Result]
 
 
-def feast_json(entities: Columns, features: Columns) -> bytes:
+def feast_json(
+    entities: Columns,
+    features: Columns,
+    *,
+    has_types: bool = False,
+    views: list[ViewVersion] | None = None,
+    with_nulls: set[int] | None = None,
+) -> bytes:
     """Write the columns of an answer.
+
+    Args:
+        entities: the join keys.
+        features: what was found.
+        has_types: tell each column's type, and how many are join keys: what `RemoteClient` asks for.
+        views: told too, where somebody asked for them.
+        with_nulls: gets the index of each use of a view that has a null among the features.
 
     Returns:
         UTF-8 JSON; values as `json_value` says, event times ISO with Z, 1970 where there was no row.
     """
-    results = [*_given(entities), *_found(features)]
-    return _encode(_Answer(_Metadata([*entities.names, *features.names]), results))
+    results = [*_given(entities), *_found(features, set() if with_nulls is None else with_nulls)]
+    metadata = _Metadata([*entities.names, *features.names], feature_view_metadata=views)
+    if has_types:
+        metadata.feature_types = [output.type for output in (*entities.outputs, *features.outputs)]
+        metadata.entity_count = len(entities.outputs)
+    return _encode(_Answer(metadata, results))
 
 
 def _given(columns: Columns) -> list[_Result]:
@@ -67,7 +95,7 @@ def _given(columns: Columns) -> list[_Result]:
     return results
 
 
-def _found(columns: Columns) -> list[_Result]:
+def _found(columns: Columns, with_nulls: set[int]) -> list[_Result]:
     """The features; one loop, since an answer may have hundreds of columns."""
     times = [_times(rows.event_us) for rows in columns.rows]
     results = []
@@ -75,6 +103,8 @@ def _found(columns: Columns) -> list[_Result]:
         use, rows = output.use, columns.rows[output.use]
         cells = rows.columns[output.cell]
         has_null = None in cells
+        if has_null:
+            with_nulls.add(use)
         is_whole = not has_null and rows.statuses is None
         statuses = _all_present(len(cells)) if is_whole else statuses_of(output, rows)
         if not _are_json(output, cells, has_null=has_null):

@@ -40,16 +40,16 @@ def find_places(base_dir: Path, *, target: str | None, registry: str | None, onl
             settings = _read_settings(base_dir, named)
             registry, online_store = registry or settings.registry, online_store or settings.online_store
         elif named and (base_dir / _DBT_PROJECT).exists():
-            _check_target(base_dir, named, ())
+            check_target(base_dir, named, ())
     return ServingPlaces(registry=registry or DEFAULT_REGISTRY, online_store=online_store or DEFAULT_ONLINE_STORE)
 
 
 def _read_settings(base_dir: Path, target: str | None) -> ServingPlaces:
     from featurestore.manifest.settings import load_settings
 
-    targets = _targets_with_settings(base_dir)
+    targets = targets_with_settings(base_dir)
     if target is not None:
-        _check_target(base_dir, target, targets)
+        check_target(base_dir, target, targets)
     elif targets:
         raise UsageError(
             "the settings differ by dbt target, and none is named",
@@ -60,7 +60,8 @@ def _read_settings(base_dir: Path, target: str | None) -> ServingPlaces:
     return ServingPlaces(registry=settings.registry, online_store=settings.online_store)
 
 
-def _targets_with_settings(base_dir: Path) -> tuple[str, ...]:
+def targets_with_settings(base_dir: Path) -> tuple[str, ...]:
+    """The targets that `featurestore.yml` has settings for."""
     from featurestore.manifest.yaml_file import read_yaml
 
     file = base_dir / SETTINGS_FILE
@@ -68,7 +69,7 @@ def _targets_with_settings(base_dir: Path) -> tuple[str, ...]:
     return tuple(map(str, targets)) if isinstance(targets, dict) else ()
 
 
-def _check_target(base_dir: Path, target: str, with_settings: tuple[str, ...]) -> None:
+def check_target(base_dir: Path, target: str, with_settings: tuple[str, ...]) -> None:
     """Refuse a target that neither the settings nor dbt's profile name; where neither names any, it changes nothing."""
     if target in with_settings:
         return

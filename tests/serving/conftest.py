@@ -13,6 +13,7 @@ from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import Column, Feature, FeatureView
 from featurestore.errors import OnlineStoreError
+from featurestore.online.arrow_types import arrow_type
 from featurestore.online.encode import RowEncoder
 from featurestore.online.layouts import ensure_generation, write_layout
 from featurestore.online.open import open_online_store
@@ -54,7 +55,20 @@ def sync(store, feature_view, *rows, row_set=0):
     """Write rows given as dicts, kept whatever the store's own clock says; `at` is the event time, else noon."""
     ensure_generation(store)
     write_layout(store, feature_view)
-    arrow = pa.RecordBatch.from_pylist([{"at": NOON, **row} for row in rows])
+    _write(store, feature_view, pa.RecordBatch.from_pylist([{"at": NOON, **row} for row in rows]), row_set)
+
+
+def sync_typed(store, feature_view, *rows):
+    """Do the same with columns of the types that the view declares, where Arrow would find others."""
+    ensure_generation(store)
+    write_layout(store, feature_view)
+    columns = (*feature_view.join_keys, feature_view.event_time, *feature_view.online_columns)
+    arrays = [pa.array([row[column.name] for row in rows], arrow_type(column.type)) for column in columns]
+    batch = pa.RecordBatch.from_arrays(arrays, [column.name for column in columns])
+    _write(store, feature_view, batch, 0)
+
+
+def _write(store, feature_view, arrow, row_set):
     encoder = RowEncoder(feature_view, project="shop", row_set=row_set, keep_until_ms=FAR_FUTURE_MS)
     store.write(encoder.encode(arrow).rows)
     if store.read_note(state_note(feature_view)) is None:

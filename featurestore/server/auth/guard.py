@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from featurestore.server.auth.keys import Keys
-from featurestore.server.auth.refused import Refused
+from featurestore.server.auth.refused import unknown_caller
 from featurestore.server.auth.scopes import ANYBODY, Grant
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MOST_KEPT = 1_024
 LONGEST_HEADER_BYTES = 8_192
 TOKEN_KEPT_S = 300.0
 """A token is looked at again after so long, in case its issuer has withdrawn the key that signed it."""
+_SEND = "send the header `Authorization: Bearer KEY`"
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 
 
@@ -72,7 +73,7 @@ class Guard:
             authorization: the header's value; None if there is none.
 
         Raises:
-            Refused: 401.
+            RefusedError: 401.
         """
         known = self.known(authorization)
         if known is not None:
@@ -81,7 +82,7 @@ class Guard:
         grant, good_until = self._keys.find(token), float("inf")
         if grant is None:
             if self._tokens is None or token.count(b".") != 2:
-                raise Refused(401, "this key is not known here")
+                raise unknown_caller("this key is not known here")
             grant, expires = await self._tokens.read(token.decode("ascii"))
             good_until = min(expires, self._clock() + TOKEN_KEPT_S)
         self._kept[authorization] = grant, good_until
@@ -105,10 +106,10 @@ def _open_tokens(settings: ServerSettings) -> Tokens | None:
 
 
 def _bearer(authorization: bytes | None) -> bytes:
-    """The key or token in the header; raises Refused if there is none."""
+    """The key or token in the header; raises RefusedError if there is none."""
     if not authorization:
-        raise Refused(401, "say who asks: send the header `Authorization: Bearer KEY`")
+        raise unknown_caller("nobody knows who asks", hint=_SEND)
     found = _BEARER.fullmatch(authorization) if len(authorization) <= LONGEST_HEADER_BYTES else None
     if found is None:
-        raise Refused(401, "the header Authorization must be `Bearer KEY`")
+        raise unknown_caller("the header Authorization cannot be read", hint=_SEND)
     return found[1]

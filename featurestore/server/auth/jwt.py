@@ -12,7 +12,7 @@ import jwt
 
 from featurestore.definitions.scopes import parse_scope
 from featurestore.server.auth.jwks import IssuerKeys
-from featurestore.server.auth.refused import Refused
+from featurestore.server.auth.refused import unknown_caller
 from featurestore.server.auth.scopes import Grant
 
 if TYPE_CHECKING:
@@ -55,27 +55,27 @@ class Tokens:
             What it allows, and when it expires, in seconds since 1970.
 
         Raises:
-            Refused: 401, with the reason.
+            RefusedError: 401, with the reason.
         """
         kid, algorithm = self._head(token)
         key = await self._keys.find(kid, algorithm)
         if key is None:
             away = "the issuer's keys cannot be fetched just now; try again"
-            raise Refused(401, "the token is signed with no key of the issuer" if self._keys.is_reached else away)
+            raise unknown_caller("the token is signed with no key of the issuer" if self._keys.is_reached else away)
         return self._checked(token, key, algorithm)
 
     def _head(self, token: str) -> tuple[str, str]:
         try:
             head = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError, RecursionError):
-            raise Refused(401, _UNREADABLE) from None
+            raise unknown_caller(_UNREADABLE) from None
         kid, algorithm = head.get("kid"), head.get("alg")
         if algorithm not in self._oidc.algorithms:
-            raise Refused(401, f"the token must be signed with {' or '.join(self._oidc.algorithms)}")
+            raise unknown_caller(f"the token must be signed with {' or '.join(self._oidc.algorithms)}")
         if not isinstance(kid, str) or not kid:
-            raise Refused(401, "the token does not say which key signed it (kid)")
+            raise unknown_caller("the token does not say which key signed it (kid)")
         if "crit" in head:
-            raise Refused(401, "the token asks for an extension (crit) that is not known here")
+            raise unknown_caller("the token asks for an extension (crit) that is not known here")
         return kid, algorithm
 
     def _checked(self, token: str, key: PublicKey, algorithm: str) -> tuple[Grant, float]:
@@ -92,7 +92,7 @@ class Tokens:
             expires = float(claims["exp"])
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             said = next((text for kind, text in _SAID if isinstance(error, kind)), _UNREADABLE)
-            raise Refused(401, said) from None
+            raise unknown_caller(said) from None
         name = next((claims[each] for each in _NAMES if isinstance(claims.get(each), str)), "token")
         scopes = scopes_of(claims.get(self._oidc.scopes_claim))
         return Grant(name=name[:_NAME_CHARACTERS], scopes=scopes), expires

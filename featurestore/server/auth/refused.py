@@ -1,23 +1,26 @@
-"""A request that is refused because of who asks."""
+"""Requests that are refused because of who asks: nobody knows who (401), or they may not (403)."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
-_CHALLENGES = {401: b"Bearer", 403: b'Bearer error="insufficient_scope"'}
+from featurestore.server.problems import RefusedError
+
+if TYPE_CHECKING:
+    from featurestore.definitions.scopes import Action
+    from featurestore.server.auth.scopes import Grant
+
+_UNKNOWN = ((b"www-authenticate", b"Bearer"),)
+_INSUFFICIENT = ((b"www-authenticate", b'Bearer error="insufficient_scope"'),)
 
 
-class Refused(Exception):  # noqa: N818  an answer, not a fault
-    """Nobody knows who asks (401), or they may not (403).
+def unknown_caller(what: str, *, hint: str | None = None) -> RefusedError:
+    """Build the error for somebody whom nobody knows; `what` must hold nothing of what was sent."""
+    return RefusedError(401, what, hint=hint, headers=_UNKNOWN)
 
-    Attributes:
-        status: of the answer.
-        message: for the client; holds nothing of what it sent.
-        headers: that the answer must carry.
-    """
 
-    def __init__(self, status: Literal[401, 403], message: str) -> None:
-        self.status = status
-        self.message = message
-        self.headers = ((b"www-authenticate", _CHALLENGES[status]),)
-        super().__init__(message)
+def not_allowed(grant: Grant, action: Action, view: str) -> RefusedError:
+    """Build the error for somebody who may not do this."""
+    what = "do this" if view == "*" else f"{action} feature view '{view}'"
+    hint = f"it needs the scope {action}:{view}"
+    return RefusedError(403, f"'{grant.name}' may not {what}", hint=hint, headers=_INSUFFICIENT)

@@ -1,34 +1,29 @@
 """Answers as they were sent, JSON, back to columns of the types that their views declare.
 
-The rule: every value that `serving.response.json_value` writes comes back equal; structs, maps and values of unknown
+The rule: every value that `online.json_values.json_value` writes comes back equal; structs, maps and values of unknown
 type stay JSON text (`definitions.feature_log.log_type`).
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 
-from featurestore.definitions.feature_log import is_logged_list, log_type
-from featurestore.definitions.types import FLOATS, INTEGERS
+from featurestore.definitions.feature_log import is_json_text, is_logged_list, log_type
+from featurestore.definitions.types import INTEGERS
+from featurestore.online import json_values
 from featurestore.online.arrow_types import arrow_type
-from featurestore.online.keys import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from featurestore.definitions.feature_log import ServiceLog
+    from featurestore.online.json_values import Read
     from featurestore.server.log.segments import Record
-
-Read = Callable[[Any], Any]
-"""Turns a JSON value that is not null into one that Arrow takes as the type."""
 
 _NOT_FOUND = "NOT_FOUND"
 _UTC_TIME = pa.timestamp("us", "UTC")
@@ -153,22 +148,22 @@ class _Rows:
         arrays = [
             pa.array(values, kind) for values, kind in zip(zip(*self.heads, strict=True), schema.types, strict=False)
         ]
-        arrays += [_array(values, key.type, unread) for key, values in zip(self.log.keys, self.keys, strict=True)]
+        for key, values in zip(self.log.keys, self.keys, strict=True):
+            arrays.append(_array(values, key.type, key_reader_of(key.type), unread))
         for output, values, statuses, times in zip(
             self.log.outputs, self.values, self.statuses, self.times, strict=True
         ):
             arrays += [
-                _array(values, output.feature.type, unread),
+                _array(values, output.feature.type, reader_of(output.feature.type), unread),
                 pa.array(statuses, pa.string()),
                 _times(times, unread),
             ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _array(values: Sequence[Any], value_type: str, unread: Unread) -> pa.Array:
+def _array(values: Sequence[Any], value_type: str, read: Read, unread: Unread) -> pa.Array:
     """Values as a column; one that is none of the type is NULL, and counted."""
     kind = arrow_type(log_type(value_type))
-    read = reader_of(value_type)
     try:
         return pa.array([None if value is None else read(value) for value in values], kind)
     except _REFUSALS:
@@ -179,7 +174,7 @@ def _times(texts: Sequence[str | None], unread: Unread) -> pa.Array:
     try:
         return pa.array(texts, pa.string()).cast(_UTC_TIME)
     except pa.ArrowInvalid:
-        return _array(texts, "timestamptz", unread)
+        return _array(texts, "timestamptz", reader_of("timestamptz"), unread)
 
 
 def _read_or_null(value: Any, read: Read, kind: pa.DataType, unread: Unread) -> Any:  # noqa: ANN401
@@ -193,55 +188,26 @@ def _read_or_null(value: Any, read: Read, kind: pa.DataType, unread: Unread) -> 
 
 
 def reader_of(value_type: str) -> Read:
-    """Return what reads JSON values of a type; keys may have been sent as text."""
-    if value_type in INTEGERS:
-        return _decimal if value_type == "int128" else int
-    if value_type in FLOATS:
-        return float  # also of NaN, Infinity and -Infinity, which are sent as text
-    if value_type.startswith("decimal("):
-        return _decimal
+    """Return what reads JSON values of a type as the log has them."""
+    if value_type == "int128":
+        return Decimal
     if is_logged_list(value_type):
         inner = reader_of(value_type[len("list<") : -1])
         return lambda items: [None if item is None else inner(item) for item in items]
-    return _READERS.get(value_type, _json_text)
+    if is_json_text(value_type):
+        return _json_text
+    return json_values.reader_of(value_type)
 
 
-def _decimal(value: Any) -> Decimal:  # noqa: ANN401
-    return Decimal(str(value))
-
-
-def _boolean(value: Any) -> bool:  # noqa: ANN401
-    return {"true": True, "false": False}[value] if isinstance(value, str) else bool(value)
-
-
-def _instant(text: str) -> datetime:
-    try:
-        read = datetime.fromisoformat(text.removesuffix("Z"))
-    except ValueError:
-        return parse_instant(text)
-    return read.replace(tzinfo=timezone.utc) if read.tzinfo is None else read.astimezone(timezone.utc)
-
-
-def _naive(text: str) -> datetime:
-    return _instant(text).replace(tzinfo=None)
-
-
-def _text(value: Any) -> str:  # noqa: ANN401
-    return value if isinstance(value, str) else _json_text(value)
+def key_reader_of(value_type: str) -> Read:
+    """Return what reads join keys of a type, which may have been sent as text."""
+    read = reader_of(value_type)
+    if value_type in INTEGERS:
+        return lambda value: read(int(value) if isinstance(value, str) else value)
+    if value_type == "boolean":
+        return lambda value: read({"true": True, "false": False}.get(value, value))
+    return read
 
 
 def _json_text(value: Any) -> str:  # noqa: ANN401
     return msgspec.json.encode(value).decode()
-
-
-_READERS: dict[str, Read] = {
-    "boolean": _boolean,
-    "string": _text,
-    "json": _text,
-    "uuid": _text,
-    "bytes": b64decode,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "timestamptz": _instant,
-    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), _naive),
-}

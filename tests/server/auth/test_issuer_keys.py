@@ -14,7 +14,7 @@ from featurestore.server.auth import jwks
 from featurestore.server.auth.guard import Guard
 from featurestore.server.auth.jwks import AGAIN_AFTER_FAILURE_S, AGAIN_S, KEPT_S, IssuerKeys
 from featurestore.server.auth.jwt import Tokens
-from featurestore.server.auth.refused import Refused
+from featurestore.server.problems import RefusedError
 from tests.server.auth.issuer import AUDIENCE, EC_KEY, OTHER_RSA_KEY, RSA_KEY, header, jwk
 
 AWAY = "the issuer's keys cannot be fetched just now; try again"
@@ -32,7 +32,7 @@ class Asking:
         """The subject's name, or why the token was refused."""
         try:
             return (await self.guard.ask(header(token))).name
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.message
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from featurestore.definitions.feature_log import log_of
 from featurestore.definitions.services import FeatureLogging, FeatureService
 from featurestore.definitions.views import Column, Feature
+from featurestore.online.json_values import json_value
 from featurestore.operations.values import exact
 from featurestore.server.log.decode import Unread, log_batches, log_schema
 from featurestore.server.log.segments import Record
-from featurestore.serving.json_values import json_value
 from tests.registry.shop import ORDERS, SHOP
 from tests.server.log.served import NOON_US, body_of, column
 

@@ -1,0 +1,261 @@
+"""The lookup client of a feature server: the interface of `OnlineClient`, over HTTP.
+
+Values come back in the types that their views declare; the answer's statuses and event times are the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from featurestore.definitions.references import Reference
+from featurestore.errors import OnlineStoreError, UsageError
+from featurestore.serving.client import StoreStatus, checked_on_error
+from featurestore.serving.remote_wire import Answer, Asked, Metadata, ask, failure, response_of, response_without
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import NoReturn
+
+    import httpx
+    from typing_extensions import Self  # only for type checkers
+
+    from featurestore.definitions.references import Reference
+    from featurestore.serving.entities import EntityRows
+    from featurestore.serving.lookup import OnError
+    from featurestore.serving.response import OnlineResponse
+
+API_KEY = "FEATURESTORE_API_KEY"
+"""The environment variable that may hold the key."""
+_PATH = "/get-online-features"
+
+_TIMEOUT_S = 2.0
+_KEPT = 256
+
+
+class RemoteClient:
+    """Answers lookups by asking a feature server. Also a context manager, with and without ``async``.
+
+    One client may be shared by threads and by tasks of several event loops; its connections are kept.
+
+    Args:
+        url: ``http://host:6566``, ``https://...``, or ``unix:PATH`` for a Unix socket.
+        api_key: sent as ``Authorization: Bearer KEY``; else FEATURESTORE_API_KEY, else none.
+        timeout_s: seconds for one request, connecting included.
+        on_error: what a failing server or store does to a lookup: ``raise``, or ``null`` for an incomplete answer.
+        certificate_authority: a file of certificates to believe, in place of the system's.
+
+    Raises:
+        UsageError: a URL of another kind, or httpx is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = _TIMEOUT_S,
+        on_error: OnError = "raise",
+        certificate_authority: str | os.PathLike[str] | None = None,
+    ) -> None:
+        try:
+            import httpx
+        except ModuleNotFoundError as missing:
+            raise UsageError("RemoteClient needs httpx", hint="pip install 'featurestore[server]'") from missing
+        self._httpx = httpx
+        self._base, self._socket = _place(url)
+        key = api_key or os.environ.get(API_KEY)
+        self._headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+        self._timeout_s = timeout_s
+        self._on_error = checked_on_error(on_error)
+        self._authority = None if certificate_authority is None else os.fspath(certificate_authority)
+        self._blocking: httpx.Client | None = None
+        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._known: dict[tuple[object, ...], Metadata] = {}
+
+    def get_online_features(
+        self,
+        features: Sequence[str | Reference] | None = None,
+        entity_rows: EntityRows = (),
+        *,
+        feature_service: str | None = None,
+        full_feature_names: bool = False,
+        on_error: OnError | None = None,
+    ) -> OnlineResponse:
+        """Look up features of entities; arguments and result as `OnlineClient.get_online_features`.
+
+        Raises:
+            UsageError: what the server refuses: unknown names, join keys, a key without the right.
+            OnlineStoreError: the server or its store cannot be reached; with `on_error` ``null`` the answer has null
+                values with status NOT_FOUND instead, where an earlier answer has told the names.
+        """
+        asked = ask(features, feature_service, entity_rows, full_feature_names=full_feature_names)
+        try:
+            return self._read(asked, self._post(asked.body))
+        except OnlineStoreError as problem:
+            return self._without(asked, problem, on_error)
+
+    async def get_online_features_async(
+        self,
+        features: Sequence[str | Reference] | None = None,
+        entity_rows: EntityRows = (),
+        *,
+        feature_service: str | None = None,
+        full_feature_names: bool = False,
+        on_error: OnError | None = None,
+    ) -> OnlineResponse:
+        """Do what `get_online_features` does, without blocking the event loop."""
+        asked = ask(features, feature_service, entity_rows, full_feature_names=full_feature_names)
+        try:
+            return self._read(asked, await self._apost(asked.body))
+        except OnlineStoreError as problem:
+            return self._without(asked, problem, on_error)
+
+    def status(self) -> StoreStatus:
+        """Say whether lookups can be answered, and if not, why."""
+        try:
+            response = self._client().get("/ready")
+        except self._httpx.TransportError as problem:
+            return StoreStatus(is_ready=False, reason=str(self._unreachable(problem)))
+        try:
+            return msgspec.json.decode(response.content, type=StoreStatus)
+        except msgspec.DecodeError:
+            return StoreStatus(is_ready=False, reason=str(failure(response.status_code, response.content)))
+
+    def is_ready(self) -> bool:
+        """Say whether lookups can be answered."""
+        return self.status().is_ready
+
+    def close(self) -> None:
+        """Close the connections; the next lookup opens others. Those of an event loop are closed by `aclose` there."""
+        client, self._blocking = self._blocking, None
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop, and the others."""
+        self.close()
+        client = self._waiting.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: connections do not travel, and a key is a secret."""
+        raise UsageError("a client cannot be pickled", hint="make one in each process: RemoteClient(url)")
+
+    def __enter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections of this event loop."""
+        await self.aclose()
+
+    def _client(self) -> httpx.Client:
+        if self._blocking is None:
+            httpx = self._httpx
+            self._blocking = httpx.Client(
+                base_url=self._base,
+                headers=self._headers,
+                timeout=self._timeout_s,
+                transport=httpx.HTTPTransport(verify=self._verified(), uds=self._socket),
+            )
+        return self._blocking
+
+    def _async_client(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._waiting.get(loop)
+        if client is None:
+            httpx = self._httpx
+            client = self._waiting[loop] = httpx.AsyncClient(
+                base_url=self._base,
+                headers=self._headers,
+                timeout=self._timeout_s,
+                transport=httpx.AsyncHTTPTransport(verify=self._verified(), uds=self._socket),
+            )
+        return client
+
+    def _verified(self) -> Any:  # noqa: ANN401  what httpx takes: True, or a context
+        if self._authority is None:
+            return True
+        import ssl
+
+        return ssl.create_default_context(cafile=self._authority)
+
+    def _post(self, body: bytes) -> httpx.Response:
+        """Ask; once more when the server closed a kept connection just then: a lookup may be repeated."""
+        try:
+            try:
+                return self._client().post(_PATH, content=body)
+            except self._httpx.RemoteProtocolError:
+                return self._client().post(_PATH, content=body)
+        except self._httpx.TransportError as problem:
+            raise self._unreachable(problem) from problem
+
+    async def _apost(self, body: bytes) -> httpx.Response:
+        try:
+            try:
+                return await self._async_client().post(_PATH, content=body)
+            except self._httpx.RemoteProtocolError:
+                return await self._async_client().post(_PATH, content=body)
+        except self._httpx.TransportError as problem:
+            raise self._unreachable(problem) from problem
+
+    def _unreachable(self, problem: httpx.TransportError) -> OnlineStoreError:
+        place = f"unix:{self._socket}" if self._socket else self._base
+        if isinstance(problem, self._httpx.TimeoutException):
+            return OnlineStoreError(f"the feature server at {place} did not answer in {self._timeout_s:g} s")
+        return OnlineStoreError(
+            f"the feature server at {place} cannot be reached: {problem}", hint="start it: featurestore serve"
+        )
+
+    def _read(self, asked: Asked, response: httpx.Response) -> OnlineResponse:
+        if response.status_code != 200:
+            raise failure(response.status_code, response.content)
+        try:
+            answer = msgspec.json.decode(response.content, type=Answer)
+        except msgspec.DecodeError as problem:
+            raise OnlineStoreError(
+                f"this is not the answer of a feature server: {problem}", hint="is the URL right?"
+            ) from problem
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[asked.key] = answer.metadata
+        return response_of(asked, answer)
+
+    def _without(self, asked: Asked, problem: OnlineStoreError, on_error: OnError | None) -> OnlineResponse:
+        """Answer without the server, where that is wanted and the names are known."""
+        chosen = self._on_error if on_error is None else checked_on_error(on_error)
+        known = self._known.get(asked.key)
+        if chosen == "raise" or known is None:
+            raise problem
+        return response_without(asked, known, str(problem))
+
+
+def _place(url: str) -> tuple[str, str | None]:
+    """Read a URL: its base, and the path of a Unix socket."""
+    if url.startswith("unix:"):
+        return "http://localhost", url.removeprefix("unix:").removeprefix("//")
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"expected the URL of a feature server, got {url!r}", hint='e.g. "http://127.0.0.1:6566"')
+    return url.rstrip("/"), None

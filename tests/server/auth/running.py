@@ -1,0 +1,157 @@
+"""A feature server of the tiny shop, run as users run it, with keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.cli.tiny import ORDER_TYPES, VIEW, churn, columns, labels, make_tiny, model, orders, start
+
+READER, LOADER, OPERATOR = "fsk_reads-orders-only", "fsk_reads-all-and-writes", "fsk_operates"
+SCOPES = {READER: ["read:orders"], LOADER: ["read:*", "write:orders"], OPERATOR: ["admin:*"]}
+LOOKUP = {"entities": {"customer_id": [1, 2]}, "features": ["orders:order_count"]}
+_PATIENCE_S = 120
+
+
+def settings_text(keys=SCOPES, **more):
+    """`featurestore.yml` with these keys."""
+    listed = [
+        {"name": key.removeprefix("fsk_"), "sha256": hashlib.sha256(key.encode()).hexdigest(), "scopes": scopes}
+        for key, scopes in keys.items()
+    ]
+    server = {"keys": listed, **more}
+    return f"entities: [{{name: customer, join_keys: [customer_id]}}]\nserver: {json.dumps(server)}\n"
+
+
+def make_shop(folder):
+    """The tiny shop with the views `orders` and `payments`, applied and synced."""
+    tiny = make_tiny(folder)
+    tiny.sql("create table payments as select * from orders")
+    payments = model(
+        "payments",
+        meta={"feature_view": VIEW},
+        columns=columns(ORDER_TYPES),
+        config={"contract": {"enforced": False}},
+    )
+    both = churn("orders:order_count", "payments:amount") | {"name": "both", "unique_id": "exposure.shop.both"}
+    both["depends_on"] = {"nodes": ["model.shop.orders", "model.shop.payments"]}
+    tiny.write_manifest(orders(), payments, labels(), churn(), both)
+    for command in (["apply"], ["materialize"]):
+        ran = tiny.run(*command)
+        assert ran.code == 0, ran.err
+    return tiny
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """A running server.
+
+    Attributes:
+        url: where.
+        process: the supervisor.
+        said: the file with its standard error.
+    """
+
+    url: str
+    process: subprocess.Popen
+    said: Path
+
+    @property
+    def port(self):
+        return int(self.url.rpartition(":")[2])
+
+    def ask(self, path="/get-online-features", *, key=None, json=None, method=None, headers=None, content=None):
+        """Send one request on a connection of its own."""
+        head = {**({} if key is None else {"authorization": f"Bearer {key}"}), **(headers or {})}
+        body = {"json": json} if content is None else {"content": content}
+        asked = method or ("GET" if json is None and content is None else "POST")
+        return httpx.request(asked, f"{self.url}{path}", headers=head, timeout=_PATIENCE_S, **body)
+
+    def look_up(self, key=None, **instead):
+        return self.ask(key=key, json={**LOOKUP, **instead})
+
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def send(self, raw, *, head_only=False):
+        """Send bytes on a connection of its own; returns the answer."""
+        with self.connect() as connection:
+            connection.sendall(raw)
+            return read_answer(connection, head_only=head_only)
+
+    def is_alive(self):
+        return self.process.poll() is None and self.ask("/health").status_code == 200
+
+
+def read_answer(connection, *, head_only=False):
+    """Read one answer: (status, headers, body); None if the connection ends without one."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        try:
+            more = connection.recv(65_536)
+        except ConnectionResetError:
+            return None
+        if not more:
+            return None
+        received += more
+    head, _, body = received.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    length = 0 if head_only else int(headers.get("content-length", 0))
+    while len(body) < length:
+        more = connection.recv(65_536)
+        assert more, "the answer is cut"
+        body += more
+    return int(status_line.split(" ")[1]), headers, body
+
+
+def message_of(body):
+    """What an error says, as Feast's client reads it: JSON in a JSON string."""
+    told = json.loads(json.loads(body))
+    assert set(told) == {"module", "class", "message"}
+    return told["message"]
+
+
+@contextmanager
+def serving(tiny, *arguments, environ=None):
+    """Run ``featurestore serve`` on a free port of 127.0.0.1."""
+    said = tiny.folder / "server.log"
+    with said.open("w") as log:
+        process = start("serve", "--port", "0", "--json", *arguments, cwd=tiny.folder, environ=environ, stderr=log)
+        try:
+            told = _first_document(process)
+            assert told is not None, said.read_text()
+            yield Serving(url=told["url"].replace("0.0.0.0", "127.0.0.1"), process=process, said=said)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=_PATIENCE_S)
+
+
+def _first_document(process):
+    """The JSON document that it prints when it answers requests; None if it ends before."""
+    text = ""
+    for line in process.stdout:
+        text += line
+        if line == "}\n":
+            return json.loads(text)
+    return None
+
+
+def until(condition, message="it did not come"):
+    """Wait for a condition."""
+    ends = time.monotonic() + _PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < ends, message
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,163 @@
+"""RemoteClient answers what OnlineClient answers, in the same types; and says what is wrong in the same errors."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import pickle
+import socket
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from featurestore import RemoteClient
+from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError
+from featurestore.online.open import open_online_store
+from featurestore.serving import connect
+from tests.online.certificates import write_certificate
+from tests.server.conftest import AT, SHOP, TYPES
+from tests.server.running import FINISHES_S, running
+
+
+@pytest.fixture
+def remote(server):
+    with RemoteClient(server.url, timeout_s=FINISHES_S) as client:
+        yield client
+
+
+@pytest.fixture
+def local(shop_folder):
+    store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(shop_folder))
+    with connect(SHOP, store) as client:
+        yield client
+
+
+def seen(response):
+    """Everything an answer says; NaN as text, since it equals nothing."""
+    return [
+        (column.name, column.type, list(map(str, column.values)), column.statuses, column.event_us)
+        for column in response.columns
+    ]
+
+
+REQUESTS = [
+    (["everything"], {"customer_id": [1, 2, 1]}, {}),
+    (["orders", "old:n", "days"], [{"customer_id": 1}, {"customer_id": 21}], {"full_feature_names": True}),
+    (["pairs@v2:n"], [{"code": "a|b", "customer_id": 1}], {}),
+    (["days:n"], [{}], {}),
+    (["orders"], {"customer_id": []}, {}),
+    (None, [{"customer_id": 1, "code": "x"}], {"feature_service": "churn", "full_feature_names": True}),
+]
+
+
+@pytest.mark.parametrize(("features", "entities", "more"), REQUESTS)
+def test_a_remote_client_answers_what_a_local_one_answers(remote, local, features, entities, more):
+    """O3, O4."""
+    assert seen(remote.get_online_features(features, entities, **more)) == seen(
+        local.get_online_features(features, entities, **more)
+    )
+
+
+@pytest.mark.parametrize(("features", "entities", "more"), REQUESTS[:3])
+def test_it_does_so_without_blocking(server, local, features, entities, more):
+    async def ask():
+        async with RemoteClient(server.url, timeout_s=FINISHES_S) as client:
+            return await client.get_online_features_async(features, entities, **more)
+
+    assert seen(asyncio.run(ask())) == seen(local.get_online_features(features, entities, **more))
+
+
+def test_values_have_the_types_that_the_view_declares(remote):
+    response = remote.get_online_features(["everything"], [{"customer_id": 1}])
+    values = {name: column[0] for name, column in response.to_dict().items()}
+    assert math.isnan(values.pop("not_a_number"))
+    expected = {name: value for name, (_, value) in TYPES.items() if name != "not_a_number"}
+    assert values == {"customer_id": 1, **expected}
+    assert type(values["a_decimal"]) is Decimal
+    assert type(values["a_timestamp"]) is datetime
+    assert response.event_timestamps["a_boolean"] == [AT]
+    assert response.to_arrow().schema.field("a_decimal").type == pa.decimal128(18, 4)
+
+
+@pytest.mark.parametrize(
+    ("features", "entities", "error", "says"),
+    [
+        (["ordres"], [{"customer_id": 1}], UnknownNameError, "did you mean orders?"),
+        (["orders"], [{"customer": 1}], UsageError, "missing join key 'customer_id'"),
+        (["orders"], [{"customer_id": 1}, {}], UsageError, r"entity_rows\[1\]"),
+        ("orders", [{"customer_id": 1}], UsageError, "expected a list of features"),
+        (None, [{"customer_id": 1}], UsageError, "expected either features or a feature service"),
+    ],
+)
+def test_what_cannot_be_meant_raises_as_it_does_locally(remote, features, entities, error, says):
+    with pytest.raises(error, match=says):
+        remote.get_online_features(features, entities)
+
+
+def test_status_is_the_servers(remote):
+    assert remote.is_ready()
+    assert remote.status().generation
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_a_server_that_is_not_there_is_a_store_that_cannot_be_reached():
+    with RemoteClient(f"http://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(OnlineStoreError, match="cannot be reached"):
+            client.get_online_features(["orders"], [{"customer_id": 1}])
+        assert not client.is_ready()
+        with pytest.raises(OnlineStoreError, match="cannot be reached"):
+            client.get_online_features(["orders"], [{"customer_id": 1}], on_error="null")
+
+
+def test_with_on_error_null_a_known_question_is_answered_without_the_server(shop_folder):
+    with running(shop_folder) as server, RemoteClient(server.url, on_error="null", timeout_s=FINISHES_S) as client:
+        assert client.get_online_features(["orders:spend"], [{"customer_id": 2}]).to_dict()["spend"] == [1.0]
+        server.end()
+        response = client.get_online_features(["orders:spend"], [{"customer_id": 3}, {"customer_id": 2}])
+        assert not response.is_complete
+        assert "cannot be reached" in response.error
+        assert response.to_dict() == {"customer_id": [3, 2], "spend": [None, None]}
+        assert response.statuses["spend"] == ["NOT_FOUND"] * 2
+
+
+def test_a_unix_socket_serves_too(shop_folder, tmp_path):
+    path = tmp_path / "s"
+    with running(shop_folder, "--uds", str(path)) as server:
+        assert server.url == f"unix:{path}"
+        with RemoteClient(server.url, timeout_s=FINISHES_S) as client:
+            assert client.get_online_features(["days:n"], [{}]).to_dict() == {"n": [3]}
+
+
+def test_tls_serves_too_and_is_checked(shop_folder, tmp_path):
+    write_certificate(tmp_path)
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    with running(shop_folder, "--cert", certificate, "--key", key) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        trusted = RemoteClient(server.url, certificate_authority=certificate, timeout_s=FINISHES_S)
+        with trusted as client:
+            assert client.get_online_features(["days:n"], [{}]).to_dict() == {"n": [3]}
+        with (
+            RemoteClient(server.url, timeout_s=FINISHES_S) as client,
+            pytest.raises(OnlineStoreError, match=r"certificate|CERTIFICATE"),
+        ):
+            client.get_online_features(["days:n"], [{}])
+
+
+def test_another_kind_of_url_is_refused():
+    with pytest.raises(UsageError, match="expected the URL of a feature server"):
+        RemoteClient("localhost:6566")
+
+
+def test_a_key_is_neither_shown_nor_pickled():
+    client = RemoteClient("http://127.0.0.1:1", api_key="fsk_canary")
+    assert "canary" not in repr(client)
+    with pytest.raises(UsageError, match="cannot be pickled"):
+        pickle.dumps(client)
