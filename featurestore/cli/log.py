@@ -53,7 +53,9 @@ def load(common: Common, service: str | None, spool: Path | None) -> None:
     store = common.store()
     if service is not None:
         store.project.service(service)
-    found = load_segments(around(store.workspace, project=store.project, spool=spool), service=service)
+    workspace = store.workspace
+    what = around(workspace.registry(), workspace.dbt.project_dir, lambda: workspace, spool=spool)
+    found = load_segments(what, service=service)
     if common.as_json:
         result_json(found)
     else:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.errors import FeatureStoreError
 from featurestore.server.log.sampling import Sampler, sampler_of
 from featurestore.server.log.spool import SegmentWriter
 
@@ -105,13 +106,22 @@ class FeatureLog:
         self._writing = _Writing(self._queue, spool, self.worker, self._limits)
 
     def define(self, project: Project) -> None:
-        """Take up definitions: which services are logged, and how much of each.
+        """Take up definitions: which services are logged, and how much of each. One that cannot be is said and left."""
+        found: dict[str, Sampler] = {}
+        for service in project.services:
+            try:
+                sampler = sampler_of(project, service)
+            except FeatureStoreError as problem:
+                _LOGGER.error("the log of feature service %s: %s", service.name, problem)
+                continue
+            if sampler is not None:
+                found[service.name] = sampler
+        self._samplers = found
 
-        Raises:
-            UsageError: a service whose log cannot be (`definitions.feature_log`).
-        """
-        found = ((service.name, sampler_of(project, service)) for service in project.services)
-        self._samplers = {name: sampler for name, sampler in found if sampler is not None}
+    @property
+    def spool(self) -> Path:
+        """The folder for segments."""
+        return self._spool
 
     def is_logged(self, service: str) -> bool:
         """Whether answers of a service are kept at all."""

@@ -11,6 +11,7 @@ import msgspec
 import pyarrow.parquet as pq
 
 from featurestore.definitions.services import WAREHOUSE
+from featurestore.errors import UsageError
 from featurestore.server.log.destination import Bucket, LocalFolder, WarehouseTable
 from featurestore.server.log.feature_log import WORKERS, LogCounts
 from featurestore.server.log.load import Around, services_in, waiting_files
@@ -19,9 +20,11 @@ from featurestore.server.log.spool import spool_of
 from featurestore.training.logged import log_relation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from featurestore.definitions.project import Project
+    from featurestore.registry.versions import Registry
     from featurestore.server.log.destination import Destination
     from featurestore.workspace import Workspace
 
@@ -51,15 +54,21 @@ class LogStatus:
     oldest: datetime | None
 
 
-def around(workspace: Workspace, *, project: Project, spool: Path | None = None) -> Around:
-    """What segments of a project are loaded with.
+def around(
+    registry: Registry, base_dir: Path, open_workspace: Callable[[], Workspace], *, spool: Path | None = None
+) -> Around:
+    """What segments of a project are loaded with, by its newest registry version.
 
     Args:
-        workspace: of the project, for one target.
-        project: the definitions in force.
+        registry: of the project.
+        base_dir: the project's folder.
+        open_workspace: finds its warehouse; called only when rows go there.
         spool: where its workers write; None for the project's own.
+
+    Raises:
+        UsageError: nothing was applied yet.
+        RegistryUnavailableError: the registry cannot be read.
     """
-    registry = workspace.registry()
 
     @cache
     def project_of(version: int) -> Project:
@@ -67,16 +76,18 @@ def around(workspace: Workspace, *, project: Project, spool: Path | None = None)
 
     def destination_of(to: str) -> Destination:
         if to == WAREHOUSE:
+            workspace = open_workspace()
             return WarehouseTable(
                 open_warehouse=lambda: workspace.open_warehouse(read_only=False), schema=workspace.schema
             )
-        if "://" in to:
-            return Bucket(uri=to)
-        return LocalFolder(folder=workspace.dbt.project_dir / to)
+        return Bucket(uri=to) if "://" in to else LocalFolder(folder=base_dir / to)
 
+    document = registry.latest()
+    if document is None:
+        raise UsageError("the registry holds no version yet", hint="run featurestore apply")
     return Around(
-        spool=spool or spool_of(workspace.dbt.project_dir),
-        project=project,
+        spool=spool or spool_of(base_dir),
+        project=document.content,
         project_of=project_of,
         destination_of=destination_of,
     )
