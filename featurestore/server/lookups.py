@@ -5,6 +5,7 @@ Shape: body -> typed request -> plan (compiled once) -> one read of the store ->
 
 from __future__ import annotations
 
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.server import ServerSettings
     from featurestore.server.asgi import Receive, Scope, Send
     from featurestore.server.auth.gate import Gate
+    from featurestore.server.log.feature_log import FeatureLog
     from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
@@ -36,12 +38,16 @@ class Lookups:
         turns: of the store.
     """
 
-    def __init__(self, newest: Newest, settings: ServerSettings, gate: Gate, watch: Watch) -> None:
+    def __init__(
+        self, newest: Newest, settings: ServerSettings, gate: Gate, watch: Watch, feature_log: FeatureLog
+    ) -> None:
         self._newest = newest
         self._limits = settings.limits
         self._gate = gate
         self.turns = Turns(settings.limits)
         self._watch = watch
+        self._feature_log = feature_log
+        self._logged: Served | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,7 +83,11 @@ class Lookups:
             raise told(problem, grant) from None
         self._gate.check_read(grant, planned.views)
         seen.planned = planned
+        if served is not self._logged:
+            self._feature_log.define(served.project)
+            self._logged = served
         await self.turns.take()
+        served_us = time_ns() // 1_000  # after the wait: the moment that ages are judged at
         try:
             response = await served.client.answer(planned.plan, _needed(request.entities, planned.plan.entity_columns))
         finally:
@@ -85,6 +95,15 @@ class Lookups:
         views = planned.versions if request.include_feature_view_version_metadata else None
         body = response.to_feast_json(has_types=request.include_types, views=views)
         seen.response = response
+        if planned.service:
+            self._feature_log.note(
+                planned.service,
+                request_id=seen.request_id,
+                served_us=served_us,
+                registry_version=served.version,
+                columns=request.entities,
+                body=body,
+            )
         return body
 
     def _planned(self, served: Served, request: GetOnlineFeatures) -> Planned:
