@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,21 +16,27 @@ from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
-from featurestore.server.auth.gate import Gate, grant_of
+from featurestore.server.auth.gate import Gate, grant_of, require
 from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
 from featurestore.server.cors import with_cors
 from featurestore.server.health import Readiness
+from featurestore.server.instruments import turn_series
 from featurestore.server.lookups import Lookups
+from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.problems import error_body, explain
+from featurestore.server.watch import REQUEST_ID
 from featurestore.server.writes import Writes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from featurestore.online.protocol import OnlineStore
     from featurestore.server.asgi import App, Receive, Scope, Send
     from featurestore.server.config import ServerConfig
+    from featurestore.server.instruments import Instruments
     from featurestore.server.served import Newest
 
 
@@ -55,15 +60,18 @@ class Rooms:
             await self.others(scope, receive, send)
 
 
-def build(config: ServerConfig, newest: Newest, store: OnlineStore) -> App:
+def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments) -> App:
     """Make the application of one worker."""
     guard = Guard(config.settings)
-    gate = Gate(guard)
-    answers = Lookups(newest, config.settings, gate)
+    gate, watch = Gate(guard), instruments.watch
+    answers = Lookups(newest, config.settings, gate, watch)
     writes = Writes(config, newest, guard)
-    starlette = Starlette(routes=[*_routes(newest, store), *writes.routes()], exception_handlers=_HANDLERS)
+    routes = [*_routes(config, newest, Catalog(newest, store), instruments), *writes.routes()]
+    routes.append(_description(routes, config))
+    instruments.metrics.add(lambda: turn_series(answers.turns, config.settings.limits.store_calls))
+    starlette = Starlette(routes=routes, exception_handlers=_HANDLERS)
     starlette.router.redirect_slashes = False  # it would send people wherever the header Host says
-    others = gate.around(starlette)
+    others = watch.around(gate.around(starlette), routes)
     return with_cors(Rooms(lookups=answers, others=others), config.settings.cors)
 
 
@@ -75,8 +83,8 @@ class _WrongMethod:
         raise HTTPException(405, headers={"Allow": "POST"})
 
 
-def _routes(newest: Newest, store: OnlineStore) -> list[Route]:
-    readiness, catalog = Readiness(newest), Catalog(newest, store)
+def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments: Instruments) -> list[Route]:
+    readiness = Readiness(newest, tells_names=not config.settings.asks_who)
 
     async def health(_: Request) -> Response:
         return Response()
@@ -91,13 +99,31 @@ def _routes(newest: Newest, store: OnlineStore) -> list[Route]:
     async def views(request: Request) -> Response:
         return json_response(await catalog.views(grant_of(request.scope)))
 
+    async def metrics(request: Request) -> Response:
+        require(grant_of(request.scope), "read")
+        return Response(await instruments.metrics.scrape(await catalog.series()), media_type=CONTENT_TYPE)
+
     return [
         Route("/health", health, methods=["GET"]),
         Route("/ready", ready, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
         Route("/feature-services", services, methods=["GET"]),
         Route("/feature-views", views, methods=["GET"]),
         Route(lookups.PATH, _WrongMethod()),  # a POST never comes here
     ]
+
+
+def _description(routes: Sequence[Route], config: ServerConfig) -> Route:
+    """The route that describes the others."""
+    described = [(method.lower(), route.path) for route in routes for method in route.methods or ("POST",)]
+
+    async def openapi(_: Request) -> Response:
+        from featurestore.server.openapi import openapi
+
+        body = openapi([*described, ("get", "/openapi.json")], config.settings)
+        return Response(body, media_type="application/json")
+
+    return Route("/openapi.json", openapi, methods=["GET"])
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -106,8 +132,7 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 async def _explained(request: Request, problem: Exception) -> Response:
-    request_id = request.headers.get("x-request-id") or uuid4().hex
-    answer = explain(problem, request_id)
+    answer = explain(problem, request.scope[REQUEST_ID])
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, media_type="application/json", headers=headers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from featurestore.errors import OnlineStoreError
@@ -12,7 +13,6 @@ from featurestore.online.state import parse_state, state_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from featurestore.online.state import Watermark
     from featurestore.server.auth.scopes import Grant
     from featurestore.server.served import Newest
+    from featurestore.server.tallies import Series
 
 _KEPT_S = 1.0
 
@@ -113,6 +114,20 @@ class Catalog:
             "registry_version": served.version,
             "feature_views": [_view_line(view, watermarks.get(view.reference)) for view in views],
         }
+
+    async def series(self) -> Series:
+        """The times of the views, as metrics."""
+        views = [view for view in self._newest.now.project.views if view.online]
+        watermarks = await self.watermarks(self._newest.now.project)
+        series: Series = {}
+        for view in views:
+            name, watermark = view.reference, watermarks.get(view.reference)
+            if view.ttl_us is not None:
+                series["featurestore_view_ttl_seconds", name] = view.ttl_us / 1_000_000
+            if watermark is not None:
+                series["featurestore_view_newest_event_timestamp_seconds", name] = watermark.event_time.timestamp()
+                series["featurestore_view_synced_timestamp_seconds", name] = watermark.synced_at.timestamp()
+        return series
 
     async def watermarks(self, project: Project) -> Mapping[str, Watermark]:
         """How far each view was synced, by reference; what was known last while the store is away."""

@@ -5,15 +5,14 @@ Shape: body -> typed request -> plan (compiled once) -> one read of the store ->
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from featurestore.errors import FeatureStoreError, UnknownNameError, UsageError
-from featurestore.server.asgi import JSON, GoneError, header, read_body, send_answer
+from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
+from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
 from featurestore.server.auth.gate import told
 from featurestore.server.problems import explain
 from featurestore.server.turns import Turns
+from featurestore.server.watch import GONE, Seen
 from featurestore.server.wire import read_lookup
 
 if TYPE_CHECKING:
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from featurestore.server.asgi import Receive, Scope, Send
     from featurestore.server.auth.gate import Gate
     from featurestore.server.served import Newest, Planned, Served
+    from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
 
 PATH = "/get-online-features"
-_LONGEST_ID = 128
 
 
 class Lookups:
@@ -34,33 +33,38 @@ class Lookups:
         turns: of the store.
     """
 
-    def __init__(self, newest: Newest, settings: ServerSettings, gate: Gate) -> None:
+    def __init__(self, newest: Newest, settings: ServerSettings, gate: Gate, watch: Watch) -> None:
         self._newest = newest
         self._limits = settings.limits
         self._gate = gate
         self.turns = Turns(settings.limits)
-        self._ids = map(f"{uuid4().hex[:16]}-{{:x}}".format, count())
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request_id = self._request_id(scope)
-        status = 200
+        seen = Seen(self._watch.ids.of(scope))
+        request_id, status = seen.request_id, 200
         headers: tuple[tuple[bytes, bytes], ...] = (JSON, (b"x-request-id", request_id.encode()))
         try:
-            body = await self.answer(scope, receive)
+            body = await self.answer(scope, receive, seen)
         except GoneError:
+            self._watch.looked_up(scope, GONE, seen)
             return
         except FeatureStoreError as problem:
+            if isinstance(problem, OnlineStoreError):
+                self._watch.tallies.store_failed(problem)
             answer = explain(problem, request_id)
             status, body, headers = answer.status, answer.body, (*headers, *answer.headers)
         except Exception as problem:
             answer = explain(problem, request_id)
+            self._watch.looked_up(scope, answer.status, seen)
             await send_answer(send, answer.status, headers, answer.body)
             raise
         await send_answer(send, status, headers, body)
+        self._watch.looked_up(scope, status, seen)
 
-    async def answer(self, scope: Scope, receive: Receive) -> bytes:
-        """Answer one request with JSON, or raise what is wrong with it."""
+    async def answer(self, scope: Scope, receive: Receive, seen: Seen) -> bytes:
+        """Answer one request with JSON, or raise what is wrong with it; notes in `seen` how far it came."""
         grant = await self._gate.enter(scope)
         request = read_lookup(await read_body(receive, self._limits.body_bytes))
         served = self._newest.now
@@ -69,13 +73,16 @@ class Lookups:
         except UnknownNameError as problem:
             raise told(problem, grant) from None
         self._gate.check_read(grant, planned.views)
+        seen.planned = planned
         await self.turns.take()
         try:
             response = await served.client.answer(planned.plan, request.entities)
         finally:
             self.turns.give()
         views = planned.versions if request.include_feature_view_version_metadata else None
-        return response.to_feast_json(has_types=request.include_types, views=views)
+        body = response.to_feast_json(has_types=request.include_types, views=views)
+        seen.response = response
+        return body
 
     def _planned(self, served: Served, request: GetOnlineFeatures) -> Planned:
         limits = self._limits
@@ -91,12 +98,3 @@ class Lookups:
         if len(planned.plan.outputs) > limits.features:
             raise UsageError(f"expected at most {limits.features} features, got {len(planned.plan.outputs)}")
         return planned
-
-    def _request_id(self, scope: Scope) -> str:
-        """The caller's own, where it is short and plain; else a new one."""
-        given = header(scope, b"x-request-id")
-        if given is not None and 0 < len(given) <= _LONGEST_ID:
-            text = given.decode("latin-1")
-            if text.isascii() and text.isprintable():
-                return text
-        return next(self._ids)

@@ -23,6 +23,7 @@ from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
 from featurestore.server.config import read_config
+from featurestore.server.instruments import make_instruments
 from featurestore.server.logs import set_up_logs
 from featurestore.server.served import Newest
 from featurestore.server.slow_clients import bounded_protocol, close_slow_clients
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from featurestore.server.asgi import App
     from featurestore.server.config import ServerConfig
+    from featurestore.server.instruments import Instruments
 
 logger = logging.getLogger("featurestore.server")
 
@@ -60,22 +62,28 @@ def main() -> int:
         logger.error("%s", problem)
         return problem.exit_code
     newest = Newest(config, document, store)
+    instruments = make_instruments(config, newest)
+    app = build(config, newest, store, instruments)
     try:
-        uvloop.run(_work(config, newest, build(config, newest, store), socket.socket(fileno=listener), status))
+        uvloop.run(_work(config, newest, app, instruments, socket.socket(fileno=listener), status))
     finally:
         store.close()
     return 0
 
 
-async def _work(config: ServerConfig, newest: Newest, app: App, listener: socket.socket, status: int) -> None:
+async def _work(
+    config: ServerConfig, newest: Newest, app: App, instruments: Instruments, listener: socket.socket, status: int
+) -> None:
     server = _Server(_uvicorn_config(config, app))
     _obey(server, newest)
     looking = asyncio.create_task(_look_again(config, newest))
     telling = asyncio.create_task(_tell_when_ready(server, status))
     closing = asyncio.create_task(close_slow_clients(server.server_state.connections, config.settings.limits))
+    showing = asyncio.create_task(instruments.run())
     await server.serve(sockets=[listener])
-    for task in (looking, telling, closing):
+    for task in (looking, telling, closing, showing):
         task.cancel()
+    await instruments.close()
 
 
 def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:

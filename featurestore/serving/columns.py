@@ -9,7 +9,7 @@ from featurestore.serving.judged import NULL_VALUE, PRESENT, JudgedRows
 from featurestore.serving.plan import PlannedOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from featurestore.serving.judged import Status
 
@@ -60,6 +60,30 @@ class Columns:
     def event_us(self) -> dict[str, list[int | None]]:
         """The event times by column name."""
         return {output.name: list(self.rows[output.use].event_us) for output in self.outputs}
+
+    def row_statuses(self, with_nulls: Container[int]) -> list[Sequence[Status] | None]:
+        """The statuses of each use's rows; None where all are PRESENT, and with them all that was asked for.
+
+        Args:
+            with_nulls: the uses that have a null in any of their columns; the others are not searched.
+        """
+        return [self._judged(use) if use in with_nulls else rows.statuses for use, rows in enumerate(self.rows)]
+
+    def uses_with_nulls(self) -> set[int]:
+        """Find the uses of views that have a null among what was asked for."""
+        return {output.use for output in self.outputs if None in self.rows[output.use].columns[output.cell]}
+
+    def _judged(self, use: int) -> Sequence[Status]:
+        rows = self.rows[use]
+        statuses = rows.statuses or [PRESENT] * len(rows.event_us)
+        if len(statuses) == 1:
+            return [NULL_VALUE] if statuses[0] == PRESENT else statuses
+        cells = [rows.columns[output.cell] for output in self.outputs if output.use == use]
+        have_null = [None in row for row in zip(*cells, strict=True)]
+        return [
+            NULL_VALUE if has_null and status == PRESENT else status
+            for has_null, status in zip(have_null, statuses, strict=True)
+        ]
 
     def all(self) -> tuple[FeatureColumn, ...]:
         """Everything."""

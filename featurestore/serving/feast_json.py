@@ -56,7 +56,12 @@ class _Answer(msgspec.Struct):
 
 
 def feast_json(
-    entities: Columns, features: Columns, *, has_types: bool = False, views: list[ViewVersion] | None = None
+    entities: Columns,
+    features: Columns,
+    *,
+    has_types: bool = False,
+    views: list[ViewVersion] | None = None,
+    with_nulls: set[int] | None = None,
 ) -> bytes:
     """Write the columns of an answer.
 
@@ -65,11 +70,12 @@ def feast_json(
         features: what was found.
         has_types: tell each column's type, and how many are join keys: what `RemoteClient` asks for.
         views: told too, where somebody asked for them.
+        with_nulls: gets the index of each use of a view that has a null among the features.
 
     Returns:
         UTF-8 JSON; values as `json_value` says, event times ISO with Z, 1970 where there was no row.
     """
-    results = [*_given(entities), *_found(features)]
+    results = [*_given(entities), *_found(features, set() if with_nulls is None else with_nulls)]
     metadata = _Metadata([*entities.names, *features.names], feature_view_metadata=views)
     if has_types:
         metadata.feature_types = [output.type for output in (*entities.outputs, *features.outputs)]
@@ -89,7 +95,7 @@ def _given(columns: Columns) -> list[_Result]:
     return results
 
 
-def _found(columns: Columns) -> list[_Result]:
+def _found(columns: Columns, with_nulls: set[int]) -> list[_Result]:
     """The features; one loop, since an answer may have hundreds of columns."""
     times = [_times(rows.event_us) for rows in columns.rows]
     results = []
@@ -97,6 +103,8 @@ def _found(columns: Columns) -> list[_Result]:
         use, rows = output.use, columns.rows[output.use]
         cells = rows.columns[output.cell]
         has_null = None in cells
+        if has_null:
+            with_nulls.add(use)
         is_whole = not has_null and rows.statuses is None
         statuses = _all_present(len(cells)) if is_whole else statuses_of(output, rows)
         if not _are_json(output, cells, has_null=has_null):

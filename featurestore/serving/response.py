@@ -47,6 +47,7 @@ class OnlineResponse:
         self._features = features
         self.count = count
         self.error = error
+        self._with_nulls: set[int] | None = None
 
     def __len__(self) -> int:
         """Count the entities."""
@@ -108,7 +109,22 @@ class OnlineResponse:
 
     def to_feast_json(self, *, has_types: bool = False, views: list[ViewVersion] | None = None) -> bytes:
         """Return Feast's HTTP response, UTF-8; arguments as `serving.feast_json`."""
-        return feast_json(self._entities, self._features, has_types=has_types, views=views)
+        found: set[int] = set()
+        written = feast_json(self._entities, self._features, has_types=has_types, views=views, with_nulls=found)
+        self._with_nulls = found
+        return written
+
+    def row_statuses(self) -> list[Sequence[Status] | None]:
+        """Return the statuses of the rows of each use of a view, for those who count.
+
+        Returns:
+            One list per use, one status per entity; NULL_VALUE where a feature that was asked for is null. None where
+            all are PRESENT. Cheap after `to_feast_json`, which looks for nulls anyway.
+        """
+        known = self._with_nulls
+        if known is not None and not known:
+            return [rows.statuses for rows in self._features.rows]
+        return self._features.row_statuses(self._features.uses_with_nulls() if known is None else known)
 
     def to_json_dict(self) -> dict[str, Json]:
         """Return the same as `to_feast`: what ``--json`` prints."""

@@ -10,6 +10,7 @@ import pytest
 
 from featurestore.online.open import open_online_store
 from tests.server.running import apply, running
+from tests.server.scene import scene
 from tests.serving.conftest import project, sync, sync_typed, view
 
 NOW = datetime.now(timezone.utc)
@@ -79,4 +80,13 @@ def shop_folder(tmp_path_factory):
 def server(shop_folder):
     """A server of the shop; for tests that change nothing."""
     with running(shop_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A server of the scene, two workers; for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("served")
+    scene(folder)
+    with running(folder, "--workers", "2") as server:
         yield server

@@ -67,11 +67,11 @@ class Running:
 
     def workers(self):
         """Process ids of its workers."""
-        return [number for number, command in _below(self.process.pid) if "featurestore.server.worker" in command]
+        return [number for number, command in below(self.process.pid) if "featurestore.server.worker" in command]
 
     def helper(self):
         """Process id of its helper; None if there is none."""
-        found = [number for number, command in _below(self.process.pid) if "featurestore.server.helper" in command]
+        found = [number for number, command in below(self.process.pid) if "featurestore.server.helper" in command]
         return found[0] if found else None
 
     def end(self, with_signal=signal.SIGTERM):
@@ -126,7 +126,7 @@ def running(folder, *options, store="sqlite:online.sqlite", environment=None):
             raise
 
 
-def _below(process):
+def below(process):
     """Ids and command lines of a process's children."""
     found = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):

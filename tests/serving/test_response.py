@@ -234,3 +234,29 @@ def test_an_answer_may_be_asked_for_everything_again(store):
     assert response.statuses["spend"] == ["PRESENT"]
     assert [column.values for column in response.columns] == [[1], [3], [0.5]]
     assert "to_dict()" in repr(response)
+
+
+def test_the_status_of_a_row_says_whether_all_that_was_asked_for_is_there(store):
+    orders = view(features=(("orders_7d", "int64"), ("spend", "float64")))
+    tiers = view("tiers", features=(("tier", "string"),))
+    sync(
+        store,
+        orders,
+        {"customer_id": 1, "orders_7d": 1, "spend": None},
+        {"customer_id": 2, "orders_7d": 1, "spend": 2.0},
+    )
+    sync(store, tiers, {"customer_id": 1, "tier": "gold"}, {"customer_id": 2, "tier": "new"})
+    client = connect(project(orders, tiers), store)
+
+    def row_statuses(features, *customers):
+        response = client.get_online_features(features, {"customer_id": list(customers)}, now=NOON)
+        before = response.row_statuses()
+        response.to_feast_json()
+        assert response.row_statuses() == before
+        return before
+
+    assert row_statuses(["orders:orders_7d", "tiers:tier"], 1, 2) == [None, None]
+    assert row_statuses(["orders:orders_7d", "orders:spend"], 1, 2) == [["NULL_VALUE", "PRESENT"]]
+    assert row_statuses(["tiers:tier", "orders:spend"], 1) == [None, ["NULL_VALUE"]]
+    assert row_statuses(["orders:spend"], 9) == [["NOT_FOUND"]]
+    assert row_statuses(["orders:spend"], 9, 1, 2) == [["NOT_FOUND", "NULL_VALUE", "PRESENT"]]
