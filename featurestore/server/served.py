@@ -120,7 +120,7 @@ class Newest:
         """Take up the newest version; to be called in a thread."""
         try:
             data = self._read()
-            if data == self._data:
+            if data is not None and data == self._data:
                 self.problem = ""
                 return
             document = read_latest_document(self._config.registry, self._config.base_dir)
@@ -136,11 +136,11 @@ class Newest:
             self.now = Served(document, self._store)
             logger.info("serving registry version %d", document.version)
 
-    def _read(self) -> bytes:
+    def _read(self) -> bytes | None:
         """The newest document as it stands there: that it is another one is seen without reading what it says."""
         registry = open_registry(self._config.registry, self._config.base_dir)
         numbers = registry.numbers()
-        return registry.files.read(document_name(numbers[-1])) if numbers else b""
+        return registry.files.read(document_name(numbers[-1])) if numbers else None
 
     def _refuse_other_project(self, document: Document) -> None:
         name = self.now.project.name

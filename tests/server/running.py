@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -67,11 +68,11 @@ class Running:
 
     def workers(self):
         """Process ids of its workers."""
-        return [number for number, command in _below(self.process.pid) if "featurestore.server.worker" in command]
+        return [number for number, command in below(self.process.pid) if "featurestore.server.worker" in command]
 
     def helper(self):
         """Process id of its helper; None if there is none."""
-        found = [number for number, command in _below(self.process.pid) if "featurestore.server.helper" in command]
+        found = [number for number, command in below(self.process.pid) if "featurestore.server.helper" in command]
         return found[0] if found else None
 
     def end(self, with_signal=signal.SIGTERM):
@@ -97,7 +98,8 @@ def error_class(answer):
 @contextmanager
 def running(folder, *options, store="sqlite:online.sqlite", environment=None):
     """Run ``featurestore serve`` in a folder that has a registry."""
-    out, log = Path(folder) / "serve.out", Path(folder) / "serve.log"
+    mine = uuid4().hex[:8]  # others may run in this folder
+    out, log = Path(folder) / f"serve-{mine}.out", Path(folder) / f"serve-{mine}.log"
     places = ["--registry", "registry", "--online-store", store]
     listen = [] if "--uds" in options else ["--port", "0"]
     command = [sys.executable, "-m", "featurestore.cli", "serve", "--json", *listen, *places, *options]
@@ -110,7 +112,7 @@ def running(folder, *options, store="sqlite:online.sqlite", environment=None):
         wait_until(lambda: out.read_text().endswith("}\n") or process.poll() is not None)
         if process.poll() is not None:
             raise AssertionError(f"the server ended with code {process.returncode}: {log.read_text()}")
-        url = json.loads(out.read_text())["url"]
+        url = json.JSONDecoder().raw_decode(out.read_text())[0]["url"]  # its access log follows
         socket = url.removeprefix("unix:") if url.startswith("unix:") else None
         server = Running(process, url, socket, log)
         yield server
@@ -126,7 +128,7 @@ def running(folder, *options, store="sqlite:online.sqlite", environment=None):
             raise
 
 
-def _below(process):
+def below(process):
     """Ids and command lines of a process's children."""
     found = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):

@@ -1,0 +1,202 @@
+"""The server's processes: light, quick to start, replaced when they die, and gone when they are told to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.conftest import SHOP
+from tests.server.running import FINISHES_S, apply, is_alive, running, wait_for
+from tests.serving.conftest import project, view
+
+HEAVY = {"pyarrow", "duckdb", "sqlglot", "pandas", "numpy", "yaml", "jinja2", "rich", "dbt", "fastapi"}
+MOST_MIB = 80
+
+
+def rss_mib(process):
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def test_a_worker_imports_nothing_heavy(tmp_path):
+    """It must start in a moment and stay small."""
+    code = "import sys, featurestore.server.worker; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert HEAVY.isdisjoint(ran.stdout.split())
+
+
+def test_workers_stay_small(server):
+    for customer in range(200):
+        server.ask(["orders", "everything"], {"customer_id": [customer % 21] * 50}, full_feature_names=True)
+    assert all(rss_mib(worker) < MOST_MIB for worker in server.workers())
+
+
+def test_it_starts_within_a_second(shop_folder):
+    """The best of a few starts: the machine may be busy."""
+    took = []
+    for _ in range(8):
+        before = time.perf_counter()
+        with running(shop_folder) as server:
+            took.append(time.perf_counter() - before)
+            assert server.get("/health").status_code == 200
+        if took[-1] < 1:
+            return
+    raise AssertionError(f"each of {took} s is more than a second")
+
+
+@pytest.fixture
+def folder(tmp_path, shop_folder):
+    """A folder of a test's own, with the rows of the shop."""
+    apply(tmp_path, SHOP)
+    for file in shop_folder.glob("online.sqlite*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_several_workers_answer_on_one_port(folder):
+    with running(folder, "--workers", "3") as server:
+        assert len(server.workers()) == 3
+        for _ in range(20):
+            with httpx.Client(base_url=server.url, timeout=FINISHES_S) as client:  # a connection of its own
+                assert client.get("/health").status_code == 200
+
+
+def test_a_worker_that_is_killed_is_replaced(folder):
+    with running(folder, "--workers", "2") as server:
+        first = server.workers()
+        os.kill(first[0], signal.SIGKILL)
+        wait_for(lambda: len(server.workers()) == 2 and first[0] not in server.workers())
+
+        def answers():
+            with suppress(httpx.TransportError), httpx.Client(base_url=server.url, timeout=FINISHES_S) as client:
+                return client.get("/health").status_code == 200
+
+        assert wait_for(answers)
+        wait_for(lambda: f"worker {first[0]} ended with code -9" in server.log)
+
+
+def test_workers_end_when_the_supervisor_is_killed(folder):
+    """Nothing is left behind that listens on the port."""
+    with running(folder, "--workers", "2") as server:
+        workers = server.workers()
+        assert server.end(signal.SIGKILL) == -signal.SIGKILL
+        wait_for(lambda: not any(map(is_alive, workers)))
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_told_to(folder, with_signal):
+    with running(folder) as server:
+        workers = server.workers()
+        assert server.end(with_signal) == 0, "that is how a server ends"
+        assert not any(map(is_alive, workers))
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path):
+    def serve(*options):
+        return subprocess.run(
+            [sys.executable, "-m", "featurestore.cli", "serve", "--registry", "registry", *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=FINISHES_S,
+            check=False,
+        )
+
+    ran = serve()
+    assert ran.returncode == 2
+    assert "the registry holds no version yet" in ran.stderr
+    apply(tmp_path, project(view()))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ran = serve("--port", str(taken.getsockname()[1]))
+    assert ran.returncode == 4
+    assert "cannot listen on 127.0.0.1" in ran.stderr
+    ran = serve("--online-store", "reddis://nowhere")
+    assert ran.returncode == 2
+    assert "reddis" in ran.stderr
+    ran = serve("--cert", "nowhere.pem", "--key", "nowhere.pem")
+    assert ran.returncode == 2
+    assert "nowhere.pem" in ran.stderr
+    (tmp_path / "file").write_text("")
+    ran = serve("--uds", "file")
+    assert ran.returncode == 4
+    assert (tmp_path / "file").exists()
+
+
+def test_a_unix_socket_left_by_a_dead_server_is_taken_over(folder):
+    path = folder / "s"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with running(folder, "--uds", str(path)) as server:
+        assert server.values(["days:n"], {}) == {"n": [3]}
+
+
+class Load:
+    """Threads that look up one value each on kept connections, until the server closes them; counts what they saw."""
+
+    def __init__(self, server, threads=4):
+        self.server = server
+        self.answered = 0
+        self.wrong = []
+        self.cut = []
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._ask_on) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask_on(self):
+        with httpx.Client(base_url=self.server.url, timeout=FINISHES_S) as client:
+            while True:
+                try:
+                    answer = client.post(
+                        "/get-online-features",
+                        json={"features": ["orders:orders_7d"], "entities": {"customer_id": [7]}},
+                    )
+                except httpx.ConnectError:
+                    return  # it does not listen any more
+                except httpx.TransportError as problem:
+                    self.cut.append(problem)
+                    return
+                with self._lock:
+                    self.answered += 1
+                if answer.status_code != 200 or answer.json()["results"][1]["values"] != [7]:
+                    self.wrong.append((answer.status_code, answer.text))
+
+    def join(self):
+        for thread in self._threads:
+            thread.join(FINISHES_S)
+
+
+def test_told_to_end_under_load_it_finishes_what_it_has_begun(folder):
+    """No answer is cut off in the middle, and none is wrong; a connection that is closed between two requests is no
+    answer."""
+    with running(folder, "--workers", "2") as server:
+        load = Load(server)
+        wait_for(lambda: load.answered > 200)
+        assert server.end() == 0
+        load.join()
+    assert load.wrong == []
+    assert all(isinstance(each, (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)) for each in load.cut)
+    assert not any("incomplete" in str(each) or "peer closed" in str(each) for each in load.cut), load.cut
+
+
+def test_a_worker_that_is_killed_under_load_costs_only_its_own_connections(folder):
+    with running(folder, "--workers", "2") as server:
+        load = Load(server, threads=6)
+        wait_for(lambda: load.answered > 100)
+        os.kill(server.workers()[0], signal.SIGKILL)
+        before = load.answered
+        wait_for(lambda: load.answered > before + 100 or len(load.cut) == 6)
+        server.end()
+        load.join()
+    assert load.wrong == []
