@@ -24,6 +24,7 @@ from featurestore.server.health import Readiness
 from featurestore.server.instruments import turn_series
 from featurestore.server.lookups import Lookups
 from featurestore.server.metrics import CONTENT_TYPE
+from featurestore.server.page import page
 from featurestore.server.problems import error_body, explain
 from featurestore.server.watch import REQUEST_ID
 from featurestore.server.writes import Writes
@@ -103,7 +104,12 @@ def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments:
         require(grant_of(request.scope), "read")
         return Response(await instruments.metrics.scrape(await catalog.series()), media_type=CONTENT_TYPE)
 
+    async def for_people(_: Request) -> Response:
+        html, headers = page()
+        return Response(html, media_type="text/html", headers=headers)
+
     return [
+        Route("/", for_people, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
         Route("/ready", ready, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
@@ -115,7 +121,9 @@ def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments:
 
 def _description(routes: Sequence[Route], config: ServerConfig) -> Route:
     """The route that describes the others."""
-    described = [(method.lower(), route.path) for route in routes for method in route.methods or ("POST",)]
+    described = [
+        (method.lower(), route.path) for route in routes for method in (route.methods or {"POST"}) if method != "HEAD"
+    ]
 
     async def openapi(_: Request) -> Response:
         from featurestore.server.openapi import openapi

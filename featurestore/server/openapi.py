@@ -58,6 +58,7 @@ def openapi(routes: Iterable[tuple[str, str]], settings: ServerSettings) -> byte
     """
     existing = set(routes)
     endpoints = [each for each in ENDPOINTS if (each.method, each.path) in existing]
+    assert len(endpoints) == len(existing), f"{existing} are not all described in endpoints.py"
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method] = _operation(endpoint, has_keys=settings.asks_who)
