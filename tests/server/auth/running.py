@@ -143,10 +143,10 @@ def serving(tiny, *arguments, environ=None):
             process.wait(timeout=_PATIENCE_S)
 
 
-def until(condition, message="it did not come"):
+def until(condition, message="it did not come", *, pause_s=0.02):
     """Wait for a condition."""
     ends = time.monotonic() + _PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < ends, message
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return found
