@@ -103,7 +103,7 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         says why; nothing is raised for it.
 
     Raises:
-        OperationError: the spool cannot be read.
+        OperationError: the spool cannot be read, or has no room.
     """
     destinations = _Destinations(around)
     try:
@@ -112,7 +112,9 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         return tuple(_load(folder, around, destinations) for folder in folders if folder.is_dir())
     except OSError as error:
         raise OperationError(
-            f"cannot be read: {error.strerror}", where=str(error.filename or around.spool), hint="check its rights"
+            f"cannot be used: {error.strerror or error}",
+            where=str(error.filename or around.spool),
+            hint="check its rights and free space; what waits, waits",
         ) from error
     finally:
         destinations.close()

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import duckdb
 import pyarrow.parquet as pq
+import pytest
 
 from featurestore.definitions.services import FeatureLogging
 from featurestore.definitions.views import Feature
@@ -345,3 +346,14 @@ def test_counts_of_workers_of_long_ago_are_forgotten(tmp_path):
         os.utime(path, (time.time() - days * 86_400,) * 2)
     load_segments(around(tmp_path))
     assert [path.name for path in folder.iterdir()] == ["new.json"]
+
+
+def test_a_disk_without_room_is_said_and_nothing_is_lost(tmp_path):
+    """A file where the folder of rows should be stands for it: nothing can be written there."""
+    serve(tmp_path, 1)
+    ready = tmp_path / "spool" / "churn" / "ready"
+    ready.write_text("in the way")
+    with pytest.raises(OperationError, match="cannot be used: "):
+        load_segments(around(tmp_path))
+    ready.unlink()
+    assert load_segments(around(tmp_path))[0].rows == 1
