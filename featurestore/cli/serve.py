@@ -63,6 +63,13 @@ def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  #
     is_flag=True,
     help="Listen where other machines reach it, without keys: whoever does may read every feature.",
 )
+@_option(
+    "--spool",
+    name="spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where logged answers wait for the warehouse; .featurestore/feature_log in the project by default.",
+)
 @_option("--no-access-log", name="no_access_log", is_flag=True, help="Do not log each request.")
 @common_options
 def command(common: Common) -> None:
@@ -98,6 +105,7 @@ def command(common: Common) -> None:
 
 def _config(common: Common, state_dir: Path) -> ServerConfig:
     from featurestore.server.config import ServerConfig
+    from featurestore.server.log.spool import spool_of
     from featurestore.server.settings import load_server_settings
     from featurestore.serving.places import find_places
 
@@ -114,6 +122,7 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
         online_store=places.online_store,
         settings=load_server_settings(base_dir, common.target),
         reload_s=kept("reload_registry"),
+        spool=kept("spool") or spool_of(base_dir),
         state_dir=state_dir,
         certificate=kept("cert"),
         private_key=kept("key"),

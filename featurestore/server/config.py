@@ -19,6 +19,7 @@ class ServerConfig:
         registry, online_store: URIs; the second may hold a password.
         settings: who may ask, and how much.
         reload_s: seconds between looks for a newer registry version; 0 for none.
+        spool: where what is logged of answers waits for the warehouse; it must outlive this server.
         state_dir: a folder of this server alone, for the socket of its helper and the numbers of its workers.
         certificate, private_key: files for TLS; none is plain HTTP.
         profiles_dir, profile, target: dbt's options, for what needs the warehouse.
@@ -31,6 +32,7 @@ class ServerConfig:
     online_store: str = field(repr=False)
     settings: ServerSettings
     reload_s: float = 10.0
+    spool: Path
     state_dir: Path
     certificate: Path | None = None
     private_key: Path | None = None

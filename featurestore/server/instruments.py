@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from featurestore.server.access_log import AccessLog
 from featurestore.server.log.at_worker import log_series
 from featurestore.server.log.feature_log import FeatureLog
-from featurestore.server.log.spool import spool_of
 from featurestore.server.metrics import Metrics
 from featurestore.server.tallies import Tallies
 from featurestore.server.watch import Watch
@@ -64,7 +63,7 @@ def make_instruments(config: ServerConfig, newest: Newest) -> Instruments:
     """
     log = AccessLog(sys.stdout.fileno()) if config.has_access_log else None
     tallies, metrics = Tallies(), Metrics(config.state_dir)
-    feature_log = FeatureLog(spool_of(config.base_dir))
+    feature_log = FeatureLog(config.spool)
 
     def of_worker() -> Series:
         return {

@@ -20,7 +20,6 @@ from featurestore.server.child import Child
 from featurestore.server.config import write_config
 from featurestore.server.helper_calls import helper_socket
 from featurestore.server.log.at_worker import has_waiting
-from featurestore.server.log.spool import spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +150,7 @@ class Supervisor:
         until = time.monotonic() + self._config.drain_s + _LEFT_TO_DRAIN_S
         for worker in self._workers:
             worker.end(until)
-        if self._helper is None and has_waiting(spool_of(self._config.base_dir)):
+        if self._helper is None and has_waiting(self._config.spool):
             self._helper = Child(_HELPER, self._line, [self._helper_listener.fileno()])
         if self._helper is not None:
             until = max(until, time.monotonic() + _LAST_LOAD_S)

@@ -110,12 +110,10 @@ class Writes:
         for view in views:
             if not view.online:
                 raise UsageError(f"feature view {view.reference} is not online")
-        asked = SyncAsked(
-            views=tuple(view.reference for view in views),
-            start=_iso(parse_moment(start, where="start_ts")),
-            end=_iso(parse_moment(end, where="end_ts")),
-            full=full,
-        )
+        since, until = parse_moment(start, where="start_ts"), parse_moment(end, where="end_ts")
+        if since is not None and until is not None and since > until:
+            raise UsageError(f"expected a time not after end_ts, got {start}", where="start_ts")
+        asked = SyncAsked(views=tuple(view.reference for view in views), start=_iso(since), end=_iso(until), full=full)
         return await self._ask(request, "materialize", msgspec.json.encode(asked), _ADMIN_S)
 
     async def _body(self, request: Request) -> bytes:

@@ -15,7 +15,6 @@ import msgspec
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server.log.at_worker import has_waiting
-from featurestore.server.log.spool import spool_of
 from featurestore.server.problems import Answer
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class LogLoads:
 
             config = self._config
             registry = open_registry(config.registry, config.base_dir)
-            found = load_segments(around(registry, config.base_dir, self._workspace))
+            found = load_segments(around(registry, config.base_dir, self._workspace, spool=config.spool))
         finally:
             self._lock.release()
         for each in found:
@@ -58,7 +57,7 @@ class LogLoads:
 
     def finish(self) -> None:
         """Load what still waits when the server ends; what cannot be loaded waits for the next one."""
-        if has_waiting(spool_of(self._config.base_dir)):
+        if has_waiting(self._config.spool):
             try:
                 self.load()
             except FeatureStoreError as problem:

@@ -118,6 +118,12 @@ def test_rows_of_this_kind_are_refused(server, what, df, message):
         ("/push", {**PUSH, "push_source_name": ["orders"]}, 400, "the request's body: Expected `str`, got `array`"),
         ("/materialize", {"start_ts": "soon"}, 400, "start_ts: expected a time such as"),
         ("/materialize", {"end_ts": 7}, 400, "the request's body: Expected `str | null`, got `int`"),
+        (
+            "/materialize",
+            {"start_ts": "2026-02-01", "end_ts": "2026-01-01"},
+            400,
+            "start_ts: expected a time not after",
+        ),
         ("/materialize", {"feature_views": "orders"}, 400, "the request's body: Expected `array | null`"),
         ("/materialize", {"feature_views": ["nothing"]}, 404, "no feature view 'nothing'"),
         ("/materialize-incremental", {"end_ts": "9999-99-99"}, 400, "end_ts: expected a time such as"),
