@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadgroup
 NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engines test-snowflake lint fmt golden fuzz bench lock clean
+.PHONY: help demo test test-engines test-snowflake test-feast lint fmt golden fuzz bench lock clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tes
 
 test-snowflake: .venv-snowflake/.installed ## Run Snowflake's connector against fakesnow; needs Python 3.11.
 	.venv-snowflake/bin/python -m pytest tests/warehouse/test_snowflake.py tests/training/test_other_warehouses.py
+
+test-feast: $(VENV)/.installed ## Run Feast's own client and server against ours; makes .venv-feast.
+	FEAST_PYTHON=$$($(BIN)/python -m benchmarks.feast_env) $(BIN)/python -m pytest tests/feast
 
 lint: $(VENV)/.installed .venv-lint/.installed ## Check style, types, layers, SQL and spelling.
 	$(BIN)/ruff format --check .

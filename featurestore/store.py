@@ -147,6 +147,7 @@ class FeatureStore(OnlineHalf):
         features: Sequence[str | Reference] | None = None,
         *,
         feature_service: str | None = None,
+        from_log: str | None = None,
         time: str | None = None,
         full_feature_names: bool = False,
         as_of: AsOf | None = None,
@@ -174,6 +175,8 @@ class FeatureStore(OnlineHalf):
                 None with `at`, or with `start` and `end`.
             features: references ``view:feature`` or ``view``, or what `view` makes of them, in output order.
             feature_service: a service's name, in place of `features`.
+            from_log: in place of both, a service whose logged answers are taken: what was served, by the time it was
+                served (`training.logged`). Without examples, every logged row, each once.
             time: the examples' time column; else ``event_timestamp``, else the only timestamp.
             full_feature_names: name columns ``view__feature``.
             as_of: ``knowledge`` uses only rows that had been loaded by then, in every view (SEMANTICS P8).
@@ -212,6 +215,7 @@ class FeatureStore(OnlineHalf):
             Question(
                 features=features,
                 feature_service=feature_service,
+                from_log=from_log,
                 spine=entity_df,
                 time=time,
                 spine_columns=spine_columns,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from featurestore.materialize.estimate import SyncEstimate
     from featurestore.materialize.run import SyncFailure
     from featurestore.materialize.sync import SyncResult
+    from featurestore.operations.log_results import LogVerification
     from featurestore.operations.remove import Removed, RemovedEntity
     from featurestore.operations.results import ViewVerification
     from featurestore.operations.tables import Contents, Freshness, SyncResults, Verifications
@@ -210,6 +211,52 @@ class OnlineHalf:
                 project=self.workspace.latest().content, store=store, open_warehouse=self.workspace.open_warehouse
             )
             return Verifications(verify_views(views, request, sides, on_rows=on_rows, on_done=on_done))
+
+    def verify_log(  # noqa: PLR0913  one call for a notebook
+        self,
+        service: str,
+        *,
+        sample: int | str | None = DEFAULT_SAMPLE,
+        seed: int = 0,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        lag: str | timedelta | None = None,
+        on_rows: Callable[[int], None] | None = None,
+    ) -> LogVerification:
+        """Compare what was served with the warehouse's point-in-time answer then (`operations.verify_log`).
+
+        Args:
+            service: a feature service that is logged to the warehouse.
+            sample: ``"10%"`` or a number of logged rows, by a hash of keys and time; None for all.
+            seed: another seed is another sample.
+            start: only rows served from this moment on.
+            end: only rows served up to this moment.
+            lag: how long a row may take from the warehouse to the store, e.g. ``1h``: what younger ones explain is lag.
+            on_rows: told how many rows were compared so far.
+
+        Returns:
+            Counts per row and per feature; ``.is_equal`` says whether no fault was found.
+
+        Raises:
+            UsageError: an unknown service, one that is not logged there, or nothing loaded yet.
+            WarehouseError, QueryError: the warehouse cannot be reached, or refused.
+        """
+        from featurestore.definitions.moments import parse_moment
+        from featurestore.definitions.part import read_part
+        from featurestore.operations.verify_log import LogRequest, LogSides, read_lag, verify_log
+
+        request = LogRequest(
+            service=service,
+            part=read_part(sample=sample, seed=seed),
+            start=parse_moment(start, where="start"),
+            end=parse_moment(end, where="end"),
+            lag_us=read_lag(lag),
+        )
+        workspace = self.workspace
+        sides = LogSides(
+            project=workspace.latest().content, schema=workspace.schema, open_warehouse=workspace.open_warehouse
+        )
+        return verify_log(request, sides, on_rows=on_rows)
 
     def freshness(
         self,

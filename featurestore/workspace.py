@@ -80,6 +80,12 @@ class Workspace:
         return dialect_of(self.profile.type)
 
     @property
+    def schema(self) -> str | None:
+        """The schema (BigQuery: dataset) of the target; None if it names none."""
+        named = self.profile.values.get("schema") or self.profile.values.get("dataset")
+        return None if named is None else str(named)
+
+    @property
     def state_dir(self) -> Path:
         """Where this machine keeps what is not committed."""
         return self.dbt.project_dir / STATE_DIR
@@ -101,6 +107,7 @@ class Workspace:
             open_warehouse=self.open_warehouse,
             cards_dir=self.cards_dir,
             owner=self.owner,
+            schema=self.schema,
         )
 
     def find_card(self, given: str | Path) -> FoundCard:

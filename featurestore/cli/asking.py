@@ -54,6 +54,7 @@ class Asked:
             Question(
                 features=self._features(),
                 feature_service=given["service"],
+                from_log=given["from_log"],
                 spine=self._spine(),
                 time=given["time"],
                 spine_columns=self._spine_columns(store.workspace.dialect),
@@ -99,6 +100,10 @@ class Asked:
 
     def _features(self) -> tuple[str, ...] | None:
         features, service = self.given["features"], self.given["service"]
+        if self.given["from_log"] is not None:
+            if features or service:
+                raise UsageError("a log has the features of its service", hint="leave out --features and --service")
+            return None
         if bool(features) == bool(service):
             got = "both" if features else "neither"
             hint = "e.g. --features view:feature,view:other or --service NAME"
@@ -122,7 +127,7 @@ class Asked:
     def _spine(self) -> str | None:
         spine, at = self.given["spine"], self.given["at"]
         has_range = self.given["start"] is not None and self.given["end"] is not None
-        if spine is None and at is None and not has_range:
+        if spine is None and at is None and not has_range and self.given["from_log"] is None:
             raise UsageError(
                 "for which examples? expected --spine, or --at, or both --start and --end",
                 hint="e.g. --spine labels.csv, --spine my_model, --spine 'select ... from labels'",
@@ -174,6 +179,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "Features, e.g. `orders:amount_7d,profile` or `place[place_id=from_id] as origin:rain`.",
     },
     "--service": {"metavar": "NAME", "help": "A feature service, in place of --features."},
+    "--from-log": {
+        "metavar": "SERVICE",
+        "help": "What was served of a feature service, in place of both; without --spine every logged row.",
+    },
     "--spine": {
         "metavar": "SQL|FILES|TABLE|MODEL|-",
         "help": "The examples: a SELECT, Parquet, CSV, TSV or JSON-lines files (a pattern, a folder), a SQL file, a "

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve features over HTTP.",
     "get-online": "Look up the newest feature values of entities.",
     "verify": "Compare what is served with the warehouse's point-in-time answer.",
+    "log": "Load what feature servers served into the warehouse, or show what waits.",
     "freshness": "Show how old the newest features served are.",
     "online": "Look at the rows of the online store, or remove some.",
     "run": "Run dbt, then sync the feature views that it built.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json, say
+from featurestore.errors import FeatureStoreError
 from featurestore.scaffold.project import scaffold
 from featurestore.scaffold.texts import METADATA
 from featurestore.texts import aligned, counted
@@ -37,10 +39,14 @@ def command(common: Common, folder: str | None, no_macros: bool) -> None:
     """Make a new example project, or add the feature store to a dbt project.
 
     An empty or new DIR becomes a small online shop that `dbt build` builds as it is, on DuckDB, without network. A dbt
-    project in DIR gets the macros, featurestore.yml and a line in .gitignore, where they are missing. No file is ever
-    overwritten. DIR is the current folder if it is not given.
+    project in DIR gets the macros, featurestore.yml and a line in .gitignore, where they are missing, and the logs of
+    feature services as sources, where some that are logged were applied. No file is ever overwritten. DIR is the
+    current folder if it is not given.
     """
-    done = scaffold(Path(folder or common.project_dir), environ=os.environ, with_macros=not no_macros)
+    place = Path(folder or common.project_dir)
+    done = scaffold(place, environ=os.environ, with_macros=not no_macros)
+    if done.kind == "existing":
+        done = replace(done, files=(*done.files, *_log_sources(replace(common, project_dir=str(place)))))
     if common.as_json:
         result_json(
             {
@@ -59,6 +65,18 @@ def command(common: Common, folder: str | None, no_macros: bool) -> None:
     say("\nNext:")
     for step in _next_steps(done):
         say(f"  {step}")
+
+
+def _log_sources(common: Common) -> tuple[Written, ...]:
+    """Write the sources of what is logged; nothing where nothing was applied yet, or cannot be asked."""
+    from featurestore.scaffold.files import create_files
+    from featurestore.scaffold.log_sources import LOG_SOURCES_FILE, log_sources
+
+    try:
+        text = log_sources(common.store().project)
+    except FeatureStoreError:
+        return ()
+    return () if text is None else create_files(Path(common.project_dir), {LOG_SOURCES_FILE: text.encode()})
 
 
 def _headline(done: Scaffolded) -> str:

@@ -73,7 +73,13 @@ def _entities(project: Project) -> Rows:
 
 def _services(project: Project) -> Rows:
     return [
-        [service.name, service.owner or "-", str(len(service.features)), one_line(service.description)]
+        [
+            service.name,
+            service.owner or "-",
+            str(len(service.features)),
+            "-" if service.logging is None else f"{service.logging.sample * 100:g}%",
+            one_line(service.description),
+        ]
         for service in project.services
     ]
 
@@ -91,6 +97,6 @@ def _features_of(view: FeatureView) -> Rows:
 _TABLES: dict[str, tuple[list[str], Callable[[Project], Rows]]] = {
     "views": (["VIEW", "ENTITIES", "FEATURES", "TTL", "ONLINE", "DESCRIPTION"], _views),
     "entities": (["ENTITY", "JOIN KEYS", "VIEWS"], _entities),
-    "services": (["SERVICE", "OWNER", "FEATURES", "DESCRIPTION"], _services),
+    "services": (["SERVICE", "OWNER", "FEATURES", "LOGGED", "DESCRIPTION"], _services),
     "features": (["FEATURE", "TYPE", "DESCRIPTION"], _features),
 }

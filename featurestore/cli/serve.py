@@ -126,17 +126,12 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
 
 
 def _check_exposure(listener: socket.socket, config: ServerConfig) -> None:
-    """Refuse an open door to other machines, and warn of keys that anybody on the way can read."""
-    from featurestore.server.exposure import is_exposed, refuse_exposure
+    from featurestore.server.exposure import check_exposure
 
-    if not is_exposed(listener):
-        return
-    if not kept("insecure"):
-        refuse_exposure(listener, config.settings)
-    if not config.settings.asks_who:
-        warn("whoever reaches this address may read every feature (--insecure)")
-    elif config.certificate is None:
-        warn("keys and tokens travel unencrypted; give --cert and --key, or put a proxy with TLS in front")
+    has_tls = config.certificate is not None
+    warning = check_exposure(listener, config.settings, has_tls=has_tls, is_insecure=kept("insecure"))
+    if warning:
+        warn(warning)
 
 
 def _checked(config: ServerConfig) -> Document:

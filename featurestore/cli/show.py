@@ -169,6 +169,12 @@ def _service(service: FeatureService) -> Found:
         ("owner", service.owner),
         ("tags", ", ".join(service.tags)),
         ("request columns", ", ".join(f"{column.name} {column.type}" for column in service.request_columns)),
+        ("logging", _logging(service)),
         *((("features" if not position else " "), reference) for position, reference in enumerate(service.features)),
     )
     return Found(kind="service", definition=service, used_by=(), lines=lines)
+
+
+def _logging(service: FeatureService) -> str:
+    logging = service.logging
+    return "" if logging is None else f"{logging.sample * 100:g}% by {logging.by}, to {logging.to}"

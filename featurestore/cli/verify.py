@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from featurestore.cli.options import Common, common_options, example
+from featurestore.cli.options import Common, common_options, example, keep, kept
 from featurestore.cli.output import result, result_json
 from featurestore.cli.progress import progress_line
 from featurestore.errors import CheckError, UsageError, format_problem
 from featurestore.texts import aligned, cell, counted, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from featurestore.operations.log_results import LogVerification
     from featurestore.operations.results import FaultExample, Pair, Row, ViewVerification
 
 _MOST_PAIRS = 3
@@ -44,15 +45,27 @@ class Report:
                 result(line)
 
 
+def _log_option(flag: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    return click.option(flag, expose_value=False, callback=keep(flag), **settings)
+
+
 @click.command(
     "verify",
-    epilog=example("featurestore verify", "featurestore verify customer_orders --all --at 2026-06-01T12:00:00Z"),
+    epilog=example(
+        "featurestore verify",
+        "featurestore verify customer_orders --all --at 2026-06-01T12:00:00Z",
+        "featurestore verify --log churn_v1 --lag 1h",
+    ),
 )
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 @click.option("--sample", metavar="10%|N", help="A share or a number of the model's keys; 10000 by default.")
 @click.option("--all", "is_whole", is_flag=True, help="All keys of the model, and all keys of the store.")
 @click.option("--at", metavar="TIME", help="The moment to compare; by default, up to where the view was synced.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Another seed is another sample.")
+@_log_option("--log", metavar="SERVICE", help="Compare instead what was served of a feature service and logged.")
+@_log_option("--start", metavar="TIME", help="With --log: only what was served from then on.")
+@_log_option("--end", metavar="TIME", help="With --log: only what was served up to then.")
+@_log_option("--lag", metavar="DURATION", help="With --log: how long rows may take from the warehouse to the store.")
 @common_options
 def command(
     common: Common, views: tuple[str, ...], sample: str | None, is_whole: bool, at: str | None, seed: int
@@ -62,7 +75,8 @@ def command(
     VIEWs are feature views that are online; all of them when none is named. Per view: keys that are equal, missing
     online, extra online, stale (older online) or different; rows that came after the last sync are no fault. Keys that
     differ are looked at again, so rows may move meanwhile; a thousand keys that nobody has are asked for too, and
-    counted apart. Exits with 3 when anything is wrong.
+    counted apart. With --log, rows of a feature log are compared with the warehouse's answer for the moment they were
+    served. Exits with 3 when anything is wrong.
     """
     if is_whole and sample is not None:
         raise UsageError("expected either --sample or --all, got both", hint="--all compares every key")
@@ -70,13 +84,22 @@ def command(
     from featurestore.operations.sides import chosen_views
     from featurestore.store_online import DEFAULT_SAMPLE
 
+    part = None if is_whole else sample or DEFAULT_SAMPLE
+    if kept("--log") is not None:
+        if views or at is not None:
+            raise UsageError("a log has views and times of its own", hint="leave out --at and the views")
+        _verify_log(common, kept("--log"), part, seed)
+        return
+    for option in ("--start", "--end", "--lag"):
+        if kept(option) is not None:
+            raise UsageError(f"{option} is about a log", hint="name its service: --log SERVICE")
     store = common.store()
     width = max(len(view.reference) for view in chosen_views(store.project, views))
     report = Report(width=width, as_json=common.as_json)
     with progress_line() as line:
         found = store.verify(
             views or None,
-            sample=None if is_whole else sample or DEFAULT_SAMPLE,
+            sample=part,
             at=parse_moment(at, where="--at"),
             seed=seed,
             on_rows=line.rows,
@@ -90,6 +113,43 @@ def command(
             f"{', '.join(report.faulty)}",
             hint=_hint(found),
         )
+
+
+def _verify_log(common: Common, service: str, sample: int | str | None, seed: int) -> None:
+    with progress_line() as line:
+        found = common.store().verify_log(
+            service,
+            sample=sample,
+            seed=seed,
+            start=kept("--start"),
+            end=kept("--end"),
+            lag=kept("--lag"),
+            on_rows=lambda rows: line.rows(service, rows),
+        )
+    if common.as_json:
+        result_json(found.to_dict())
+    else:
+        for text in _log_lines(found):
+            result(text)
+    if not found.is_equal:
+        hint = "look at the examples: featurestore explain-row says why the warehouse has its value"
+        raise CheckError(f"what was served of {service} is not what the warehouse says", hint=hint)
+
+
+def _log_lines(found: LogVerification) -> Iterator[str]:
+    mark = "OK" if found.is_equal else "FAULTS"
+    said = [f"{count:,} {verdict}" for verdict, count in asdict(found.rows).items() if count or verdict == "equal"]
+    yield f"{found.service}  {mark}  {counted(found.compared, 'row')}: {', '.join(said)}"
+    rows = [["FEATURE", *(verdict.upper() for verdict in asdict(found.rows)), "SMAPE"]]
+    for name, tally in found.features.items():
+        smape = found.smape.get(name)
+        counts = [f"{count:,}" for count in asdict(tally).values()]
+        rows.append([name, *counts, "-" if smape is None else f"{smape:.6g}"])
+    yield aligned(rows, indent="  ")
+    for each in found.examples:
+        keys = ",".join(f"{name}={value}" for name, value in each.keys.items()) or "-"
+        pair = f"{_said(each.warehouse, each.warehouse_status)} | {_said(each.served, each.served_status)}"
+        yield f"  {each.verdict} {keys}  served {moment(each.served_at)}  {each.feature}: {pair}"
 
 
 def _hint(found: tuple[ViewVerification, ...]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from featurestore.definitions.types import INTEGERS, family_of
 from featurestore.definitions.views import Column
@@ -11,6 +11,26 @@ from featurestore.errors import SpineError
 
 if TYPE_CHECKING:
     from featurestore.definitions.spine import Spine
+
+
+LogBy = Literal["entity", "request"]
+WAREHOUSE = "warehouse"
+"""Says that what was served goes to a table of the dbt target's warehouse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureLogging:
+    """Which answers of a feature server are kept, and where.
+
+    Attributes:
+        sample: the share that is kept, above 0 and at most 1.
+        by: what is drawn: ``entity`` keeps an entity always or never, ``request`` whole answers.
+        to: ``warehouse``, or a folder or an object store's URI for Parquet files.
+    """
+
+    sample: float = 1.0
+    by: LogBy = "entity"
+    to: str = WAREHOUSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +42,7 @@ class FeatureService:
         features: references as `definitions.references` reads them, in output order.
         request_columns: what no view has and every request brings, such as the amount of the purchase at hand: the
             model reads it beside the features, so the examples of a training set must have it too.
+        logging: what a feature server keeps of its answers; None keeps nothing.
         description, owner, tags: for people.
         unique_id, path: where it stands in the dbt project.
     """
@@ -29,6 +50,7 @@ class FeatureService:
     name: str
     features: tuple[str, ...]
     request_columns: tuple[Column, ...] = ()
+    logging: FeatureLogging | None = None
     description: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from featurestore.definitions.durations import LONGEST_US, MINUTE, SECOND, parse_duration
-from featurestore.errors import did_you_mean
+from featurestore.errors import did_you_mean, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,8 +140,8 @@ def open_block(value: object, *, file: str, path: str, known: Iterable[str], pro
 
 
 def show(value: object) -> str:
-    """Write a value for a message: text in quotes, the rest as JSON, long ones cut."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    """Write a value for a message: text in quotes, the rest as JSON, passwords blotted out, long ones cut."""
+    text = without_secrets(repr(value) if isinstance(value, str) else json.dumps(value, default=str))
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
 

@@ -14,7 +14,7 @@ from featurestore.definitions.durations import SECOND, parse_duration
 from featurestore.definitions.scopes import parse_scope
 from featurestore.definitions.server import ApiKey, Limits, Oidc, ServerSettings
 from featurestore.definitions.tokens import ALGORITHMS, is_trusted_url
-from featurestore.errors import did_you_mean, without_secrets
+from featurestore.errors import did_you_mean
 from featurestore.manifest.blocks import Block, open_block, show
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _read_url(block: Block, key: str) -> str | None:
     url = block.values.get(key)
     if url is None or (isinstance(url, str) and is_trusted_url(url)):
         return url
-    what = f"expected an https:// URL without a user, got {without_secrets(show(url))}"
+    what = f"expected an https:// URL without a user, got {show(url)}"
     block.problems.error(what, where=block.place(key), hint="http:// is taken for localhost and 127.0.0.1 only")
     return None
 
@@ -213,7 +213,7 @@ def _read_origins(block: Block) -> tuple[str, ...]:
     for origin in origins:
         if not _is_origin(origin):
             hint = "write each as a browser sends it, such as https://app.example.com"
-            what = f"expected an origin, got {without_secrets(show(origin))}"
+            what = f"expected an origin, got {show(origin)}"
             block.problems.error(what, where=block.place("cors"), hint=hint)
     return origins
 

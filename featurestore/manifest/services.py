@@ -22,6 +22,7 @@ from featurestore.manifest.nodes import (
     project_path,
     warn_of_near_misses,
 )
+from featurestore.manifest.service_logs import check_log, read_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.problems import Problems
 
-SERVICE_KEYS = ("features", "request_columns")
+SERVICE_KEYS = ("features", "request_columns", "logging")
 REQUEST_COLUMN_KEYS = ("name", "data_type")
 USE_KEYS = ("view", "version", "name", "join_keys", "features")
 _PATH = f"config.meta.{SERVICE_KEY}"
@@ -76,12 +77,15 @@ def read_services(known: KnownViews, problems: Problems) -> tuple[FeatureService
             name=name,
             features=_features(block, raw, known),
             request_columns=_request_columns(block, known.dialect),
+            logging=read_logging(block),
             description=str(raw.get("description") or "").strip(),
             owner=owner_name(raw.get("owner")),
             tags=as_texts(as_mapping(raw.get("config")).get("tags") or raw.get("tags")),
             unique_id=unique_id,
             path=project_path(raw, "original_file_path", known.manifest),
         )
+        if found[name].logging is not None and found[name].features:
+            check_log(known.project_of(found[name].features), found[name], block)
     return tuple(found[name] for name in sorted(found))
 
 

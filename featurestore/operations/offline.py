@@ -132,7 +132,7 @@ def _selection(view: FeatureView) -> Selection:
     """The view under its ttl and without, under names that meet none of the user's."""
     keys = tuple(map(_key, range(len(view.join_keys))))
     answer = ViewUse(view=view, name=_ANSWER, spine_keys=keys)
-    any_age = ViewUse(view=_with_created(replace(view, ttl_us=None)), name=_ANY_AGE, spine_keys=keys)
+    any_age = ViewUse(view=with_created(replace(view, ttl_us=None)), name=_ANY_AGE, spine_keys=keys)
     outputs = [Output(use=answer, feature=each, name=_feature(n)) for n, each in enumerate(view.features)]
     if view.created_at is not None:
         created = next(each for each in any_age.view.features if each.name == view.created_at.name)
@@ -140,7 +140,7 @@ def _selection(view: FeatureView) -> Selection:
     return Selection(uses=(answer, any_age), outputs=tuple(outputs))
 
 
-def _with_created(view: FeatureView) -> FeatureView:
+def with_created(view: FeatureView) -> FeatureView:
     """The view with its created time as a last feature, where nothing hangs on it (P4)."""
     created = view.created_at
     if created is None or any(feature.name == created.name for feature in view.features):

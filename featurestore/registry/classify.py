@@ -15,7 +15,7 @@ import msgspec
 from featurestore.definitions.durations import format_duration
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.project import Project
-from featurestore.definitions.services import FeatureService
+from featurestore.definitions.services import FeatureLogging, FeatureService
 from featurestore.definitions.types import INTEGERS
 from featurestore.definitions.views import Column, Feature, FeatureView, Json
 
@@ -96,6 +96,10 @@ def _duration(microseconds: int | None) -> Json:
     return None if microseconds is None else format_duration(microseconds)
 
 
+def _logging(logging: FeatureLogging | None) -> Json:
+    return None if logging is None else f"{logging.sample} by {logging.by} to {logging.to}"
+
+
 def _as_json(value: Json) -> Json:
     """Give a default as JSON keeps it: NaN is null."""
     plain: Json = msgspec.json.decode(msgspec.json.encode(value))
@@ -162,6 +166,7 @@ SERVICE_RULES: tuple[FieldRule[FeatureService], ...] = (
         read=lambda service: [_column(column) for column in service.request_columns],
         impact=lambda before, after: request_impact(before.request_columns, after.request_columns),
     ),
+    FieldRule(field="logging", read=lambda service: _logging(service.logging), impact=_compatible),
     FieldRule(field="description", read=lambda service: service.description, impact=_cosmetic),
     FieldRule(field="owner", read=lambda service: service.owner, impact=_cosmetic),
     FieldRule(field="tags", read=lambda service: list(service.tags), impact=_cosmetic),

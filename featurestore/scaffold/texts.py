@@ -19,6 +19,11 @@ SETTINGS = """\
 #     join_keys: [session_id]
 #     description: A visit to the site.
 
+# Who may ask the feature server (featurestore serve); `featurestore server-key` makes a key and says what to write.
+# server:
+#   keys:
+#     - {name: web-shop, sha256: "{{ env_var('WEB_SHOP_KEY_SHA256') }}", scopes: ["read:*"]}
+
 # Other values for a dbt target.
 # targets:
 #   prod:

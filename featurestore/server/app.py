@@ -65,7 +65,7 @@ def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments:
     """Make the application of one worker."""
     guard = Guard(config.settings)
     gate, watch = Gate(guard), instruments.watch
-    answers = Lookups(newest, config.settings, gate, watch)
+    answers = Lookups(newest, config.settings, gate, watch, instruments.feature_log)
     writes = Writes(config, newest, guard)
     routes = [*_routes(config, newest, Catalog(newest, store), instruments), *writes.routes()]
     routes.append(_description(routes, config))

@@ -22,6 +22,7 @@ from featurestore.errors import FeatureStoreError
 from featurestore.server.config import read_config
 from featurestore.server.helper_calls import LENGTH_BYTES, MOST_BYTES, Call, Reply, SyncAsked, framed
 from featurestore.server.jobs import Jobs
+from featurestore.server.log.at_helper import LogLoads
 from featurestore.server.logs import set_up_logs
 from featurestore.server.problems import Answer, RefusedError, explain
 from featurestore.server.pushes import Pushes
@@ -42,6 +43,7 @@ class Helper:
     def __init__(self, config: ServerConfig) -> None:
         self._jobs = Jobs(config)
         self._pushes = Pushes(config)
+        self._log = LogLoads(config)
 
     def answer(self, call: Call) -> Answer:
         """Answer one question."""
@@ -55,6 +57,8 @@ class Helper:
             return self._jobs.find(call.body.decode())
         if call.kind == "jobs":
             return self._jobs.all()
+        if call.kind == "load_log":
+            return self._log.load()
         raise RefusedError(404, "there is no such question")
 
     def serve(self, connection: socket.socket) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.server.access_log import AccessLog
+from featurestore.server.log.at_worker import log_series
+from featurestore.server.log.feature_log import FeatureLog
+from featurestore.server.log.spool import spool_of
 from featurestore.server.metrics import Metrics
 from featurestore.server.tallies import Tallies
 from featurestore.server.watch import Watch
@@ -28,10 +31,12 @@ class Instruments:
     Attributes:
         watch: counts and logs requests.
         metrics: the numbers of all workers.
+        feature_log: keeps what was answered.
     """
 
     watch: Watch
     metrics: Metrics
+    feature_log: FeatureLog
 
     async def run(self) -> None:
         """Hand on what was noted, until cancelled: the log five times a second, the numbers each second."""
@@ -44,6 +49,7 @@ class Instruments:
 
     async def close(self) -> None:
         """Hand on the rest."""
+        await asyncio.to_thread(self.feature_log.close)
         if self.watch.log is not None:
             await asyncio.to_thread(self.watch.log.close)
         await self.metrics.close()
@@ -58,6 +64,7 @@ def make_instruments(config: ServerConfig, newest: Newest) -> Instruments:
     """
     log = AccessLog(sys.stdout.fileno()) if config.has_access_log else None
     tallies, metrics = Tallies(), Metrics(config.state_dir)
+    feature_log = FeatureLog(spool_of(config.base_dir))
 
     def of_worker() -> Series:
         return {
@@ -70,7 +77,8 @@ def make_instruments(config: ServerConfig, newest: Newest) -> Instruments:
 
     metrics.add(tallies.series)
     metrics.add(of_worker)
-    return Instruments(watch=Watch(tallies, log), metrics=metrics)
+    metrics.add(lambda: log_series(feature_log))
+    return Instruments(watch=Watch(tallies, log), metrics=metrics, feature_log=feature_log)
 
 
 def turn_series(turns: Turns, most: int) -> Series:

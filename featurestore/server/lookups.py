@@ -5,7 +5,8 @@ Shape: body -> typed request -> plan (compiled once) -> one read of the store ->
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from time import time_ns
+from typing import TYPE_CHECKING, Any
 
 from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
@@ -16,12 +17,16 @@ from featurestore.server.watch import GONE, Seen
 from featurestore.server.wire import read_lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from featurestore.definitions.server import ServerSettings
     from featurestore.server.asgi import Receive, Scope, Send
     from featurestore.server.auth.gate import Gate
+    from featurestore.server.log.feature_log import FeatureLog
     from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
+    from featurestore.serving.plan import PlannedOutput
 
 PATH = "/get-online-features"
 
@@ -33,12 +38,16 @@ class Lookups:
         turns: of the store.
     """
 
-    def __init__(self, newest: Newest, settings: ServerSettings, gate: Gate, watch: Watch) -> None:
+    def __init__(
+        self, newest: Newest, settings: ServerSettings, gate: Gate, watch: Watch, feature_log: FeatureLog
+    ) -> None:
         self._newest = newest
         self._limits = settings.limits
         self._gate = gate
         self.turns = Turns(settings.limits)
         self._watch = watch
+        self._feature_log = feature_log
+        self._logged: Served | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,14 +83,27 @@ class Lookups:
             raise told(problem, grant) from None
         self._gate.check_read(grant, planned.views)
         seen.planned = planned
+        if served is not self._logged:
+            self._feature_log.define(served.project)
+            self._logged = served
         await self.turns.take()
+        served_us = time_ns() // 1_000  # after the wait: the moment that ages are judged at
         try:
-            response = await served.client.answer(planned.plan, request.entities)
+            response = await served.client.answer(planned.plan, _needed(request.entities, planned.plan.entity_columns))
         finally:
             self.turns.give()
         views = planned.versions if request.include_feature_view_version_metadata else None
         body = response.to_feast_json(has_types=request.include_types, views=views)
         seen.response = response
+        if planned.service:
+            self._feature_log.note(
+                planned.service,
+                request_id=seen.request_id,
+                served_us=served_us,
+                registry_version=served.version,
+                columns=request.entities,
+                body=body,
+            )
         return body
 
     def _planned(self, served: Served, request: GetOnlineFeatures) -> Planned:
@@ -98,3 +120,10 @@ class Lookups:
         if len(planned.plan.outputs) > limits.features:
             raise UsageError(f"expected at most {limits.features} features, got {len(planned.plan.outputs)}")
         return planned
+
+
+def _needed(entities: dict[str, list[Any]], columns: Sequence[PlannedOutput]) -> dict[str, list[Any]]:
+    """The join keys that these features need: callers may send all that they have, as Feast lets them."""
+    if len(entities) == len(columns):
+        return entities
+    return {column.name: entities[column.name] for column in columns if column.name in entities}

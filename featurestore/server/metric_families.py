@@ -77,5 +77,13 @@ FAMILIES = (
     Family("featurestore_worker_cpu_seconds_total", "counter", "Processor time of a worker.", ("worker",)),
     Family("featurestore_worker_resident_memory_bytes", "gauge", "Memory of a worker.", ("worker",), max),
     Family("featurestore_build_info", "gauge", "1, and what runs.", ("version", "python"), max),
-    # The feature log's and the helper's come here; see `Metrics.add`.
+    Family(
+        "featurestore_feature_log_answers_total",
+        "counter",
+        "Answers of services that are logged: written, dropped, or sampled_out.",
+        ("outcome",),
+    ),
+    Family("featurestore_feature_log_queued_bytes", "gauge", "Answers that wait to be written to the spool."),
+    Family("featurestore_feature_log_broken", "gauge", "1 while the feature log cannot be written.", combine=max),
+    # The helper's come here; see `Metrics.add`.
 )

@@ -14,6 +14,7 @@ import msgspec
 from featurestore.errors import (
     BackendError,
     FeatureStoreError,
+    NameClashError,
     UnknownNameError,
     UsageError,
     without_secrets,
@@ -69,6 +70,8 @@ def explain(problem: Exception, request_id: str) -> Answer:
         return Answer(problem.status, error_body(str(problem)), problem.headers)
     if isinstance(problem, UnknownNameError) and problem.kind in _NOT_FOUND:
         return Answer(404, error_body(str(problem), _NOT_FOUND[problem.kind]))
+    if isinstance(problem, NameClashError):
+        return Answer(400, error_body(str(problem), "FeatureNameCollisionError"))
     if isinstance(problem, UsageError):
         return Answer(400, error_body(str(problem)))
     error_id = uuid.uuid4().hex[:12]

@@ -24,6 +24,7 @@ from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
 from featurestore.server.config import read_config
 from featurestore.server.instruments import make_instruments
+from featurestore.server.log.at_worker import keep_loading
 from featurestore.server.logs import set_up_logs
 from featurestore.server.served import Newest
 from featurestore.server.slow_clients import bounded_protocol, close_slow_clients
@@ -80,8 +81,9 @@ async def _work(
     telling = asyncio.create_task(_tell_when_ready(server, status))
     closing = asyncio.create_task(close_slow_clients(server.server_state.connections, config.settings.limits))
     showing = asyncio.create_task(instruments.run())
+    loading = asyncio.create_task(keep_loading(config.state_dir, instruments.feature_log))
     await server.serve(sockets=[listener])
-    for task in (looking, telling, closing, showing):
+    for task in (looking, telling, closing, showing, loading):
         task.cancel()
     await instruments.close()
 

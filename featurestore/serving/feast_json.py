@@ -36,11 +36,11 @@ class _Result(msgspec.Struct):
     event_timestamps: msgspec.Raw
 
 
-class ViewVersion(msgspec.Struct):
-    """A view of an answer, and its version as Feast counts them; 0 for one that has none or no number."""
+class ViewVersion(msgspec.Struct, omit_defaults=True):
+    """A view of an answer, and its version as Feast counts them; 0, which is not written, has none or no number."""
 
     name: str
-    version: int
+    version: int = 0
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError, split_problem
+from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError, split_problem, unknown_name
 from featurestore.online.codec import microseconds
 from featurestore.online.json_values import json_value, reader_of
 from featurestore.online.keys import parse_instant, without_numpy
@@ -118,8 +118,12 @@ def _column(name: str, value_type: str, result: Result) -> FeatureColumn:
 
 
 def response_of(asked: Asked, answer: Answer) -> OnlineResponse:
-    """Read an answer."""
+    """Read an answer. Raises UnknownNameError for a join key that was not needed."""
     told = answer.metadata
+    join_keys = told.feature_names[: told.entity_count]
+    for name in asked.entities:
+        if name not in join_keys:  # a server passes it over, since Feast's does
+            raise unknown_name("join key", name, join_keys, place="the features asked for (entity_rows)")
     columns = list(map(_column, told.feature_names, told.feature_types, answer.results))
     return _response(asked, told, columns[told.entity_count :])
 

@@ -23,6 +23,8 @@ from featurestore.sql.expressions import (
 )
 from featurestore.sql.plan import Plan
 
+_COPY = "__copy"
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -73,8 +75,22 @@ def key_count_query(view: FeatureView, *, dialect: str = "duckdb") -> str:
     return print_sql(query, target)
 
 
-def range_plan(selection: Selection, start: datetime, end: datetime, *, dialect: str = "duckdb") -> Plan:
+def range_plan(
+    selection: Selection,
+    start: datetime,
+    end: datetime,
+    *,
+    unique_by: str | None = None,
+    dialect: str = "duckdb",
+) -> Plan:
     """Plan the SELECT of every row of one view with ``start <= event time <= end``.
+
+    Args:
+        selection: features of one view.
+        start: the first event time.
+        end: the last event time.
+        unique_by: a column; of rows that are equal in it one is taken. None takes all rows.
+        dialect: sqlglot's name of the warehouse.
 
     Returns:
         Rows: the view's, as they are. Columns: join keys, the event time as ``event_timestamp``, the features.
@@ -101,13 +117,31 @@ def range_plan(selection: Selection, start: datetime, end: datetime, *, dialect:
             alias(column(view.event_time.name, FROM_VIEW), DEFAULT_TIME),
             *[alias(column(output.feature.name, FROM_VIEW), output.name) for output in selection.outputs],
         )
-        .from_(relation(view.relation, target, FROM_VIEW))
+        .from_(_rows(view, unique_by, target))
         .where(
             exp.GTE(this=event, expression=instant(start)),
             exp.LTE(this=event.copy(), expression=instant(end)),
         )
     )
     return Plan(dialect=target, steps=(), result=result)
+
+
+def _rows(view: FeatureView, unique_by: str | None, dialect: Dialect) -> exp.Expression:
+    """The view's rows; of those with one value in `unique_by`, one."""
+    if unique_by is None:
+        return relation(view.relation, dialect, FROM_VIEW)
+    number = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=[column(unique_by, FROM_VIEW)],
+        order=exp.Order(expressions=[exp.Ordered(this=utc_column(view.event_time, FROM_VIEW, dialect))]),
+    )
+    every = exp.select(
+        exp.Column(this=exp.Star(), table=exp.to_identifier(FROM_VIEW, quoted=True)), alias(number, _COPY)
+    )
+    numbered = every.from_(relation(view.relation, dialect, FROM_VIEW))
+    is_first = exp.EQ(this=column(_COPY, FROM_VIEW), expression=exp.Literal.number(1))
+    first = exp.select(exp.Star()).from_(nested(numbered, FROM_VIEW)).where(is_first)
+    return nested(first, FROM_VIEW)
 
 
 def _distinct_keys(use: ViewUse, dialect: Dialect) -> exp.Select:

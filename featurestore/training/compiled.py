@@ -50,6 +50,7 @@ class Compiled:
         spine: the examples; None without.
         at: the moment of a snapshot, UTC; only without a spine.
         between: first and last event time of a range, UTC; only without both.
+        unique_by: of a range, a column of the view that is another in each row; of equal ones one is taken.
         options: of the retrieval.
         labels: which columns stand last, as found among the examples; None without labels.
         label_counts: a query in the warehouse's own dialect that counts wrong labels (`sql.labels.label_counts`); None
@@ -60,6 +61,7 @@ class Compiled:
     spine: Spine | None = None
     at: datetime | None = None
     between: tuple[datetime, datetime] | None = None
+    unique_by: str | None = None
     options: Retrieval = field(default_factory=Retrieval)
     labels: Labels | None = None
     label_counts: str | None = None
@@ -75,7 +77,7 @@ class Compiled:
             UsageError: as `sql.point_in_time.training_plan` and `sql.spineless` say.
         """
         if self.between is not None:
-            return range_plan(self.selection, *self.between, dialect=dialect)
+            return range_plan(self.selection, *self.between, unique_by=self.unique_by, dialect=dialect)
         options = replace(self.options, measured=known.measured, between=known.between, lacks=known.lacks)
         plan = training_plan(self._examples(dialect), self.selection, dialect=dialect, options=options)
         return plan if self.labels is None else labels_last(plan, self.labels)

@@ -104,6 +104,13 @@ class ObjectPlace:
         with self._told("write"):
             obstore.put(self._store(), f"{self.key}{_CARD_ENDING}", card)
 
+    def put(self, data: bytes) -> None:
+        """Make it an object of these bytes, without a card; it is visible when it is whole."""
+        import obstore
+
+        with self._told("write"):
+            obstore.put(self._store(), self.key, data)
+
     def files(self) -> list[str]:
         """The object, or those Parquet files whose names begin with it and a slash."""
         import obstore

@@ -110,6 +110,8 @@ def _options(card: Card, *, where: str) -> dict[str, Any]:
     except (msgspec.ValidationError, UsageError) as error:
         hint = "restore the file; a training set in Parquet also carries its card inside"
         raise UsageError(f"the card is damaged: {error}", where=where, hint=hint) from error
+    if "from_log" in options:
+        return options
     if card.feature_service is not None:
         return {**options, "feature_service": card.feature_service}
     return {**options, "features": card.features}

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from featurestore.definitions.feature_log import ROW_ID
 from featurestore.definitions.labels import labels_of
 from featurestore.definitions.references import Reference, select
 from featurestore.definitions.rules import with_rules
@@ -23,6 +24,7 @@ from featurestore.training.compiled import Compiled
 from featurestore.training.dataset import HistoricalFeatures, Request
 from featurestore.training.examples import Model, find_examples, spine_of
 from featurestore.training.explain.run import Asked
+from featurestore.training.logged import of_log
 from featurestore.training.narrowing import narrow, narrow_frame
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Question:
     Attributes:
         features: references; None when a service names them.
         feature_service: name of a feature service; None when features are named.
+        from_log: name of a feature service, whose log takes the place of features (`training.logged`).
         spine: examples in any form `training.examples` takes.
         time: the examples' time column; None chooses it.
         spine_columns: what columns the examples have, so that nothing needs to be asked; None asks.
@@ -63,6 +66,7 @@ class Question:
 
     features: Sequence[str | Reference] | None = None
     feature_service: str | None = None
+    from_log: str | None = None
     spine: object = None
     time: str | None = None
     spine_columns: tuple[Column, ...] | None = None
@@ -89,6 +93,7 @@ class Surroundings:
         cards_dir: where cards of tables written in the warehouse go.
         registry_hash: of the definitions' content.
         owner: finds what of dbt's has a table's name, None if nothing has.
+        schema: of the dbt target, where logs of what was served are; None for the connection's own.
     """
 
     project: Project
@@ -98,6 +103,7 @@ class Surroundings:
     cards_dir: Path
     registry_hash: str = ""
     owner: Callable[[str], str | None] | None = None
+    schema: str | None = None
 
 
 def asked(question: Question) -> dict[str, Any]:
@@ -134,6 +140,9 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         WarehouseError: the warehouse cannot be opened.
     """
     _refuse_unknown_as_of(question)
+    options = asked(question)
+    if question.from_log is not None:
+        question, around = of_log(question, around)
     references = references_of(question, around.project)
     request = Request(
         references=references,
@@ -146,7 +155,7 @@ def ask(question: Question, around: Surroundings) -> HistoricalFeatures:
         part=question.part,
         project=around.project.name,
         registry_hash=around.registry_hash,
-        question=asked(question),
+        question=options,
         spine=str(question.spine) if isinstance(question.spine, (str, Path)) else None,
     )
     if question.spine is None:
@@ -258,7 +267,8 @@ def _without_spine(question: Question, selection: Selection) -> Compiled:
                 "start and end give every row as it is, so as_of, overrides, event_timestamps and strategy say nothing",
                 hint="leave them out, or ask for a snapshot with at=T",
             )
-        return Compiled(selection=selection, between=(question.start, question.end))
+        unique_by = None if question.from_log is None else ROW_ID
+        return Compiled(selection=selection, between=(question.start, question.end), unique_by=unique_by)
     if question.at is None and (question.start is not None or question.end is not None):
         given = "start" if question.end is None else "end"
         raise UsageError(f"start and end go together, got only {given}", hint="give both, UTC; both ends are inclusive")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from datetime import datetime
 from decimal import Decimal
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.cli.logged import logged_churn, serve, served
 from tests.cli.tiny import Tiny, churn, labels, orders
 from tests.warehouse.postgres_server import PASSWORD
 
@@ -229,3 +232,36 @@ def test_what_is_served_is_verified_against_postgres(shop_on_postgres, postgres_
     )
     assert "1 waiting" in run(shop_on_postgres, "verify").out
     assert run(shop_on_postgres, "freshness", "--json").json["views"][0]["waiting"] == 1
+
+
+def test_what_was_served_is_logged_made_a_training_set_and_verified(shop_on_postgres, postgres_server):
+    place = {"database": "cli_shop", "schema": "marts"}
+    shop_on_postgres.write_manifest(
+        orders({"ttl": "3650d"}, **place, relation_name='"cli_shop"."marts"."orders"'),
+        {**labels(), **place, "relation_name": '"cli_shop"."marts"."labels"'},
+        logged_churn(),
+        metadata={"adapter_type": "postgres"},
+    )
+    assert run(shop_on_postgres, "apply").code == 0
+    with patch.dict(os.environ, {"PG_SECRET": PASSWORD}):
+        serve(
+            shop_on_postgres,
+            served(1, "2026-06-04 00:00", 1, "10.50"),
+            served(9, "2026-06-04 00:00", None, status="NOT_FOUND"),
+            served(1, "2026-06-06 00:00", 1, "10.50"),
+        )
+    assert run(shop_on_postgres, "log", "load").out == "churn  3 rows loaded\n"
+    sql = "select customer_id, order_count, amount, amount__status from marts.churn__log order by served_at, 1"
+    assert postgres_server.run(sql, database="cli_shop") == [
+        (1, 1, "10.50", "PRESENT"),
+        (9, None, None, "NOT_FOUND"),
+        (1, 1, "10.50", "PRESENT"),
+    ]
+    verified = run(shop_on_postgres, "verify", "--log", "churn", "--json")
+    assert (verified.code, verified.json["rows"]["equal"], verified.json["rows"]["lag"]) == (0, 2, 1)
+    made = run(shop_on_postgres, "training-set", "--from-log", "churn", "--json").json["rows"]
+    assert sorted(row["customer_id"] for row in made) == [1, 1, 9]
+    spined = run(
+        shop_on_postgres, "training-set", "--from-log", "churn", "--spine", "labels", "--output", "train.parquet"
+    )
+    assert (spined.code, rows_of(shop_on_postgres.folder / "train.parquet")) == (0, ANSWER)

@@ -214,7 +214,10 @@ def test_list_views_entities_services_and_features(applied):
         "ENTITY    JOIN KEYS    VIEWS",
         "customer  customer_id  orders",
     ]
-    assert applied.run("list", "services").lines == ["SERVICE  OWNER  FEATURES  DESCRIPTION", "churn    Risk   2"]
+    assert applied.run("list", "services").lines == [
+        "SERVICE  OWNER  FEATURES  LOGGED  DESCRIPTION",
+        "churn    Risk   2         -",
+    ]
     assert applied.run("list", "features").lines == [
         "FEATURE             TYPE           DESCRIPTION",
         "orders:order_count  int64",

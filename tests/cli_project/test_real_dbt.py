@@ -8,7 +8,11 @@ import shutil
 import duckdb
 import pytest
 
+from featurestore.server.log.feature_log import FeatureLog
+from featurestore.server.log.spool import spool_of
+from featurestore.store import FeatureStore
 from tests.cli.tiny import Tiny
+from tests.server.log.served import NOON_US, body_of, column
 from tests.shop import run_dbt
 
 pytestmark = pytest.mark.slow
@@ -40,6 +44,50 @@ def blog(tmp_path):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
     return Tiny(folder=tmp_path)
+
+
+SERVICE = """
+exposures:
+  - name: readers_v1
+    type: ml
+    owner: {name: Us, email: us@example.com}
+    depends_on: [ref('readers')]
+    config: {meta: {feature_service: {features: ["readers:posts"], logging: true}}}
+"""
+
+
+def test_a_feature_log_is_a_source_of_the_dbt_project(blog):
+    (blog.folder / "models" / "services.yml").write_text(SERVICE)
+    assert blog.run_apart("init").code == 0
+    assert not (blog.folder / "models" / "feature_log.yml").exists()  # nothing was applied yet
+    assert run_dbt(blog.folder, "build", "--exclude", "broken").returncode == 0
+    assert blog.run_apart("apply").code == 0
+    again = blog.run_apart("init")
+    assert "created  models/feature_log.yml" in again.out
+
+    log = FeatureLog(spool_of(blog.folder))
+    log.define(FeatureStore(blog.folder).project)
+    body = body_of([column("reader_id", "int32", [1])], [column("posts", "int32", [5])])
+    for request in ("first", "second"):
+        asked = {"request_id": request, "served_us": NOON_US, "registry_version": 1, "columns": {"reader_id": [1]}}
+        log.note("readers_v1", **asked, body=body)
+    log.close()
+    assert blog.run_apart("log", "load").out == "readers_v1  2 rows loaded\n"
+    with duckdb.connect(str(blog.folder / "blog.duckdb")) as connection:
+        connection.execute("insert into main.readers_v1__log select * from main.readers_v1__log")
+    (blog.folder / "models" / "served.sql").write_text(
+        "{{ config(materialized='table') }} {{ logged_features('readers_v1') }}"
+    )
+    built = run_dbt(blog.folder, "build", "--select", "served")
+    assert built.returncode == 0, built.stdout
+    with duckdb.connect(str(blog.folder / "blog.duckdb"), read_only=True) as connection:
+        found = connection.sql("select request_id, reader_id, posts, posts__status from served order by 1").fetchall()
+        names = [name for (name, *_) in connection.sql("describe served").fetchall()]
+    assert found == [("first", 1, 5, "PRESENT"), ("second", 1, 5, "PRESENT")]
+    assert names == [
+        "row_id", "request_id", "served_at", "registry_version", "reader_id", "posts", "posts__status",
+        "posts__event_time",
+    ]  # fmt: skip
 
 
 def test_a_dbt_project_becomes_a_feature_store(blog):

@@ -11,7 +11,7 @@ import yaml
 
 from featurestore.definitions.places import ENVIRONMENT
 from featurestore.definitions.server import Limits
-from featurestore.manifest import features, options, server_settings, services, settings
+from featurestore.manifest import features, options, server_settings, service_logs, services, settings
 from featurestore.manifest.settings import load_settings
 from tests.manifest.manifests import exposure, model, read
 
@@ -47,7 +47,15 @@ def documented(title):
         ("Feature view", options.VIEW_KEYS),
         ("Feature", features.FEATURE_KEYS),
         ("Entity", settings.ENTITY_KEYS),
-        ("Feature service", {*services.SERVICE_KEYS, *services.USE_KEYS, *services.REQUEST_COLUMN_KEYS}),
+        (
+            "Feature service",
+            {
+                *services.SERVICE_KEYS,
+                *services.USE_KEYS,
+                *services.REQUEST_COLUMN_KEYS,
+                *service_logs.LOGGING_KEYS,
+            },
+        ),
         ("featurestore.yml", settings.KEYS),
         (
             "The feature server",

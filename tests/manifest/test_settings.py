@@ -232,3 +232,8 @@ def test_a_file_with_the_other_ending_is_not_passed_over_in_silence(project):
     (project / "featurestore.yaml").write_text("registry: x\n")
     with pytest.raises(UsageError, match=r"^featurestore\.yaml is not read\n  -> rename it to featurestore\.yml$"):
         load_settings(project, target="dev", environ={})
+
+
+def test_a_password_in_a_value_of_the_wrong_kind_is_not_told(project):
+    refused = refusal(project, f"online_store: ['redis://me:hunter2@{'h' * 80}:6379/0']\n")
+    assert refused.startswith('featurestore.yml: online_store: expected a path or URI, got ["redis://me:***@hhh')

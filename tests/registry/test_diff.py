@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.project import Project
-from featurestore.definitions.services import FeatureService
+from featurestore.definitions.services import FeatureLogging, FeatureService
 from featurestore.definitions.views import Column, Feature, FeatureView, Source
 from featurestore.registry.classify import ttl_impact, type_impact
 from featurestore.registry.diff import diff
@@ -328,6 +328,7 @@ OTHER_VALUES = {
     "str": "other", "str | None": "other", "bool": False, "int": 99, "int | None": 99,
     "tuple[str, ...]": ("other",), "Column": KEY, "Column | None": KEY, "tuple[Column, ...]": (),
     "tuple[Feature, ...]": (), "AsOf": "knowledge", "Boundary": "exclusive", "Json": "other",
+    "FeatureLogging | None": FeatureLogging(),
 }  # fmt: skip
 
 
@@ -419,3 +420,19 @@ def test_what_every_request_must_bring_is_breaking_when_it_grows(before, after, 
     old, new = (replace(SHOP, services=(replace(CHURN, request_columns=it), SPEND)) for it in (before, after))
     (change,) = diff(old, new).changes
     assert (change.field, change.impact, change.services) == ("request_columns", impact, ("churn",))
+
+
+def test_what_is_logged_may_change_without_breaking_anybody():
+    logged = replace(CHURN, logging=FeatureLogging(sample=0.1))
+    for old, new, values in [
+        (CHURN, logged, (None, "0.1 by entity to warehouse")),
+        (logged, CHURN, ("0.1 by entity to warehouse", None)),
+        (
+            logged,
+            replace(CHURN, logging=FeatureLogging(sample=0.1, by="request", to="s3://lake/served")),
+            ("0.1 by entity to warehouse", "0.1 by request to s3://lake/served"),
+        ),
+    ]:
+        (change,) = diff(replace(SHOP, services=(old, SPEND)), replace(SHOP, services=(new, SPEND))).changes
+        assert (change.field, change.impact, change.services) == ("logging", "compatible", ("churn",))
+        assert (change.before, change.after) == values

@@ -321,7 +321,7 @@ def test_every_option_of_a_question_comes_back_from_its_card(shop):
         "start": day,
         "end": day,
     }
-    options = {each.name for each in fields(Question)} - {"spine", "features", "feature_service"}
+    options = {each.name for each in fields(Question)} - {"spine", "features", "feature_service", "from_log"}
     assert options == set(given)
     card = ask_shop(shop, "labels").card()
     card = decode_card(encode_card(replace(card, question=asked(Question(**given)))), where="t.json")

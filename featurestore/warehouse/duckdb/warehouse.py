@@ -15,7 +15,7 @@ from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column
 from featurestore.warehouse.duckdb.errors import refused
 from featurestore.warehouse.duckdb.names import literal, quoted
-from featurestore.warehouse.duckdb.write import write
+from featurestore.warehouse.duckdb.write import append, write
 from featurestore.warehouse.worker import Worker
 
 if TYPE_CHECKING:
@@ -102,6 +102,10 @@ class DuckDBWarehouse:
     def write_table(self, table: TableWrite, statements: Iterable[str], sql: str) -> int:
         """Run `statements`, then store the rows of `sql`, all or none (`write`); returns how many."""
         return write(self, table, statements, sql)
+
+    def append(self, relation: str, rows: pa.Table, *, known_by: str | None = None) -> int:
+        """Add rows of this process, all or none (`warehouse.protocol.TakesRows`); returns how many."""
+        return append(self, relation, rows, known_by)
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: rows are streamed, so that a file is whole or not there."""

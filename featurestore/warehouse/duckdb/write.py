@@ -15,8 +15,11 @@ from featurestore.warehouse.table_columns import refuse_other_columns, with_part
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import pyarrow as pa
+
     from featurestore.warehouse.protocol import TableWrite, Warehouse
 
+_ADDED = "__added rows"
 _STAGED = '"__written rows"'
 _MAKE = {"create": "CREATE TABLE", "replace": "CREATE OR REPLACE TABLE"}
 
@@ -47,6 +50,31 @@ def write(warehouse: Warehouse, table: TableWrite, statements: Iterable[str], sq
     rows_added = _count(warehouse, _STAGED)
     warehouse.execute(f"DROP TABLE {_STAGED}")
     return rows_added
+
+
+def append(warehouse: Warehouse, relation: str, rows: pa.Table, known_by: str | None) -> int:
+    """Add rows; arguments and errors as in `warehouse.protocol.TakesRows.append`."""
+    warehouse.upload(_ADDED, rows)
+    added = quoted(_ADDED)
+    columns = warehouse.schema(f"SELECT * FROM {added}")
+    with _transaction(warehouse):
+        warehouse.execute(f"CREATE TABLE IF NOT EXISTS {relation} AS SELECT * FROM {added} LIMIT 0")
+        there = {column.name.casefold() for column in warehouse.schema(f"SELECT * FROM {relation}")}
+        for column, declared in zip(columns, _declared(warehouse, added), strict=True):
+            if column.name.casefold() not in there:
+                warehouse.execute(f"ALTER TABLE {relation} ADD COLUMN {quoted(column.name)} {declared}")
+        new = f"SELECT * FROM {added}"
+        if known_by is not None:
+            new += f" ANTI JOIN {relation} USING ({quoted(known_by)})"
+        count = _count(warehouse, f"({new})")
+        warehouse.execute(f"INSERT INTO {relation} BY NAME {new}")
+    return count
+
+
+def _declared(warehouse: Warehouse, added: str) -> list[str]:
+    """DuckDB's own names of the types of what is added, column by column."""
+    described = warehouse.read(f"SELECT column_type FROM (DESCRIBE SELECT * FROM {added})").read_all()
+    return [str(each) for each in described.column(0).to_pylist()]
 
 
 def _exists(warehouse: Warehouse, table: TableWrite) -> bool:

@@ -26,6 +26,7 @@ from featurestore.warehouse.postgres.names import (
     quoted,
 )
 from featurestore.warehouse.postgres.types import declared_column, exact_batch, exact_select, field_of, uploadable
+from featurestore.warehouse.protocol import TableWrite
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 from featurestore.warehouse.worker import Worker
 
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
     from adbc_driver_manager.dbapi import Connection
 
-    from featurestore.warehouse.protocol import Ability, TableWrite
+    from featurestore.warehouse.protocol import Ability
 
 Result = TypeVar("Result")
+
+_ADDED = "__added rows"
 
 
 class PostgresWarehouse:
@@ -152,6 +155,24 @@ class PostgresWarehouse:
                 self.execute(statement)
             write = {"create": self._create, "replace": self._replace, "append": self._append}[mode]
             return write(table, with_partition(table, sql, self.dialect))
+
+    def append(self, relation: str, rows: pa.Table, *, known_by: str | None = None) -> int:
+        """Add rows of this process, all or none (`warehouse.protocol.TakesRows`); returns how many."""
+        self.upload(_ADDED, rows)
+        added = quoted(_ADDED)
+        with self._transaction():
+            if not self._kind(TableWrite(relation=relation)):  # CREATE IF NOT EXISTS asks for the right to create
+                self.execute(f"CREATE TABLE IF NOT EXISTS {relation} AS SELECT * FROM {added} WITH NO DATA")
+            there = {column.name for column in self.schema(f"SELECT * FROM {relation}")}
+            for name, declared in zip(rows.column_names, uploadable(rows)[1], strict=True):
+                if name not in there:
+                    self.execute(f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {quoted(name)} {declared}")
+            names = ", ".join(map(quoted, rows.column_names))
+            new = f"SELECT {names} FROM {added} AS new"
+            if known_by is not None:
+                known = quoted(known_by)
+                new += f" WHERE NOT EXISTS (SELECT 1 FROM {relation} AS known WHERE known.{known} = new.{known})"
+            return self._count(f"INSERT INTO {relation} ({names}) {new}")
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: the server writes no files of ours."""

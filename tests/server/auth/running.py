@@ -59,11 +59,13 @@ class Serving:
         url: where.
         process: the supervisor.
         said: the file with its standard error.
+        told: the file with its standard output, the access log among it.
     """
 
     url: str
     process: subprocess.Popen
     said: Path
+    told: Path
 
     @property
     def port(self):
@@ -126,26 +128,19 @@ def message_of(body):
 @contextmanager
 def serving(tiny, *arguments, environ=None):
     """Run ``featurestore serve`` on a free port of 127.0.0.1."""
-    said = tiny.folder / "server.log"
-    with said.open("w") as log:
-        process = start("serve", "--port", "0", "--json", *arguments, cwd=tiny.folder, environ=environ, stderr=log)
+    number = len(list(tiny.folder.glob("server-*.log")))
+    said, told = tiny.folder / f"server-{number}.log", tiny.folder / f"server-{number}.out"
+    with said.open("w") as log, told.open("w") as out:
+        command = ("serve", "--port", "0", "--json", *arguments)
+        process = start(*command, cwd=tiny.folder, environ=environ, stdout=out, stderr=log)
         try:
-            told = _first_document(process)
-            assert told is not None, said.read_text()
-            yield Serving(url=told["url"].replace("0.0.0.0", "127.0.0.1"), process=process, said=said)
+            until(lambda: "\n}\n" in told.read_text() or process.poll() is not None)
+            assert process.poll() is None, said.read_text()
+            document, _ = json.JSONDecoder().raw_decode(told.read_text())
+            yield Serving(url=document["url"], process=process, said=said, told=told)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=_PATIENCE_S)
-
-
-def _first_document(process):
-    """The JSON document that it prints when it answers requests; None if it ends before."""
-    text = ""
-    for line in process.stdout:
-        text += line
-        if line == "}\n":
-            return json.loads(text)
-    return None
+            process.wait(timeout=_PATIENCE_S)
 
 
 def until(condition, message="it did not come"):

@@ -7,6 +7,9 @@ import socket
 
 import pytest
 
+from featurestore.definitions.server import ApiKey, ServerSettings
+from featurestore.errors import UsageError
+from featurestore.server.exposure import check_exposure, is_exposed
 from tests.server.auth.issuer import header, running_issuer
 from tests.server.auth.running import (
     LOADER,
@@ -17,6 +20,7 @@ from tests.server.auth.running import (
     message_of,
     serving,
     settings_text,
+    until,
 )
 
 PAGE = "https://app.example.com"
@@ -131,8 +135,8 @@ def test_without_configured_origins_no_header_of_them_is_sent(shop, tmp_path):
 def test_no_key_is_in_the_log(server):
     server.look_up("fsk_wrong-and-secret")
     server.look_up(READER)
-    said = server.said.read_text()
-    assert not [secret for secret in ("fsk_", READER, "wrong-and-secret") if secret in said]
+    said = until(lambda: "reads-orders-only" in server.told.read_text() and server.told.read_text())
+    assert not [secret for secret in ("fsk_", "wrong-and-secret") if secret in said + server.said.read_text()]
 
 
 def test_tokens_of_an_issuer_are_let_in(tmp_path):
@@ -148,23 +152,48 @@ def test_tokens_of_an_issuer_are_let_in(tmp_path):
             assert "eyJ" not in server.said.read_text()
 
 
-def test_an_address_that_others_reach_needs_keys_or_is_said_to_be_insecure(tmp_path):
-    tiny = make_shop(tmp_path / "shop")
-    for host in ("0.0.0.0", "::") if socket.has_dualstack_ipv6() else ("0.0.0.0",):
-        refused = tiny.run_apart("serve", "--host", host, "--port", "0")
-        assert refused.code == 2
-        assert refused.err == (
-            f"Error: {host} can be reached from other machines, and nobody is asked who asks\n"
+KEYS = ServerSettings(keys=(ApiKey(name="web", sha256="ab" * 32, scopes=("read:*",)),))
+
+
+def bound(host, family=socket.AF_INET):
+    """A socket that is bound and hears nobody."""
+    made = socket.socket(family)
+    made.bind((host, 0))
+    return made
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_this_machine_may_always_ask(host):
+    with bound(host) as listener:
+        assert check_exposure(listener, ServerSettings(), has_tls=False) == ""
+
+
+def test_an_address_that_others_reach_needs_keys_or_is_said_to_be_insecure():
+    with bound("0.0.0.0") as listener:
+        with pytest.raises(UsageError) as refused:
+            check_exposure(listener, ServerSettings(), has_tls=True)
+        assert str(refused.value) == (
+            "0.0.0.0 can be reached from other machines, and nobody is asked who asks\n"
             "  -> make a key with `featurestore server-key`, listen on 127.0.0.1, or give --insecure if whoever "
-            "reaches the port may read every feature\n"
+            "reaches the port may read every feature"
         )
-    with serving(tiny, "--host", "0.0.0.0", "--insecure") as server:
-        assert server.look_up().status_code == 200
-        assert "whoever reaches this address may read every feature (--insecure)" in server.said.read_text()
-    (tiny.folder / "featurestore.yml").write_text(settings_text())
-    with serving(tiny, "--host", "0.0.0.0") as server:
-        assert (server.look_up().status_code, server.look_up(READER).status_code) == (401, 200)
-        assert "keys and tokens travel unencrypted" in server.said.read_text()
+        said = check_exposure(listener, ServerSettings(), has_tls=True, is_insecure=True)
+        assert said == "whoever reaches this address may read every feature (--insecure)"
+        assert check_exposure(listener, KEYS, has_tls=False).startswith("keys and tokens travel unencrypted; ")
+        assert check_exposure(listener, KEYS, has_tls=True) == ""
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
+def test_so_does_one_of_ipv6():
+    with bound("::", socket.AF_INET6) as everywhere, bound("::1", socket.AF_INET6) as here:
+        assert (is_exposed(everywhere), is_exposed(here)) == (True, False)
+
+
+def test_the_command_refuses_before_anybody_is_answered(tmp_path):
+    tiny = make_shop(tmp_path / "shop")
+    refused = tiny.run_apart("serve", "--host", "0.0.0.0", "--port", "0")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("Error: 0.0.0.0 can be reached from other machines, and nobody is asked who asks\n")
 
 
 def test_a_unix_socket_and_loopback_need_no_key(tmp_path):

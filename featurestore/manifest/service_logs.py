@@ -1,0 +1,77 @@
+"""What a feature service says about its log: ``logging: {sample, by, to}``, or ``logging: true``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, get_args
+
+from featurestore.definitions.feature_log import log_of
+from featurestore.definitions.services import WAREHOUSE, FeatureLogging, LogBy
+from featurestore.errors import NameClashError
+from featurestore.manifest.blocks import Block, open_block
+
+if TYPE_CHECKING:
+    from featurestore.definitions.project import Project
+    from featurestore.definitions.services import FeatureService
+
+LOGGING_KEYS = ("sample", "by", "to")
+SCHEMES = ("s3", "gs", "az")
+_FORM = "write `logging: {sample: 0.1, by: entity, to: warehouse}`, or `logging: true`"
+_PLACES = "write `to: warehouse`, a folder such as `to: logs/served`, or s3://, gs:// or az:// with bucket and folder"
+_URI = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)$")
+
+
+def read_logging(service: Block) -> FeatureLogging | None:
+    """Read what is logged of a service; None for nothing, and where a problem was noted."""
+    values = service.values.get("logging")
+    if values is None or values is False:
+        return None
+    if values is True:
+        return FeatureLogging()
+    if not isinstance(values, dict):
+        service.refuse("logging", "true, false or a mapping", _FORM)
+        return None
+    path = f"{service.path}.logging"
+    block = open_block(values, file=service.file, path=path, known=LOGGING_KEYS, problems=service.problems)
+    if block is None:
+        return None
+    words: tuple[LogBy, ...] = get_args(LogBy)
+    sample, by, to = _sample(block), block.choice("by", words, default="entity"), _to(block)
+    return FeatureLogging(sample=sample, by=by, to=to)
+
+
+def check_log(project: Project, service: FeatureService, block: Block) -> None:
+    """Note names that the columns of the service's log cannot have."""
+    try:
+        log_of(project, service)
+    except NameClashError as error:
+        block.problems.error(error.what, where=block.place("logging"), hint=error.hint)
+
+
+def _sample(block: Block) -> float:
+    value = block.values.get("sample")
+    if value is None:
+        return 1.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        block.refuse("sample", "a share above 0 and at most 1", "e.g. `sample: 0.1` keeps a tenth")
+        return 1.0
+    return float(value)
+
+
+def _to(block: Block) -> str:
+    text = block.text("to", "warehouse, a folder or a URI")
+    if text is None:
+        return WAREHOUSE
+    uri = _URI.match(text)
+    place = block.place("to")
+    if uri is None:
+        if text.startswith(("/", "\\", "~")) or text[1:2] == ":" or ".." in re.split(r"[/\\]", text):
+            what = "expected a folder below the dbt project, got a path of this machine (SEMANTICS R3)"
+            block.problems.error(what, where=place, hint=_PLACES)
+        return text
+    if uri["scheme"] not in SCHEMES or not uri["rest"].strip("/"):
+        block.problems.error(f"expected one of {', '.join(SCHEMES)} with a bucket", where=place, hint=_PLACES)
+    elif "@" in uri["rest"] or "?" in uri["rest"]:
+        what = "a URI with a password or options in it, and the registry holds no secrets (SEMANTICS R3)"
+        block.problems.error(what, where=place, hint="leave it out; the environment of the server has it")
+    return text

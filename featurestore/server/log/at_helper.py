@@ -1,0 +1,75 @@
+"""The feature log in the helper: what workers wrote is loaded, one load at a time.
+
+Arrow and the warehouse are imported by the first load: a helper that only takes pushes stays small.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from featurestore.server.problems import Answer
+
+if TYPE_CHECKING:
+    from featurestore.server.config import ServerConfig
+    from featurestore.server.log.load import Loaded
+    from featurestore.workspace import Workspace
+
+_LOGGER = logging.getLogger("featurestore.server")
+
+
+class LogLoads:
+    """Loads the log; for the helper's threads."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._lock = threading.Lock()
+        self._said: dict[str, str] = {}
+
+    def load(self) -> Answer:
+        """Load all that waits. While a load is under way, nothing is done, and nothing said.
+
+        Raises:
+            UsageError, RegistryUnavailableError: the registry cannot be read; what waits, waits.
+        """
+        if not self._lock.acquire(blocking=False):
+            return Answer(202, b"[]")
+        try:
+            from featurestore.registry.read import open_registry
+            from featurestore.server.log.here import around
+            from featurestore.server.log.load import load_segments
+
+            config = self._config
+            registry = open_registry(config.registry, config.base_dir)
+            found = load_segments(around(registry, config.base_dir, self._workspace))
+        finally:
+            self._lock.release()
+        for each in found:
+            self._say(each)
+        return Answer(200, msgspec.json.encode(found))
+
+    def _workspace(self) -> Workspace:
+        from featurestore.workspace import Places, open_workspace
+
+        config = self._config
+        places = Places(
+            project_dir=config.base_dir,
+            profiles_dir=None if config.profiles_dir is None else Path(config.profiles_dir),
+            profile=config.profile,
+            target=config.target,
+            registry=config.registry,
+            online_store=config.online_store,
+        )
+        return open_workspace(places, os.environ)
+
+    def _say(self, loaded: Loaded) -> None:
+        """Log why a service's log waits, when that changes."""
+        if loaded.problem and self._said.get(loaded.service) != loaded.problem:
+            hint = f"; {loaded.hint}" if loaded.hint else ""
+            _LOGGER.warning("the feature log of %s waits: %s%s", loaded.service, loaded.problem, hint)
+        self._said[loaded.service] = loaded.problem

@@ -1,0 +1,144 @@
+"""Where a log goes: a table of the dbt target's warehouse, or Parquet files in a folder or an object store.
+
+The rule: a file that was begun and not finished can be taken again, and none of its rows is there twice.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from featurestore.definitions.feature_log import ROW_ID, SERVED_AT
+from featurestore.errors import OperationError, UsageError
+from featurestore.server.log.segments import folder_of, sync_folder
+from featurestore.training.logged import log_relation
+from featurestore.warehouse.protocol import TakesRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from featurestore.warehouse.protocol import Warehouse
+
+
+class Destination(Protocol):
+    """One place for logs. Methods raise FeatureStoreError when it cannot be used; nothing of the rows is there then."""
+
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:
+        """Add rows of a service's log.
+
+        Args:
+            service: whose log.
+            name: of these rows among all of the service; the same for the same rows.
+            rows: with the columns of the log.
+            is_again: whether they were begun before, so that some or all may be there.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class WarehouseTable:
+    """Tables ``<service>__log`` in the schema of the dbt target.
+
+    Attributes:
+        open_warehouse: opens it, for writing; called when there are rows.
+        schema: of the target; None for the connection's own.
+    """
+
+    open_warehouse: Callable[[], Warehouse]
+    schema: str | None
+    _opened: Warehouse | None = None
+
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:  # noqa: ARG002
+        """Add the rows in one transaction; of those that may be there, the ones that are not."""
+        if self._opened is None:
+            self._opened = self.open_warehouse()
+        warehouse = self._opened
+        if not isinstance(warehouse, TakesRows):
+            raise UsageError(
+                f"no log can be written to {warehouse.dialect}",
+                hint="let the service log to files: `logging: {to: s3://bucket/folder}`, and read these there",
+            )
+        relation = log_relation(service, self.schema, warehouse.dialect)
+        warehouse.append(relation, rows, known_by=ROW_ID if is_again else None)
+
+    def close(self) -> None:
+        """Close the connection, so that others can use a DuckDB file."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFolder:
+    """Files ``<folder>/<service>/date=YYYY-MM-DD/<name>.parquet``; a file that is there is replaced by itself."""
+
+    folder: Path
+
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:  # noqa: ARG002
+        """Write one file per day."""
+        for day, part in _by_day(rows):
+            folder = folder_of(self.folder, service) / f"date={day}"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_whole(folder / f"{name}.parquet", _parquet(part))
+            except OSError as error:
+                raise OperationError(
+                    f"cannot be written: {error.strerror}", where=str(folder), hint="check the folder and free space"
+                ) from error
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Objects ``<uri>/<service>/date=YYYY-MM-DD/<name>.parquet``."""
+
+    uri: str
+
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:  # noqa: ARG002
+        """Write one object per day."""
+        from featurestore.training.object_store import ObjectPlace
+
+        scheme, _, rest = self.uri.partition("://")
+        bucket, _, prefix = rest.rstrip("/").partition("/")
+        for day, part in _by_day(rows):
+            key = "/".join(each for each in (prefix, service, f"date={day}", f"{name}.parquet") if each)
+            ObjectPlace(scheme=scheme, bucket=bucket, key=key).put(_parquet(part))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all, also after a loss of power. Raises OSError."""
+    new = path.with_suffix(".tmp")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def _by_day(rows: pa.Table) -> list[tuple[str, pa.Table]]:
+    days = pc.strftime(rows.column(SERVED_AT), format="%Y-%m-%d")
+    return [(day, rows.filter(pc.equal(days, day))) for day in sorted(pc.unique(days).to_pylist())]
+
+
+def _parquet(rows: pa.Table) -> bytes:
+    with closing(pa.BufferOutputStream()) as stream:
+        pq.write_table(rows, stream, compression="zstd")
+        return bytes(stream.getvalue())

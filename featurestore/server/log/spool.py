@@ -1,0 +1,102 @@
+"""The segment that a worker is writing for one service: appended to, closed when it is large or old enough."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from fcntl import LOCK_EX, flock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from featurestore.server.log.segments import LENGTH, MARK, NEW, OPEN, WHOLE, folder_of, sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+
+
+def spool_of(project_dir: Path) -> Path:
+    """Where the workers of a project's servers write: on this machine, and not committed."""
+    return project_dir / ".featurestore" / "feature_log"
+
+
+class SegmentWriter:
+    """Writes one service's records; one thread uses it.
+
+    Every method raises OSError when the disk refuses; nothing that was written before is lost by that.
+    """
+
+    def __init__(self, spool: Path, service: str, worker: str) -> None:
+        self._folder = folder_of(spool, service)
+        self._worker = worker
+        self._number = 0
+        self._descriptor: int | None = None
+        self._path = self._folder
+        self._opened_s = 0.0
+        self.size_bytes = 0
+
+    @property
+    def age_s(self) -> float:
+        """How long the segment has been open; 0 where none is."""
+        return 0.0 if self._descriptor is None else monotonic() - self._opened_s
+
+    def write(self, records: Sequence[bytes]) -> None:
+        """Append records, all of them or none."""
+        descriptor = self._open() if self._descriptor is None else self._descriptor
+        pack = LENGTH.pack
+        data = memoryview(b"".join([part for record in records for part in (pack(len(record)), record)]))
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+        except OSError:
+            self._take_back()
+            raise
+        self.size_bytes += len(data)
+
+    def finish(self) -> None:
+        """Force the segment to disk and give it the name of a whole one."""
+        if self._descriptor is None:
+            return
+        if self.size_bytes > len(MARK):
+            os.fsync(self._descriptor)
+            self._path.rename(self._path.with_suffix(WHOLE))
+        else:
+            self._path.unlink()
+        self._forget()
+        sync_folder(self._folder)
+
+    def _open(self) -> int:
+        """Make a segment; it has its name only when its lock is held, so that nobody takes it for an orphan."""
+        self._folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        self._number += 1
+        path = self._folder / f"{self._worker}-{self._number:06}{OPEN}"
+        new = path.with_suffix(NEW)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _PRIVATE_FILE)
+        try:
+            flock(descriptor, LOCK_EX)
+            os.write(descriptor, MARK)
+            new.rename(path)
+        except OSError:
+            os.close(descriptor)
+            with suppress(OSError):
+                new.unlink()
+            raise
+        self._descriptor, self._path = descriptor, path
+        self._opened_s, self.size_bytes = monotonic(), len(MARK)
+        return descriptor
+
+    def _take_back(self) -> None:
+        """Cut off what was written in part; a file that cannot be cut is left to its reader, who knows its end."""
+        assert self._descriptor is not None
+        try:
+            os.ftruncate(self._descriptor, self.size_bytes)
+        except OSError:
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor, self.size_bytes = None, 0

@@ -1,0 +1,108 @@
+"""Secrets in the store's URI, in dbt's profile, in keys and tokens: no command, answer, log or file tells one."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurestore.cli.commands import COMMANDS
+from tests.server.auth.issuer import RSA_KEY, b64, running_issuer
+from tests.server.auth.running import LOOKUP, make_shop, serving, settings_text
+
+IN_URI, IN_PROFILE, IN_KEY, WRONG_KEY = "canary-uri", "canary-profile", "fsk_canary-key", "fsk_canary-wrong"
+SECRETS = (IN_URI, IN_PROFILE, IN_KEY, WRONG_KEY)
+STORE = f"redis://me:{IN_URI}@127.0.0.1:1/0"
+ARGUMENTS = {
+    "init": ["other"],
+    "show": ["view", "orders"],
+    "training-sql": ["--spine", "labels", "--features", "orders:order_count"],
+    "training-set": ["--spine", "labels", "--features", "orders:order_count", "--output", "out.parquet"],
+    "training-model": ["churn"],
+    "explain-row": ["--features", "orders:order_count", "--entity", "customer_id=1", "--time", "2026-06-06"],
+    "get-online": ["--features", "orders:order_count", "--entity", "customer_id=1"],
+    "server-key": ["web", "--scope", "read:*"],
+}
+OF_GROUPS = {"online": (["stats"], ["get", "orders", "customer_id=1"]), "registry": (["versions"], ["show"])}
+GET = ("/", "/health", "/ready", "/metrics", "/openapi.json", "/feature-views", "/feature-services", "/jobs", "/no")
+POST = ("/get-online-features", "/push", "/write-to-online-store", "/materialize", "/materialize-incremental")
+BODIES = (LOOKUP, {"push_source_name": "orders", "feature_view_name": "orders", "df": {}}, {}, [])
+NOT_RUN = {"demo", "run", "serve"}
+"""The first two hand over to dbt; the server is run below."""
+
+
+def calls():
+    for name in COMMANDS:
+        if name not in NOT_RUN:
+            for more in OF_GROUPS.get(name, (ARGUMENTS.get(name, []),)):
+                yield [name, *more]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    tiny = make_shop(tmp_path_factory.mktemp("canary") / "shop")
+    (tiny.folder / "featurestore.yml").write_text(
+        settings_text({IN_KEY: ["read:*", "write:*", "admin:*"]}) + f"online_store: '{STORE}'\n"
+    )
+    (tiny.folder / "profiles.yml").write_text(
+        "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb, schema: main}\n"
+        f"    away: {{type: postgres, host: localhost, port: 1, user: u, password: {IN_PROFILE}, dbname: d, schema: s}}"
+    )
+    return tiny
+
+
+def secrets_in(*texts):
+    return [secret for secret in SECRETS if secret in " ".join(texts)]
+
+
+@pytest.mark.parametrize("call", list(calls()), ids=" ".join)
+@pytest.mark.parametrize("more", [[], ["--json"], ["--target", "away"]], ids=["", "json", "away"])
+def test_no_command_tells_a_secret(shop, call, more):
+    ran = shop.run(*call, *more)
+    assert secrets_in(ran.out, ran.err) == []
+
+
+def test_no_mistake_in_the_settings_tells_a_secret(shop, tmp_path):
+    tiny = make_shop(tmp_path / "shop")
+    for text in (
+        f"online_store: ['{STORE}']\n",
+        f"online_store: '{STORE.replace('redis', 'rediz')}'\n",
+        f"online_store: '{STORE.replace(':1/', ':port/')}'\n",
+        f"online_store: '{STORE}?max_connections=many'\n",
+        f"server: {{keys: [{IN_KEY}]}}\n",
+        f"server: {{keys: [{{name: web, sha256: {IN_KEY}, scopes: ['read:*']}}]}}\n",
+    ):
+        (tiny.folder / "featurestore.yml").write_text(text)
+        for call in (["doctor"], ["get-online", *ARGUMENTS["get-online"]], ["serve", "--port", "0"], ["materialize"]):
+            ran = tiny.run(*call)
+            assert ran.code != 0
+            assert secrets_in(ran.out, ran.err) == [], (
+                text,
+                call,
+            )
+
+
+def test_no_answer_and_no_log_of_a_server_tells_a_secret(shop):
+    with running_issuer() as issuer:
+        oidc = {"issuer": issuer.url, "audience": "shop", "jwks_url": f"{issuer.url}/keys"}
+        (shop.folder / "featurestore.yml").write_text(
+            settings_text({IN_KEY: ["read:*", "write:*", "admin:*"]}, oidc=oidc) + f"online_store: '{STORE}'\n"
+        )
+        forged = f"{b64({'alg': 'none', 'kid': 'canary'})}.{b64({'sub': 'canary'})}.{b64(b'canary')}"
+        good = issuer.token(key=RSA_KEY, sub="someone")
+        secrets = [*SECRETS, forged, good, *good.split(".")]
+        told = []
+        with serving(shop) as server:
+            for key in (None, IN_KEY, WRONG_KEY, forged, good):
+                told += [server.ask(path, key=key) for path in GET]
+                told += [server.ask(path, key=key, json=body) for path in POST for body in BODIES]
+            assert {answer.status_code for answer in told} >= {200, 400, 401, 403, 404, 503}
+        texts = [answer.text + str(answer.headers) for answer in told] + [
+            server.said.read_text(),
+            server.told.read_text(),
+        ]
+        assert [secret for secret in secrets if secret in " ".join(texts)] == []
+
+
+def test_no_file_that_commands_leave_holds_a_secret(shop):
+    written = {path for path in shop.folder.rglob("*") if path.is_file()}
+    given = {shop.folder / "featurestore.yml", shop.folder / "profiles.yml"}
+    assert [path for path in written - given for secret in SECRETS if secret.encode() in path.read_bytes()] == []
