@@ -14,7 +14,7 @@ import duckdb
 from benchmarks.data import FEATURES, Size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.question import Question
@@ -35,6 +35,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A feature service: its references, and the folder to which its answers are logged, if they are."""
+
+    name: str
+    features: Sequence[str]
+    log_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DbtTarget:
     """Where dbt has built: the target's block of `profiles.yml`, and what the manifest calls its database."""
 
@@ -48,8 +57,14 @@ def on_duckdb(path: Path, *, memory_limit: str = "") -> DbtTarget:
     return DbtTarget(block={"type": "duckdb", "path": str(path), "schema": "main", **more}, database=path.stem)
 
 
-def write_project(
-    folder: Path, question: Question, *, tables: Tables = "table", memory_limit: str = "", online: str = ""
+def write_project(  # every one has its default
+    folder: Path,
+    question: Question,
+    *,
+    tables: Tables = "table",
+    memory_limit: str = "",
+    online: str = "",
+    services: Sequence[Service] = (),
 ) -> Path:
     """Write a project on DuckDB whose views are those of a question.
 
@@ -59,13 +74,15 @@ def write_project(
         tables: ``table`` for DuckDB tables, ``parquet`` for DuckDB views of the Parquet files.
         memory_limit: of DuckDB.
         online: URI of the online store; SQLite in the folder if empty.
+        services: its feature services.
 
     Returns:
         The folder.
     """
     size = question.size
     database = size.database if tables == "table" else _views_of_parquet(folder, size)
-    return write_files(folder, models_of(question), on_duckdb(database, memory_limit=memory_limit), online=online)
+    target = on_duckdb(database, memory_limit=memory_limit)
+    return write_files(folder, models_of(question), target, online=online, services=services)
 
 
 def models_of(question: Question) -> list[Model]:
@@ -81,8 +98,10 @@ def models_of(question: Question) -> list[Model]:
     ]
 
 
-def write_files(folder: Path, models: list[Model], target: DbtTarget, *, online: str = "") -> Path:
-    """Write the files of a project with these models."""
+def write_files(
+    folder: Path, models: list[Model], target: DbtTarget, *, online: str = "", services: Sequence[Service] = ()
+) -> Path:
+    """Write the files of a project with these models and services."""
     (folder / "target").mkdir(parents=True, exist_ok=True)
     (folder / "dbt_project.yml").write_text(f"name: {NAME}\nprofile: {NAME}\n")
     profile = {NAME: {"target": "dev", "outputs": {"dev": target.block}}}
@@ -100,13 +119,32 @@ def write_files(folder: Path, models: list[Model], target: DbtTarget, *, online:
         },
         "nodes": {f"model.{NAME}.{model.name}": _node(model, target) for model in models},
         "sources": {},
-        "exposures": {},
+        "exposures": {f"exposure.{NAME}.{service.name}": _exposure(service, models) for service in services},
         "groups": {},
         "macros": {},
         "disabled": {},
     }
     (folder / "target" / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def _exposure(service: Service, models: list[Model]) -> dict[str, object]:
+    meta: dict[str, object] = {"features": list(service.features)}
+    if service.log_to:
+        meta["logging"] = {"sample": 1.0, "to": service.log_to}
+    return {
+        "unique_id": f"exposure.{NAME}.{service.name}",
+        "resource_type": "exposure",
+        "package_name": NAME,
+        "name": service.name,
+        "type": "ml",
+        "owner": {"name": "Benchmarks"},
+        "description": "Made by the benchmarks.",
+        "original_file_path": "models/services.yml",
+        "tags": [],
+        "config": {"enabled": True, "tags": [], "meta": {"feature_service": meta}},
+        "depends_on": {"nodes": [f"model.{NAME}.{model.name}" for model in models], "macros": []},
+    }
 
 
 def _node(model: Model, target: DbtTarget) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """The feature server under load: ours and ``feast serve``, one worker each, Valkey on the same machine, in turns.
 
-1x1x8, 10x3x50 and 100x1x8 (entities x views x features) on 16 connections, closed loop. The server has the first core,
-the generator and Valkey the others.
+1x1x8, 10x3x50 and 100x1x8 (entities x views x features) on 16 connections, closed loop; then ours alone, with every
+answer logged and with API keys. ``--slow``: ten minutes of logging; five minutes at 70 % of the peak rate, open loop.
+The worker has the first core; the generator, Valkey and everything else the others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
     from benchmarks.bench import Goal, Line, Options, Recorder
     from benchmarks.data import Size
 
-MEASURES = ("per_s", "p50_ms", "p99_ms", "rss_mib", "errors")
+MEASURES = ("per_s", "p50_ms", "p99_ms", "p999_ms", "cpu_us", "rss_mib", "errors")
+ALONE = ("logging", "keys")
+SLOW = ("soak", "open")
+_KEY = "fsk_of-the-benchmark"
+_SOAK_S, _OPEN_S, _SHARE = 600.0, 300.0, 0.7
 _CONNECTIONS = 16
 _WARM_UP_S = 2.0
 _CENTURY_S = 100 * 365 * 86_400
@@ -60,7 +66,7 @@ def main(options: Options) -> None:
     from benchmarks.bench import Recorder, folder
     from benchmarks.valkey import server
 
-    shapes = options.chosen([case.shape for case in CASES])
+    shapes = options.chosen([case.shape for case in CASES] + [*ALONE, *(SLOW if options.slow else ())])
     recorder = Recorder(name="server")
     with folder() as place, server(place) as uri:
         if uri is None:
@@ -69,6 +75,8 @@ def main(options: Options) -> None:
         for case in CASES:
             if case.shape in shapes:
                 _compare(place, case, uri, options, recorder)
+        if set(shapes) & {*ALONE, *SLOW}:
+            _alone(place, uri, options, shapes, recorder)
     recorder.summarize(MEASURES, ours="ours, 1x1x8", other="feast, 1x1x8", goals=_goals())
 
 
@@ -83,6 +91,11 @@ def _goals() -> list[Goal]:
         Goal(measure="per_s", of=f"ours, {middle}", to=f"feast, {middle}", at_least=50),
         Goal(measure="per_s", of=f"ours, {many}", to=f"feast, {many}", at_least=25),
         Goal(measure="p99_ms", of=f"ours, {many}", at_most=20),
+        Goal(measure="per_s", of="a service, logged", to="a service", at_least=0.9),
+        Goal(measure="per_s", of="a service, with a key", to="a service", at_least=0.95),
+        Goal(measure="growth_mib", of="soak, logged", at_most=5),
+        Goal(measure="p999_ms", of="open loop", at_most=20),
+        Goal(measure="errors", of="open loop", at_most=0),
     ]
 
 
@@ -117,6 +130,82 @@ def _fill(ours: Path, feast: Path, size: Size, uri: str, options: Options) -> No
         arguments = ("--folder", str(feast), *question.arguments, "--online", uri)
         run("feast_side", "setup", *arguments, feast=True)
         run("feast_side", "materialize", *arguments, "--all", feast=True)
+
+
+def _alone(place: Path, uri: str, options: Options, works: tuple[str, ...], recorder: Recorder) -> None:
+    """One entity of a service of eight features: plainly, logged, with a key; long, and at a fixed rate."""
+    from benchmarks.bench import run
+    from benchmarks.data import ensure
+    from benchmarks.project import Service, write_project
+    from benchmarks.question import Question
+    from benchmarks.valkey import empty
+
+    empty(uri)
+    size, project = ensure("S"), place / "alone"
+    question = Question(size=size, views=1, ttl_s=_CENTURY_S)
+    services = [Service(name="plain", features=question.references)]
+    services += [Service(name="logged", features=question.references, log_to="log")]
+    write_project(project, question, online=uri, services=services)
+    for command in (("apply",), ("materialize", "--all")):
+        run("our_side", command[0], "--folder", str(project), *question.arguments, *command[1:])
+    bodies = {service.name: _service_bodies(place, service.name, size) for service in services}
+    seconds = 2.0 if options.quick else 8.0
+    for number in range(options.rounds):
+        for case, service, has_key in (
+            ("a service", "plain", False),
+            ("a service, logged", "logged", False),
+            ("a service, with a key", "plain", True),
+        ):
+            if case == "a service" or ("keys" if has_key else "logging") in works:
+                with _with_keys(project, uri, has_key), our_server(project) as running:
+                    line = load(running, bodies[service], seconds, *_header(has_key))
+                recorder.add({"case": case, "round": number, **line})
+    if "soak" in works:
+        with our_server(project) as running:
+            recorder.add(
+                {"case": "soak, logged", **_soak(running, bodies["logged"], 20.0 if options.quick else _SOAK_S)}
+            )
+    if "open" in works:
+        with our_server(project) as running:
+            rate = _SHARE * float(str(load(running, bodies["plain"], seconds)["per_s"]))
+            long = 10.0 if options.quick else _OPEN_S
+            line = _generate(running, bodies["plain"], long, "--rate", str(rate), "--connections", "64")
+        recorder.add({"case": "open loop", "rate": round(rate), **line})
+
+
+def _header(has_key: bool) -> tuple[str, ...]:
+    return ("--header", f"Authorization: Bearer {_KEY}") if has_key else ()
+
+
+@contextmanager
+def _with_keys(project: Path, uri: str, has_keys: bool) -> Iterator[None]:
+    """Let the server ask for a key while the block runs."""
+    settings = {"online_store": uri}
+    if has_keys:
+        digest = hashlib.sha256(_KEY.encode()).hexdigest()
+        keys = [{"name": "bench", "sha256": digest, "scopes": ["read:*"]}]
+        (project / "featurestore.yml").write_text(json.dumps({**settings, "server": {"keys": keys}}))
+    yield
+    (project / "featurestore.yml").write_text(json.dumps(settings))
+
+
+def _soak(running: Running, bodies: Path, seconds: float) -> Line:
+    """Ask for long; says how much more memory the worker has at the end than after the first sixth."""
+    before = load(running, bodies, seconds / 6)
+    after = _generate(running, bodies, seconds * 5 / 6)
+    ended_mib = _workers_mib(running)
+    return {**after, "rss_mib": ended_mib, "growth_mib": round(ended_mib - float(str(before["rss_mib"])), 1)}
+
+
+def _service_bodies(place: Path, service: str, size: Size) -> Path:
+    chosen = random.Random(7)
+    lines = [
+        json.dumps({"feature_service": service, "entities": {"driver_id": [chosen.randint(1, size.entities)]}})
+        for _ in range(500)
+    ]
+    path = place / f"bodies-{service}.jsonl"
+    path.write_text("\n".join(lines))
+    return path
 
 
 def _bodies(place: Path, case: Case, size: Size) -> Path:
@@ -172,7 +261,8 @@ def _serving(command: list[str], folder: Path) -> Iterator[Running]:
     )
     try:
         _wait(port, process, folder / "serve.log")
-        pin([process.pid, *_children(process.pid)], others=False)
+        pin([process.pid], others=True)
+        pin(_children(process.pid), others=False)
         yield Running(port=port, process=process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -217,15 +307,34 @@ def pin(processes: list[int], *, others: bool) -> None:
 def load(running: Running, bodies: Path, seconds: float, *more: str) -> Line:
     """Ask, after a warm-up."""
     _generate(running, bodies, _WARM_UP_S, *more)
+    cpu_s = _cpu_s(running)
     line = _generate(running, bodies, seconds, *more)
-    workers = _children(running.process) or [running.process]
-    line["rss_mib"] = max(round(_rss_mib(each), 1) for each in workers)
+    line["cpu_us"] = round(1e6 * (_cpu_s(running) - cpu_s) / (float(str(line["per_s"])) * seconds), 1)
+    line["rss_mib"] = _workers_mib(running)
     return line
+
+
+def _workers(running: Running) -> list[int]:
+    """The processes that answer; the helper is none."""
+    children = _children(running.process)
+    workers = [each for each in children if b"server.helper" not in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return workers or [running.process]
+
+
+def _cpu_s(running: Running) -> float:
+    """What the workers have used; per request it is steadier than the rate."""
+    fields = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _workers(running)]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def _workers_mib(running: Running) -> float:
+    """The memory of the largest worker."""
+    return max(round(_rss_mib(each), 1) for each in _workers(running))
 
 
 def _generate(running: Running, bodies: Path, seconds: float, *more: str) -> Line:
     arguments = ["--port", str(running.port), "--bodies", str(bodies), "--seconds", str(seconds)]
-    command = [sys.executable, "-m", "benchmarks.load", *arguments, "--connections", str(_CONNECTIONS), *more]
+    command = [sys.executable, "-m", "benchmarks.load", "--connections", str(_CONNECTIONS), *arguments, *more]
     cores = sorted(os.sched_getaffinity(0))
     started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     if len(cores) > 1:

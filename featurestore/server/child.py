@@ -6,6 +6,7 @@ The child sees the end of its input when the supervisor is gone, whatever ended 
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -58,6 +59,14 @@ class Child:
     def read_status(self) -> None:
         """Take in that it is ready, or that it ended before."""
         self.is_ready = self.is_ready or bool(os.read(self.status, 64))
+
+    def wait_until_ready(self, until: float) -> None:
+        """Wait until it is ready or has ended, but not beyond a time, monotonic seconds."""
+        while not self.is_ready and self.exit_code is None and time.monotonic() < until:
+            if select.select([self.status], [], [], max(0.0, until - time.monotonic()))[0]:
+                self.read_status()
+                if not self.is_ready:  # the pipe was closed: it ends
+                    return
 
     def send(self, signal: int) -> None:
         """Send it a signal."""

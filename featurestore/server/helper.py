@@ -84,7 +84,8 @@ class Helper:
         self._jobs.end()
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Load what the workers have left of the feature log, and let go of the store."""
+        self._log.finish()
         self._pushes.close()
 
 

@@ -126,4 +126,7 @@ def _needed(entities: dict[str, list[Any]], columns: Sequence[PlannedOutput]) ->
     """The join keys that these features need: callers may send all that they have, as Feast lets them."""
     if len(entities) == len(columns):
         return entities
+    if len(set(map(len, entities.values()))) > 1:
+        got = ", ".join(f"{name}: {len(values)}" for name, values in entities.items())
+        raise UsageError(f"the columns differ in length: {got}", where="entities", hint="give each entity all keys")
     return {column.name: entities[column.name] for column in columns if column.name in entities}

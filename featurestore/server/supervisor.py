@@ -19,6 +19,8 @@ from featurestore.server.bind import bind_unix
 from featurestore.server.child import Child
 from featurestore.server.config import write_config
 from featurestore.server.helper_calls import helper_socket
+from featurestore.server.log.at_worker import has_waiting
+from featurestore.server.log.spool import spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,8 @@ _LIVED_S = 10.0
 _START_S = 60.0
 _LEFT_TO_DRAIN_S = 5.0
 """Beyond `ServerConfig.drain_s`, before a child is killed."""
+_LAST_LOAD_S = 10.0
+"""What the helper has at least; a load that is killed is done again by the next server."""
 
 
 class Supervisor:
@@ -140,16 +144,20 @@ class Supervisor:
                         self._wake.recv(4_096)
 
     def _end_all(self) -> None:
-        """Workers first: what they have answered, the helper still finishes."""
+        """Workers first: what they have answered, the helper still finishes, and loads what they have logged."""
         self._listener.close()
         for worker in self._workers:
             worker.send(signal.SIGTERM)
         until = time.monotonic() + self._config.drain_s + _LEFT_TO_DRAIN_S
         for worker in self._workers:
             worker.end(until)
+        if self._helper is None and has_waiting(spool_of(self._config.base_dir)):
+            self._helper = Child(_HELPER, self._line, [self._helper_listener.fileno()])
         if self._helper is not None:
+            until = max(until, time.monotonic() + _LAST_LOAD_S)
+            self._helper.wait_until_ready(until)  # before that, a signal would just kill it
             self._helper.send(signal.SIGTERM)
-            self._helper.end(max(until, time.monotonic() + _LEFT_TO_DRAIN_S))
+            self._helper.end(until)
         self._helper_listener.close()
         self._wake.close()
         self._waker.close()

@@ -259,6 +259,8 @@ def test_what_was_served_is_logged_made_a_training_set_and_verified(shop_on_post
     ]
     verified = run(shop_on_postgres, "verify", "--log", "churn", "--json")
     assert (verified.code, verified.json["rows"]["equal"], verified.json["rows"]["lag"]) == (0, 2, 1)
+    later = run(shop_on_postgres, "verify", "--log", "churn", "--json", "--start", "2026-06-05", "--sample", "10").json
+    assert (later["compared"], later["rows"]["lag"]) == (1, 1)
     made = run(shop_on_postgres, "training-set", "--from-log", "churn", "--json").json["rows"]
     assert sorted(row["customer_id"] for row in made) == [1, 1, 9]
     spined = run(

@@ -105,9 +105,9 @@ def test_versions_and_types_are_told_when_asked_for(server):
         include_types=True,
     ).json()["metadata"]
     assert told["feature_view_metadata"] == [
-        {"name": "orders", "version": 0},
+        {"name": "orders"},
         {"name": "pairs", "version": 2},
-        {"name": "days", "version": 0},
+        {"name": "days"},
     ]
     assert told["feature_types"] == ["int64", "string", "float64", "int64", "int64"]
     assert told["entity_count"] == 2
@@ -124,7 +124,7 @@ def test_versions_and_types_are_told_when_asked_for(server):
         ({}, 400, "FeastError", "expected either features or a feature service"),
         ({"features": ["orders:spend"], "feature_service": "churn"}, 400, "FeastError", "got both"),
         ({"features": ["spend"]}, 404, "FeatureViewNotFoundException", "spend"),
-        ({"features": ["orders:spend", "old:n", "days:n"]}, 400, "FeastError", "full feature names"),
+        ({"features": ["orders:spend", "old:n", "days:n"]}, 400, "FeatureNameCollisionError", "full feature names"),
         ({"features": ["orders"], "entities": {}}, 400, "FeastError", "missing join key 'customer_id'"),
         ({"features": ["orders"], "entities": {"customer": [1]}}, 400, "FeastError", "missing join key 'customer_id'"),
         ({"features": ["orders"], "entities": {"customer_id": ["x"]}}, 400, "FeastError", "customer_id"),
@@ -152,6 +152,14 @@ def test_a_request_keeps_its_id_and_others_get_one(server):
     assert len(made) == 3
     odd = server.post("/get-online-features", asked, **{"X-Request-ID": "x" * 500}).headers["x-request-id"]
     assert odd != "x" * 500
+
+
+def test_join_keys_that_no_feature_needs_are_passed_over_as_feast_does(server):
+    """A caller may send all the keys that it has; one that is missing is missed all the same."""
+    values = server.values(["orders:orders_7d"], {"shop_id": [1], "customer_id": [7]})
+    assert values == {"customer_id": [7], "orders_7d": [7]}
+    assert server.ask(["orders:orders_7d"], {"shop_id": [1], "customer": [7]}).status_code == 400
+    assert server.ask(["orders:orders_7d"], {"shop_id": [1, 2], "customer_id": [7]}).status_code == 400
 
 
 def test_unknown_keys_of_a_request_are_passed_over_as_feast_does(server):

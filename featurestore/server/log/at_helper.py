@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.errors import FeatureStoreError
+from featurestore.server.log.at_worker import has_waiting
+from featurestore.server.log.spool import spool_of
 from featurestore.server.problems import Answer
 
 if TYPE_CHECKING:
@@ -52,6 +55,14 @@ class LogLoads:
         for each in found:
             self._say(each)
         return Answer(200, msgspec.json.encode(found))
+
+    def finish(self) -> None:
+        """Load what still waits when the server ends; what cannot be loaded waits for the next one."""
+        if has_waiting(spool_of(self._config.base_dir)):
+            try:
+                self.load()
+            except FeatureStoreError as problem:
+                _LOGGER.warning("the feature log waits: %s", problem)
 
     def _workspace(self) -> Workspace:
         from featurestore.workspace import Places, open_workspace

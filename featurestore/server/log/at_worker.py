@@ -38,14 +38,14 @@ async def keep_loading(state_dir: Path, log: FeatureLog, *, every_s: float = LOA
         await asyncio.sleep(every_s)
 
 
-def has_waiting(spool: Path, worker: str) -> bool:
-    """Whether a spool holds anything but what this worker is writing."""
+def has_waiting(spool: Path, worker: str | None = None) -> bool:
+    """Whether a spool holds anything but what this worker, if there is one, is writing."""
     try:
         for folder in spool.iterdir():
             if folder.name == WORKERS or not folder.is_dir():
                 continue
             for path in folder.rglob("*"):
-                is_own = path.suffix == OPEN and path.name.startswith(worker)
+                is_own = worker is not None and path.suffix == OPEN and path.name.startswith(worker)
                 if path.is_file() and path.name != _LOCK and not is_own:
                     return True
     except OSError:  # there is none yet, or it was loaded this moment

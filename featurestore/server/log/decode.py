@@ -106,7 +106,7 @@ class _Rows:
     keys: list[list[Any]] = field(init=False)
     values: list[list[Any]] = field(init=False)
     statuses: list[list[str]] = field(init=False)
-    times: list[list[str | None]] = field(init=False)
+    times: list[list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = [[] for _ in self.log.keys]
@@ -121,26 +121,23 @@ class _Rows:
         if given < 0 or len(names) != len(results) or not results:
             return False
         count = len(results[0].values)
-        lengths = {len(part) for it in results for part in (it.values, it.statuses, it.event_timestamps)}
-        places = range(count) if record.rows is None else record.rows
-        if lengths != {count} or (places and max(places) >= count):
+        places = record.rows
+        if any(not len(it.values) == len(it.statuses) == len(it.event_timestamps) == count for it in results):
             return False
+        if places and max(places) >= count:
+            return False
+        kept = range(count) if places is None else places
         entities = dict(zip(names[:given], results[:given], strict=True))
-        for key, kept in zip(self.log.keys, self.keys, strict=True):
+        for key, values in zip(self.log.keys, self.keys, strict=True):
             found = entities.get(key.name)
-            kept.extend([None] * len(places) if found is None else [found.values[at] for at in places])
+            values += [None] * len(kept) if found is None else _chosen(found.values, places)  # noqa: PLW2901
         for number, result in enumerate(results[given:]):
-            statuses = [result.statuses[at] for at in places]
-            self.values[number] += [result.values[at] for at in places]
-            self.statuses[number] += statuses
-            self.times[number] += [
-                None if status == _NOT_FOUND else result.event_timestamps[at]
-                for at, status in zip(places, statuses, strict=True)
-            ]
-        self.heads += [
-            (f"{record_id}/{at}", record.request_id, record.served_us, record.registry_version) for at in places
-        ]
-        self.count += len(places)
+            self.values[number] += _chosen(result.values, places)
+            self.statuses[number] += _chosen(result.statuses, places)
+            self.times[number] += _chosen(result.event_timestamps, places)
+        head = (record.request_id, record.served_us, record.registry_version)
+        self.heads += [(f"{record_id}/{at}", *head) for at in kept]
+        self.count += len(kept)
         return True
 
     def batch(self, unread: Unread) -> pa.RecordBatch:
@@ -156,7 +153,7 @@ class _Rows:
             arrays += [
                 _array(values, output.feature.type, reader_of(output.feature.type), unread),
                 pa.array(statuses, pa.string()),
-                _times(times, unread),
+                _times(times, statuses, unread),
             ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -170,7 +167,14 @@ def _array(values: Sequence[Any], value_type: str, read: Read, unread: Unread) -
         return pa.array([_read_or_null(value, read, kind, unread) for value in values], kind)
 
 
-def _times(texts: Sequence[str | None], unread: Unread) -> pa.Array:
+def _chosen(items: list[Any], places: list[int] | None) -> list[Any]:
+    return items if places is None else [items[at] for at in places]
+
+
+def _times(texts: Sequence[str | None], statuses: Sequence[str], unread: Unread) -> pa.Array:
+    """Event times; NULL where nothing was found, for which an answer has 1970."""
+    if _NOT_FOUND in statuses:
+        texts = [None if status == _NOT_FOUND else text for text, status in zip(texts, statuses, strict=True)]
     try:
         return pa.array(texts, pa.string()).cast(_UTC_TIME)
     except pa.ArrowInvalid:

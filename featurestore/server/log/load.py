@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 READY, PARQUET, LOADING, HALF = "ready", ".parquet", ".loading", ".tmp"
 _LOCK = "load.lock"
 _ABANDONED_S = 3_600.0
+_COUNTS_KEPT_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +103,28 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         says why; nothing is raised for it.
 
     Raises:
-        OperationError: the spool cannot be read.
+        OperationError: the spool cannot be read, or has no room.
     """
     destinations = _Destinations(around)
     try:
+        _forget_old_counts(around.spool / WORKERS)
         folders = services_in(around.spool) if service is None else [folder_of(around.spool, service)]
         return tuple(_load(folder, around, destinations) for folder in folders if folder.is_dir())
     except OSError as error:
         raise OperationError(
-            f"cannot be read: {error.strerror}", where=str(error.filename or around.spool), hint="check its rights"
+            f"cannot be used: {error.strerror or error}",
+            where=str(error.filename or around.spool),
+            hint="check its rights and free space; what waits, waits",
         ) from error
     finally:
         destinations.close()
+
+
+def _forget_old_counts(folder: Path) -> None:
+    """Remove what workers of long ago said that they dropped."""
+    for path in folder.glob("*.json"):
+        if time() - path.stat().st_mtime > _COUNTS_KEPT_S:
+            path.unlink(missing_ok=True)
 
 
 def services_in(spool: Path) -> list[Path]:

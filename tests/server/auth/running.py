@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,10 @@ from tests.cli.tiny import ORDER_TYPES, VIEW, churn, columns, labels, make_tiny,
 READER, LOADER, OPERATOR = "fsk_reads-orders-only", "fsk_reads-all-and-writes", "fsk_operates"
 SCOPES = {READER: ["read:orders"], LOADER: ["read:*", "write:orders"], OPERATOR: ["admin:*"]}
 LOOKUP = {"entities": {"customer_id": [1, 2]}, "features": ["orders:order_count"]}
+BODY = json.dumps(LOOKUP)
+HEAD = b"POST /get-online-features HTTP/1.1\r\nhost: shop\r\n"
+LOOK_UP = HEAD + b"content-length: %d\r\n\r\n%s" % (len(BODY), BODY.encode())
+"""A whole request."""
 _PATIENCE_S = 120
 
 
@@ -143,10 +147,32 @@ def serving(tiny, *arguments, environ=None):
             process.wait(timeout=_PATIENCE_S)
 
 
-def until(condition, message="it did not come"):
+def until(condition, message="it did not come", *, pause_s=0.02):
     """Wait for a condition."""
     ends = time.monotonic() + _PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < ends, message
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return found
+
+
+def limited(tiny, **times):
+    """Run it with small limits of what is asked for, and times of 60 s unless given."""
+    limits = {"body_bytes": 100_000, "entities": 50, "features": 2, "header_s": 60, "body_s": 60, **times}
+    (tiny.folder / "featurestore.yml").write_text(
+        f"entities: [{{name: customer, join_keys: [customer_id]}}]\nserver: {{limits: {json.dumps(limits)}}}\n"
+    )
+    return serving(tiny)
+
+
+def check_unharmed(server):
+    """It answers, none of its workers died, and nothing that it said is a defect of its own."""
+
+    def is_alive():
+        with suppress(httpx.TransportError):
+            return server.is_alive()
+
+    assert until(is_alive)
+    said = server.said.read_text()
+    assert "Traceback" not in said
+    assert "another starts" not in said

@@ -229,6 +229,7 @@ def test_a_discovery_document_of_another_issuer_or_place_is_not_followed(issuer,
 
     assert ran(discovering(issuer), story) == AWAY
     assert issuer.asked == ["/.well-known/openid-configuration"]
+    assert f"its discovery document {'is another' if 'issuer' in wrong else 'names no https://'}" in caplog.text
 
 
 def test_no_token_is_in_the_log(issuer, caplog):

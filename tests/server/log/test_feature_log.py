@@ -8,12 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
+from featurestore.definitions.feature_log import log_of
+from featurestore.definitions.services import FeatureLogging, FeatureService
+from featurestore.definitions.views import Column
 from featurestore.server.log.feature_log import WORKERS, FeatureLog, LogLimits
+from featurestore.server.log.sampling import sampler_of
 from featurestore.server.log.segments import folder_of, locked, read_segment, service_of
 from tests.online.servers import wait_until
+from tests.registry.shop import ORDERS, SHOP
 from tests.server.log.served import NOON_US, churn_body, note_churn, shop
 
 
@@ -339,3 +345,37 @@ def test_a_note_costs_next_to_nothing(tmp_path):
     assert best(left_out, list(range(100))) < 10e-6 + 100 * 2e-6
     kept.close()
     left_out.close()
+
+
+def test_without_an_entity_requests_are_drawn():
+    """P10: a view without entity has one row, which would be kept always or never."""
+    weather = replace(ORDERS, name="weather", entities=(), join_keys=())
+    service = FeatureService(name="s", features=("weather",), logging=FeatureLogging(sample=0.5, by="entity"))
+    sampler = sampler_of(replace(SHOP, views=(weather,), services=(service,)), service)
+    kept = [sampler.rows(f"request {number}", {}) is None for number in range(1_000)]
+    assert 400 < sum(kept) < 600
+
+
+def test_several_join_keys_are_one_entity():
+    pairs = replace(ORDERS, join_keys=(*ORDERS.join_keys, Column(name="code", type="string")))
+    service = FeatureService(name="s", features=("orders",), logging=FeatureLogging(sample=0.2))
+    sampler = sampler_of(replace(SHOP, views=(pairs,), services=(service,)), service)
+    numbers, codes = [1, 1, 2, 2] * 50, [f"c{number // 2}" for number in range(200)]
+    kept = sampler.rows("r", {"code": codes, "customer_id": numbers})  # whatever order a client sends them in
+    assert kept == sampler.rows("another", {"customer_id": [str(number) for number in numbers], "code": codes})
+    assert 20 < len(kept) < 60
+
+
+def test_one_view_used_twice_is_logged_under_full_names():
+    """P11, P12: bare names would clash."""
+    service = FeatureService(
+        name="s",
+        features=("orders:order_count", "orders[customer_id=partner_id] as partner:order_count"),
+        logging=FeatureLogging(),
+    )
+    log = log_of(replace(SHOP, services=(service,)), service)
+    assert [column.name for column in log.columns][4:] == [
+        "customer_id", "partner_id",
+        "orders__order_count", "orders__order_count__status", "orders__order_count__event_time",
+        "partner__order_count", "partner__order_count__status", "partner__order_count__event_time",
+    ]  # fmt: skip

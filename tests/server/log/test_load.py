@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 
 import duckdb
 import pyarrow.parquet as pq
+import pytest
 
 from featurestore.definitions.services import FeatureLogging
 from featurestore.definitions.views import Feature
@@ -291,115 +294,6 @@ def test_where_a_log_goes_is_what_the_definitions_say_now(tmp_path):
     assert FeatureLogging().to == "warehouse"
 
 
-STEPS = """
-import os, signal, shutil, sys
-from pathlib import Path
-import duckdb, pyarrow.parquet
-from featurestore.server.log.load import load_segments
-from tests.server.log.test_load import around
-
-source, worlds = Path(sys.argv[1]), Path(sys.argv[2])
-
-
-def kill_at(step, world):
-    count = 0
-    names = {"open", "os.rename", "os.remove", "os.mkdir", "duckdb.execute"}
-
-    def hook(event, arguments):
-        nonlocal count
-        if event in names and str(world) in str(arguments[0]):
-            count += 1
-            if count == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hook)
-
-
-def apart(work):
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException as error:
-            print(error, file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(child, 0)[1]
-
-
-def load(world):
-    for loaded in load_segments(around(world)):
-        assert not loaded.problem, loaded
-
-
-step = 0
-while True:
-    step += 1
-    world = worlds / str(step)
-    shutil.copytree(source, world)
-    code = apart(lambda: (kill_at(step, world), load(world)))
-    assert apart(lambda: load(world)) == 0, step
-    print(step, flush=True)
-    if code == 0:
-        break
-"""
-
-
-def test_a_load_that_is_killed_at_any_step_is_done_by_the_next(tmp_path):
-    """Killed before each file that it opens, renames or removes in turn, until one comes to its end."""
-    source = tmp_path / "source"
-    source.mkdir()
-    duckdb.connect(str(source / "w.duckdb")).close()
-    for first in (0, 10, 20):
-        serve(source, 10, first=first)
-    orphan = next((source / "spool" / "churn").glob("*.seg"))
-    orphan.rename(orphan.with_suffix(".open"))
-    (tmp_path / "worlds").mkdir()
-    ran = subprocess.run(
-        [sys.executable, "-c", STEPS, str(source), str(tmp_path / "worlds")],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    steps = int(ran.stdout.split()[-1])
-    assert steps > 20
-    for step in range(1, steps + 1):
-        world = tmp_path / "worlds" / str(step)
-        assert customers(world) == list(range(30)), step
-        assert sql(world, "select count(distinct row_id) from churn__log") == [(30,)], step
-
-
-LOAD_FOR_EVER = """
-import sys
-from pathlib import Path
-from featurestore.server.log.load import load_segments
-from tests.server.log.test_load import around
-print("begun", flush=True)
-while True:
-    load_segments(around(Path(sys.argv[1])))
-"""
-
-
-def test_loads_killed_at_any_moment_lose_nothing_and_double_nothing(tmp_path):
-    around(tmp_path)
-    served = 0
-    for patience in (0.0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16):
-        serve(tmp_path, 300, first=served, limits=LogLimits(segment_bytes=4_000, batch_bytes=1_000))
-        served += 300
-        child = subprocess.Popen(
-            [sys.executable, "-c", LOAD_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout.readline() == "begun\n"
-        threading.Event().wait(patience)  # any moment will do
-        child.kill()
-        child.wait(120)
-        child.stdout.close()
-    wait_until(lambda: all(not it.problem and not it.waiting for it in load_segments(around(tmp_path))))
-    assert customers(tmp_path) == list(range(served))
-
-
 def test_on_postgres_an_append_whose_end_nobody_heard_of_is_not_done_twice(tmp_path, postgres_server):
     """The connection is cut right after the commit: as far as this process knows, nothing was added."""
     database = "log_shop"
@@ -440,3 +334,26 @@ def test_on_postgres_an_append_whose_end_nobody_heard_of_is_not_done_twice(tmp_p
         ).read_all()
     assert found.column("customer_id").to_pylist() == list(range(10))
     shutil.rmtree(tmp_path / "spool")
+
+
+def test_counts_of_workers_of_long_ago_are_forgotten(tmp_path):
+    serve(tmp_path, 1)
+    folder = tmp_path / "spool" / "workers"
+    folder.mkdir()
+    for name, days in (("new", 6), ("old", 8)):
+        path = folder / f"{name}.json"
+        path.write_text("{}")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    load_segments(around(tmp_path))
+    assert [path.name for path in folder.iterdir()] == ["new.json"]
+
+
+def test_a_disk_without_room_is_said_and_nothing_is_lost(tmp_path):
+    """A file where the folder of rows should be stands for it: nothing can be written there."""
+    serve(tmp_path, 1)
+    ready = tmp_path / "spool" / "churn" / "ready"
+    ready.write_text("in the way")
+    with pytest.raises(OperationError, match="cannot be used: "):
+        load_segments(around(tmp_path))
+    ready.unlink()
+    assert load_segments(around(tmp_path))[0].rows == 1
