@@ -75,8 +75,9 @@ def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  #
 def command(common: Common) -> None:
     """Serve features over HTTP.
 
-    The wire is that of Feast's feature server, so that its clients can ask: POST /get-online-features. GET /health,
-    /ready, /feature-services and /feature-views say the rest. Ctrl-C and SIGTERM let requests under way finish.
+    The wire is that of Feast's feature server, so that its clients can ask: POST /get-online-features. A browser
+    shows a page at /; /openapi.json describes all endpoints, /health, /ready and /metrics are for those who watch.
+    Ctrl-C and SIGTERM let requests under way finish.
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:

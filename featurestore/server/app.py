@@ -5,6 +5,7 @@ Each room that the server has (`Lookups`, `Readiness`, ...) is made in `build`, 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from featurestore.server.catalog import Catalog
 from featurestore.server.cors import with_cors
 from featurestore.server.health import Readiness
 from featurestore.server.instruments import turn_series
+from featurestore.server.job_counts import JobCounts
 from featurestore.server.lookups import Lookups
 from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.page import page
@@ -100,9 +102,12 @@ def _routes(config: ServerConfig, newest: Newest, catalog: Catalog, instruments:
     async def views(request: Request) -> Response:
         return json_response(await catalog.views(grant_of(request.scope)))
 
+    jobs = JobCounts(config.state_dir / "jobs")
+
     async def metrics(request: Request) -> Response:
         require(grant_of(request.scope), "read")
-        return Response(await instruments.metrics.scrape(await catalog.series()), media_type=CONTENT_TYPE)
+        more = await catalog.series(), await asyncio.to_thread(jobs.series)
+        return Response(await instruments.metrics.scrape(*more), media_type=CONTENT_TYPE)
 
     async def for_people(_: Request) -> Response:
         html, headers = page()

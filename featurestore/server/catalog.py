@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from featurestore.errors import OnlineStoreError
+from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.online.state import parse_state, state_note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from featurestore.definitions.project import Project
+    from featurestore.definitions.services import FeatureService
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
     from featurestore.online.state import Watermark
     from featurestore.server.auth.scopes import Grant
-    from featurestore.server.served import Newest
+    from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.tallies import Series
 
 _KEPT_S = 1.0
@@ -83,12 +85,8 @@ class Catalog:
         self._read_at = float("-inf")
 
     def services(self, grant: Grant) -> dict[str, object]:
-        """The feature services that may be read."""
+        """The feature services that may be read, and can be: one with a view that is not online is for training."""
         served = self._newest.now
-        planned = [
-            (service, served.planned(None, service.name, full_feature_names=True))
-            for service in served.project.services
-        ]
         return {
             "registry_version": served.version,
             "feature_services": [
@@ -100,7 +98,7 @@ class Catalog:
                     features=service.features,
                     join_keys=tuple(Named(name=column.name, type=column.type) for column in asked.plan.entity_columns),
                 )
-                for service, asked in planned
+                for service, asked in _answered(served)
                 if all(grant.may("read", view) for view in asked.views)
             ],
         }
@@ -144,6 +142,12 @@ class Catalog:
             return self._watermarks
         states = {view.reference: parse_state(note) for view, note in zip(views, notes, strict=True)}
         return {name: state.watermark for name, state in states.items() if state.watermark is not None}
+
+
+def _answered(served: Served) -> Iterator[tuple[FeatureService, Planned]]:
+    for service in served.project.services:
+        with suppress(UsageError):
+            yield service, served.planned(None, service.name, full_feature_names=True)
 
 
 def _view_line(view: FeatureView, watermark: Watermark | None) -> ViewLine:

@@ -85,5 +85,7 @@ FAMILIES = (
     ),
     Family("featurestore_feature_log_queued_bytes", "gauge", "Answers that wait to be written to the spool."),
     Family("featurestore_feature_log_broken", "gauge", "1 while the feature log cannot be written.", combine=max),
-    # The helper's come here; see `Metrics.add`.
+    Family(
+        "featurestore_jobs", "gauge", "Syncs that were asked for over HTTP, by what became of them.", ("state",), max
+    ),
 )

@@ -16,6 +16,7 @@ from featurestore.errors import UsageError
 from featurestore.server.asgi import read_body
 from featurestore.server.auth.gate import grant_of, require
 from featurestore.server.helper_calls import Call, SyncAsked, ask_helper
+from featurestore.server.watch import REQUEST_ID
 from featurestore.server.wire import Materialize, MaterializeIncremental, read_request
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Writes:
         return await read_body(request.receive, self._config.settings.limits.body_bytes)
 
     async def _ask(self, request: Request, kind: Kind, body: bytes, timeout_s: float) -> Response:
-        call = Call(kind, body, request.headers.get("x-request-id", ""))
+        call = Call(kind, body, request.scope[REQUEST_ID])
         answer = await ask_helper(self._config.state_dir, call, timeout_s=timeout_s)
         headers = {name.decode(): value.decode() for name, value in answer.headers}
         return Response(answer.body, answer.status, media_type="application/json", headers=headers)

@@ -1,7 +1,8 @@
 """Run the snippets of a page: console sessions and Python sessions, top to bottom, in one folder.
 
 A block of kind ``console`` holds ``$ command`` lines and what they print; one of kind ``pycon`` a Python session.
-``...`` in what is printed stands for anything. Other blocks are for reading.
+``...`` in what is printed stands for anything. Other blocks are for reading. A server that a page starts in the
+background listens on another port than 6566, since several pages run at once, and is ended with its page.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import doctest
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _BLOCK = re.compile(r"^```(?P<kind>console|pycon)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_PORT = "6566"
 _COMMAND = re.compile(r"^\$ ", re.MULTILINE)
 
 
@@ -44,6 +49,26 @@ def steps_of(page: Path) -> list[Step]:
                 command = f"{command[:-1]} {more.strip()}"
             steps.append(Step(line=line, kind="console", text=command, prints=printed.strip("\n") or None))
     return steps
+
+
+def on_a_free_port(steps: list[Step]) -> list[Step]:
+    """The same steps, with a free port in place of the server's usual one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    return [
+        replace(step, text=step.text.replace(_PORT, port), prints=step.prints and step.prints.replace(_PORT, port))
+        for step in steps
+    ]
+
+
+def end_servers(folder: Path) -> None:
+    """End the servers that a page has left running in its folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if (process / "cwd").resolve() == folder.resolve() and b"serve" in command:
+                os.kill(int(process.name), signal.SIGTERM)
 
 
 def run_step(step: Step, folder: Path) -> None:

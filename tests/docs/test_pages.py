@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.snippets import matches, run_step, steps_of
+from tests.docs.snippets import end_servers, matches, on_a_free_port, run_step, steps_of
 from tests.shop import copy_of
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +29,11 @@ def test_the_snippets_of_a_page_do_what_it_says(page, shop, tmp_path):
     """Each page runs in a built shop of its own, with its profile inside the project."""
     mine = copy_of(shop, tmp_path / "mine")
     shutil.copy(mine.profiles_dir / "profiles.yml", mine.project_dir)
-    for step in steps_of(page):
-        run_step(step, mine.project_dir)
+    try:
+        for step in on_a_free_port(steps_of(page)):
+            run_step(step, mine.project_dir)
+    finally:
+        end_servers(mine.project_dir)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)

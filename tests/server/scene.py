@@ -25,6 +25,7 @@ TIER = replace(
 )
 WEATHER = view("weather", keys=(), features=(("rain_mm", "float64"),))
 PLACES = view("places", keys=(("city", "string"), ("since", "date")), features=(("is_open", "boolean"),))
+HISTORY = replace(view("history", features=(("x", "int64"),)), online=False)
 NEVER_SYNCED = view("never", features=(("x", "int64"),))
 
 
@@ -38,11 +39,12 @@ def scene(folder):
             owner="Risk",
         ),
         FeatureService(name="trips", features=("places:is_open", "weather:rain_mm")),
+        FeatureService(name="for_training", features=("history:x",)),
     )
     project = Project(
         name="shop",
         entities=(Entity(name="customer", join_keys=("customer_id",)),),
-        views=(ORDERS, TIER, WEATHER, PLACES, NEVER_SYNCED),
+        views=(ORDERS, TIER, WEATHER, PLACES, NEVER_SYNCED, HISTORY),
         services=services,
     )
     apply(folder, project)

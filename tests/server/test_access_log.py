@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -163,3 +164,28 @@ def test_a_pipe_that_is_not_blocking_gets_all_lines():
     reader.join()
     assert len(got) == 5_000
     assert log.dropped == 0
+
+
+def test_who_asked_is_named_by_the_key_and_who_was_refused_is_logged_too(tmp_path):
+    scene(tmp_path)
+    key = {"name": "web-shop", "sha256": hashlib.sha256(b"fsk_web").hexdigest(), "scopes": ["read:*", "write:*"]}
+    (tmp_path / "featurestore.yml").write_text(f"server: {json.dumps({'keys': [key]})}\n")
+    with running(tmp_path) as server:
+        lookup = {"feature_service": "churn", "entities": {"customer_id": [1]}}
+        server.post("/get-online-features", lookup, authorization="Bearer fsk_web")
+        server.post("/get-online-features", lookup, authorization="Bearer fsk_no")
+        server.get("/feature-views", authorization="Bearer fsk_web")
+        server.get("/feature-views")
+        server.post("/push", {"push_source_name": "nothing", "df": {}}, authorization="Bearer fsk_web")
+        answer = server.get("/metrics", authorization="Bearer fsk_web")
+    said = [(each["path"], each["status"], each.get("key")) for each in logged(tmp_path)]
+    assert said == [
+        ("/get-online-features", 200, "web-shop"),
+        ("/get-online-features", 401, None),
+        ("/feature-views", 200, "web-shop"),
+        ("/feature-views", 401, None),
+        ("/push", 404, "web-shop"),
+        ("/metrics", 200, "web-shop"),
+    ]
+    assert 'featurestore_requests_total{endpoint="/get-online-features",code="401"} 1' in answer.text
+    assert "fsk_" not in next(tmp_path.glob("serve-*.out")).read_text() + server.log

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from featurestore.server.job_counts import JobCounts
 from featurestore.server.metric_families import FAMILIES
 from featurestore.server.metrics import Metrics, format_metrics
 from tests.server.running import running, wait_for
@@ -218,3 +219,16 @@ def test_numbers_that_cannot_be_written_harm_nothing(tmp_path):
         assert await metrics.scrape() == "\n"[1:]
 
     asyncio.run(work())
+
+
+def test_syncs_are_counted_by_what_became_of_them(tmp_path):
+    counts = JobCounts(tmp_path / "jobs")
+    assert counts.series() == {("featurestore_jobs", "running"): 0}
+    (tmp_path / "jobs").mkdir()
+    for number, state in enumerate(["running", "done", "done", "failed"]):
+        (tmp_path / "jobs" / f"{number}.json").write_text(f'{{"id": "{number}", "state": "{state}"}}')
+    said = {key[1]: count for key, count in counts.series().items()}
+    assert said == {"running": 1, "done": 2, "failed": 1}
+    (tmp_path / "jobs" / "0.json").write_text('{"id": "0", "state": "interrupted"}')
+    said = {key[1]: count for key, count in counts.series().items()}
+    assert said == {"running": 0, "done": 2, "failed": 1, "interrupted": 1}
