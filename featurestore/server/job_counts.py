@@ -36,7 +36,10 @@ class JobCounts:
         for path in self._folder.glob("*.json"):
             if path.name in self._ended:
                 continue
-            state = msgspec.json.decode(path.read_bytes(), type=_State).state
+            try:
+                state = msgspec.json.decode(path.read_bytes(), type=_State).state
+            except FileNotFoundError:  # an old one, which was just forgotten
+                continue
             if state == _RUNNING:
                 running += 1
             else:

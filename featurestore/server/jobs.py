@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 State = Literal["running", "done", "failed", "interrupted"]
 _END_S = 10.0
 _LINES_KEPT = 20
+_MOST_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,11 @@ class Jobs:
             )
 
     def _keep(self, job: Job) -> None:
-        """Remember a job, also for the helper that comes after this one."""
+        """Remember a job, also for the helper that comes after this one; of very many the newest."""
+        if len(self._jobs) >= _MOST_KEPT:
+            oldest = min((each for each in self._jobs.values() if each.ended_at), key=lambda each: each.started_at)
+            del self._jobs[oldest.id]
+            (self._folder / f"{oldest.id}.json").unlink(missing_ok=True)
         self._jobs[job.id] = job
         partial = self._folder / f"{job.id}.partial"
         partial.write_bytes(msgspec.json.encode(job))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
 from featurestore.server.auth.gate import told
-from featurestore.server.problems import explain
+from featurestore.server.problems import Repeats, explain
 from featurestore.server.turns import Turns
 from featurestore.server.watch import GONE, Seen
 from featurestore.server.wire import read_lookup
@@ -46,6 +46,7 @@ class Lookups:
         self._gate = gate
         self.turns = Turns(settings.limits)
         self._watch = watch
+        self._repeats = Repeats()
         self._feature_log = feature_log
         self._logged: Served | None = None
 
@@ -62,7 +63,7 @@ class Lookups:
         except FeatureStoreError as problem:
             if isinstance(problem, OnlineStoreError):
                 self._watch.tallies.store_failed(problem)
-            answer = explain(problem, request_id)
+            answer = explain(problem, request_id, self._repeats)
             status, body, headers = answer.status, answer.body, (*headers, *answer.headers)
         except Exception as problem:
             answer = explain(problem, request_id)

@@ -6,8 +6,10 @@ The rule: a caller reads what is wrong with the request; what is wrong here is a
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,8 +22,13 @@ from featurestore.errors import (
     without_secrets,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 logger = logging.getLogger("featurestore.server")
 
+_SAID_EVERY_S = 1.0
+_TEXTS_KEPT = 64
 _FEAST = "feast.errors"
 _NOT_FOUND = {
     "feature view": "FeatureViewNotFoundException",
@@ -64,8 +71,42 @@ class RefusedError(FeatureStoreError):
         super().__init__(what, hint=hint)
 
 
-def explain(problem: Exception, request_id: str) -> Answer:
-    """Say what a failed request is answered; what is not the caller's doing is logged under an id."""
+@dataclass(slots=True)
+class _Said:
+    error_id: str
+    at: float
+    unsaid: int = 0
+
+
+class Repeats:
+    """Failures of a store that is away: each said once a second, however many requests it fails."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, _Said] = {}
+
+    def log(self, text: str, request_id: str) -> str:
+        """Log a failure, unless it was just logged; returns the id under which it stands in the log."""
+        now, before = self._clock(), self._said.get(text)
+        if before is not None and now - before.at < _SAID_EVERY_S:
+            before.unsaid += 1
+            return before.error_id
+        if len(self._said) >= _TEXTS_KEPT:
+            self._said.clear()
+        said = self._said[text] = _Said(_new_id(), now)
+        more = f"; error {before.error_id} in {before.unsaid} more" if before is not None and before.unsaid else ""
+        logger.error("error %s in request %s%s: %s", said.error_id, request_id, more, text)
+        return said.error_id
+
+
+def explain(problem: Exception, request_id: str, repeats: Repeats | None = None) -> Answer:
+    """Say what a failed request is answered; what is not the caller's doing is logged under an id.
+
+    Args:
+        problem: why it failed.
+        request_id: its id.
+        repeats: what was just logged of failures of the store; None logs each.
+    """
     if isinstance(problem, RefusedError):
         return Answer(problem.status, error_body(str(problem)), problem.headers)
     if isinstance(problem, UnknownNameError) and problem.kind in _NOT_FOUND:
@@ -74,17 +115,21 @@ def explain(problem: Exception, request_id: str) -> Answer:
         return Answer(400, error_body(str(problem), "FeatureNameCollisionError"))
     if isinstance(problem, UsageError):
         return Answer(400, error_body(str(problem)))
-    error_id = uuid.uuid4().hex[:12]
     if isinstance(problem, BackendError):
-        logger.error("error %s in request %s: %s", error_id, request_id, without_secrets(str(problem)))
+        error_id = (repeats or Repeats()).log(without_secrets(str(problem)), request_id)
         return Answer(
             503, error_body(f"the online store cannot answer now (error {error_id})"), ((b"retry-after", b"1"),)
         )
+    error_id = _new_id()
     if isinstance(problem, FeatureStoreError):
         logger.error("error %s in request %s: %s", error_id, request_id, without_secrets(str(problem)))
     else:
         logger.error("error %s in request %s: %s", error_id, request_id, type(problem).__name__)
     return Answer(500, error_body(f"something went wrong (error {error_id})"))
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]
 
 
 def error_body(message: str, of_class: str = "FeastError") -> bytes:
