@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import struct
 from collections.abc import Callable
 from datetime import date, datetime, time, timezone
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from featurestore.definitions.types import FLOATS, INTEGERS
-from featurestore.online.keys import parse_instant, without_numpy
+from featurestore.online.keys import parse_instant, parse_time, without_numpy
 
 if TYPE_CHECKING:
     from featurestore.definitions.views import Json
@@ -62,11 +63,13 @@ def reader_of(value_type: str) -> Read:
     if value_type in INTEGERS:
         return _integer
     if value_type in FLOATS:
-        return _float
+        return _float32 if value_type == "float32" else _float
     if value_type.startswith("decimal("):
         return _decimal
     if value_type.startswith("list<"):
         return _list_reader(value_type[len("list<") : -1])
+    if value_type.startswith(("struct<", "map<")):
+        return _object
     return _READERS.get(value_type, _anything)
 
 
@@ -86,6 +89,16 @@ def _float(value: Any) -> float:  # noqa: ANN401
             raise ValueError
         return number
     raise TypeError
+
+
+def _float32(value: Any) -> float:  # noqa: ANN401
+    """A number that 32 bits hold: a fraction is rounded to the nearest, a whole number and its size are not."""
+    number = _float(value)
+    if math.isfinite(number):
+        nearest = struct.unpack("<f", struct.pack("<f", number))[0]  # raises OverflowError
+        if type(value) is int and nearest != value:
+            raise ValueError
+    return number
 
 
 def _decimal(value: Any) -> Decimal:  # noqa: ANN401
@@ -155,10 +168,13 @@ def _date(value: Any) -> date:  # noqa: ANN401
 
 
 def _time(value: Any) -> time:  # noqa: ANN401
-    moment = time.fromisoformat(_text(value))
-    if moment.tzinfo is not None:
-        raise ValueError
-    return moment
+    return parse_time(_text(value))
+
+
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    if type(value) is dict:
+        return value
+    raise TypeError
 
 
 def _anything(value: Any) -> Any:  # noqa: ANN401

@@ -220,7 +220,7 @@ def _date_text(value: object) -> str:
 
 def _time_text(value: object) -> str:
     if isinstance(value, str) and _TIME.fullmatch(value):
-        value = _parse_time(value)
+        value = parse_time(value)
     if isinstance(value, time) and value.tzinfo is None:
         return value.isoformat(timespec="microseconds")
     raise _ExpectedError("a time such as 12:30:00")
@@ -274,7 +274,7 @@ def parse_instant(text: str) -> datetime:
     if match is None:
         raise _ExpectedError("a timestamp such as 2026-01-31T12:30:00Z")
     day, clock, zone = match.groups()
-    parsed = datetime.combine(date.fromisoformat(day), _parse_time(clock) if clock else time.min, tzinfo=timezone.utc)
+    parsed = datetime.combine(date.fromisoformat(day), parse_time(clock) if clock else time.min, tzinfo=timezone.utc)
     if zone in {None, "Z"}:
         return parsed
     hours, minutes = int(zone[1:3]), int(zone[-2:]) if len(zone) > 3 else 0
@@ -282,7 +282,12 @@ def parse_instant(text: str) -> datetime:
     return parsed + offset if zone[0] == "-" else parsed - offset
 
 
-def _parse_time(text: str) -> time:
+def parse_time(text: str) -> time:
+    """Read a time of day the same way on every Python.
+
+    Raises:
+        ValueError: not one, or finer than a microsecond.
+    """
     match = _TIME.fullmatch(text)
     if match is None:
         raise _ExpectedError("a time such as 12:30:00")

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server import lookups
+from featurestore.server.asgi import GoneError
 from featurestore.server.auth.gate import Gate, grant_of, require
 from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
@@ -28,7 +29,7 @@ from featurestore.server.lookups import Lookups
 from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.page import page
 from featurestore.server.problems import error_body, explain
-from featurestore.server.watch import REQUEST_ID
+from featurestore.server.watch import GONE, REQUEST_ID
 from featurestore.server.writes import Writes
 
 if TYPE_CHECKING:
@@ -157,4 +158,9 @@ async def _refused(_: Request, problem: Exception) -> Response:
     return Response(body, problem.status_code, media_type="application/json", headers=dict(problem.headers or {}))
 
 
-_HANDLERS = {FeatureStoreError: _explained, HTTPException: _refused, Exception: _explained}
+async def _gone(_request: Request, _problem: Exception) -> Response:
+    """Answer nobody: the client closed the connection before it had said all."""
+    return Response(status_code=GONE)
+
+
+_HANDLERS = {GoneError: _gone, FeatureStoreError: _explained, HTTPException: _refused, Exception: _explained}

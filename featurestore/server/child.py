@@ -29,16 +29,24 @@ class Child:
         status: the end of a pipe into which it writes when it is ready.
         is_ready: whether it has.
         started_at: monotonic seconds.
+
+    Raises:
+        OSError: the machine has no room for another process now.
     """
 
     def __init__(self, module: str, line: bytes, sockets: Sequence[int]) -> None:
         self.status, status = os.pipe()
         handed = (*sockets, status)
         command = [sys.executable, "-m", module, *map(str, handed)]
-        self._process = subprocess.Popen(  # noqa: S603  our own module
-            command, stdin=subprocess.PIPE, pass_fds=handed, start_new_session=True
-        )
-        os.close(status)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  our own module
+                command, stdin=subprocess.PIPE, pass_fds=handed, start_new_session=True
+            )
+        except OSError:
+            os.close(self.status)
+            raise
+        finally:
+            os.close(status)
         self.started_at = time.monotonic()
         self.is_ready = False
         assert self._process.stdin is not None

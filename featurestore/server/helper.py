@@ -12,7 +12,8 @@ import selectors
 import signal
 import socket
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,15 @@ from featurestore.server.problems import Answer, RefusedError, explain
 from featurestore.server.pushes import Pushes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from featurestore.server.config import ServerConfig
 
 logger = logging.getLogger("featurestore.server")
 
 _THREADS = 8
+_MOST_PENDING = 64
+_PAUSE_S = 0.1
 _PATIENCE_S = 10.0
 """How long a worker may take to say what it asks; it is on this machine."""
 
@@ -63,21 +68,24 @@ class Helper:
 
     def serve(self, connection: socket.socket) -> None:
         """Answer on one connection; whoever asked may have gone meanwhile."""
-        with connection, suppress(OSError):
+        with connection:
             connection.settimeout(_PATIENCE_S)
-            packed = _read(connection)
-            if packed is None:
-                return
-            call = msgspec.msgpack.decode(packed, type=Call)
-            try:
-                answer = self.answer(call)
-            except FeatureStoreError as problem:
-                answer = explain(problem, call.request_id)
-            except Exception as problem:
-                answer = explain(problem, call.request_id)
-                connection.sendall(framed(Reply(answer.status, answer.body, answer.headers)))
-                raise
-            connection.sendall(framed(Reply(answer.status, answer.body, answer.headers)))
+            packed = None
+            with suppress(OSError):
+                packed = _read(connection)
+            if packed is not None:
+                self._answer_on(connection, msgspec.msgpack.decode(packed, type=Call))
+
+    def _answer_on(self, connection: socket.socket, call: Call) -> None:
+        try:
+            answer = self.answer(call)
+        except FeatureStoreError as problem:
+            answer = explain(problem, call.request_id)
+        except Exception as problem:
+            answer = explain(problem, call.request_id)
+            _reply(connection, answer)
+            raise
+        _reply(connection, answer)
 
     def interrupt(self) -> None:
         """End a sync that runs."""
@@ -87,6 +95,11 @@ class Helper:
         """Load what the workers have left of the feature log, and let go of the store."""
         self._log.finish()
         self._pushes.close()
+
+
+def _reply(connection: socket.socket, answer: Answer) -> None:
+    with suppress(OSError):  # whoever asked has gone
+        connection.sendall(framed(Reply(answer.status, answer.body, answer.headers)))
 
 
 def _read(connection: socket.socket) -> bytes | None:
@@ -128,18 +141,42 @@ def main() -> int:
         logger.error("the helper cannot start: %s", problem)
         return problem.exit_code
     os.write(status, b"ready\n")
-    listener.setblocking(False)
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="call") as threads, selectors.DefaultSelector() as selector:
-        selector.register(listener, selectors.EVENT_READ)
-        selector.register(ended, selectors.EVENT_READ)
-        selector.register(sys.stdin, selectors.EVENT_READ)  # its end is the supervisor's
-        while {key.fileobj for key, _ in selector.select()} == {listener}:
-            with suppress(BlockingIOError):
-                connection, _ = listener.accept()
-                threads.submit(helper.serve, connection).add_done_callback(_log_failure)
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="call") as threads:
+        _accept_until(ended, listener, lambda connection: threads.submit(helper.serve, connection))
         helper.interrupt()
     helper.close()
     return 0
+
+
+def _accept_until(
+    ended: socket.socket, listener: socket.socket, serve: Callable[[socket.socket], Future[None]]
+) -> None:
+    """Take connections until told to end; beyond so many they wait in the listener's own queue."""
+    listener.setblocking(False)
+    pending: set[Future[None]] = set()
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(ended, selectors.EVENT_READ)
+        selector.register(sys.stdin, selectors.EVENT_READ)  # its end is the supervisor's
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if ready != {listener}:
+                return
+            pending = {each for each in pending if not each.done()}
+            if len(pending) >= _MOST_PENDING:
+                wait(pending, timeout=_PAUSE_S, return_when=FIRST_COMPLETED)
+                continue
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            except OSError as problem:  # too many files are open: others end meanwhile
+                logger.error("a question cannot be taken: %s", problem)
+                time.sleep(_PAUSE_S)
+                continue
+            done = serve(connection)
+            done.add_done_callback(_log_failure)
+            pending.add(done)
 
 
 if __name__ == "__main__":

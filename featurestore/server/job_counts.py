@@ -33,7 +33,9 @@ class JobCounts:
     def series(self) -> Series:
         """Count them; for a thread."""
         running = 0
-        for path in self._folder.glob("*.json"):
+        files = list(self._folder.glob("*.json"))
+        self._ended = {path.name: self._ended[path.name] for path in files if path.name in self._ended}
+        for path in files:
             if path.name in self._ended:
                 continue
             try:

@@ -6,27 +6,30 @@ Ctrl-C, which loses nothing (SEMANTICS O5-O7).
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from featurestore.definitions.places import ENVIRONMENT
-from featurestore.errors import without_secrets
+from featurestore.errors import OperationError, without_secrets
 from featurestore.server.helper_calls import SyncAsked
 from featurestore.server.problems import Answer, RefusedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from featurestore.server.config import ServerConfig
+
+logger = logging.getLogger("featurestore.server")
 
 State = Literal["running", "done", "failed", "interrupted"]
 _END_S = 10.0
@@ -42,6 +45,7 @@ class Job:
         id: to ask by.
         state: ``done`` when every view was synced.
         asked: what was asked for.
+        process: id of its process, on the server's machine.
         started_at, ended_at: UTC.
         result: what `featurestore materialize --json` printed.
         problem: the last lines that it said, where it failed.
@@ -50,6 +54,7 @@ class Job:
     id: str
     state: State
     asked: SyncAsked
+    process: int
     started_at: datetime
     ended_at: datetime | None = None
     result: msgspec.Raw | None = None
@@ -62,11 +67,11 @@ class Jobs:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._folder = config.state_dir / "jobs"
-        self._folder.mkdir(exist_ok=True)
         self._lock = threading.Lock()
         self._jobs = {job.id: job for job in map(_read, sorted(self._folder.glob("*.json")))}
         for job in [job for job in self._jobs.values() if job.state == "running"]:
-            self._keep(replace(job, state="failed", ended_at=_now(), problem="the server's helper process ended"))
+            _interrupt_orphan(job.process)
+            self._keep(replace(job, state="interrupted", ended_at=_now(), problem="the server's helper process ended"))
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._is_ending = False
@@ -79,11 +84,16 @@ class Jobs:
                 raise RefusedError(409, f"a sync is under way: job {running.id}", hint=f"ask GET /jobs/{running.id}")
             if self._is_ending:
                 raise RefusedError(503, "the server ends")
-            job = Job(id=uuid.uuid4().hex, state="running", asked=asked, started_at=_now())
             self._process = self._run(asked)
-            self._keep(job)
+            job = Job(id=uuid.uuid4().hex, state="running", asked=asked, process=self._process.pid, started_at=_now())
             self._thread = threading.Thread(target=self._wait, args=(job, self._process), name="sync")
-            self._thread.start()
+            try:
+                self._thread.start()  # it waits for the lock before it says how the job ended
+            except RuntimeError as problem:  # no more threads in this process
+                self._process.kill()
+                self._process.communicate()
+                raise OperationError("a sync cannot be watched now", hint="ask again") from problem
+            self._keep(job)
         return Answer(202, msgspec.json.encode(job), ((b"location", f"/jobs/{job.id}".encode()),))
 
     def find(self, job_id: str) -> Answer:
@@ -160,8 +170,19 @@ class Jobs:
             (self._folder / f"{oldest.id}.json").unlink(missing_ok=True)
         self._jobs[job.id] = job
         partial = self._folder / f"{job.id}.partial"
-        partial.write_bytes(msgspec.json.encode(job))
-        partial.replace(self._folder / f"{job.id}.json")
+        try:
+            self._folder.mkdir(exist_ok=True)
+            partial.write_bytes(msgspec.json.encode(job))
+            partial.replace(self._folder / f"{job.id}.json")
+        except OSError as problem:  # this process knows it all the same
+            logger.warning("job %s is not written down: %s", job.id, problem)
+
+
+def _interrupt_orphan(process: int) -> None:
+    """End a sync whose helper was killed: it would run beside the next one. Interrupted, it loses nothing."""
+    with suppress(OSError):
+        if b"materialize" in Path(f"/proc/{process}/cmdline").read_bytes():  # and no other that has its number now
+            os.kill(process, signal.SIGINT)
 
 
 def _read(path: Path) -> Job:

@@ -63,7 +63,7 @@ class Metrics:
         self._sources.append(source)
 
     async def flush(self) -> None:
-        """Write this worker's numbers; that they cannot be written is logged once, and harms nothing else."""
+        """Write this worker's numbers; that they cannot be written is logged once each time, and harms nothing else."""
         async with self._writing:
             stored = msgspec.json.encode(list(self._series().items()))
             try:
@@ -72,6 +72,8 @@ class Metrics:
                 if not self._is_broken:
                     logger.error("metrics cannot be written: %s", problem.strerror)
                 self._is_broken = True
+            else:
+                self._is_broken = False
 
     async def close(self) -> None:
         """Leave behind what goes on growing, for the worker that takes this one's place."""

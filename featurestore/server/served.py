@@ -131,10 +131,10 @@ class Newest:
                 logger.error("serving registry version %d on: %s", self.now.version, problem)
             self.problem = str(problem)
             return
-        self._data, self.problem = data, ""
         if (document.version, document.content_hash) != (self.now.version, self.now.document.content_hash):
             self.now = Served(document, self._store)
             logger.info("serving registry version %d", document.version)
+        self._data, self.problem = data, ""
 
     def _read(self) -> bytes | None:
         """The newest document as it stands there: that it is another one is seen without reading what it says."""

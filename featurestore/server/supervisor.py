@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from featurestore.errors import OperationError
+from featurestore.server.backoff import Backoff
 from featurestore.server.bind import bind_unix
 from featurestore.server.child import Child
 from featurestore.server.config import write_config
@@ -28,11 +29,8 @@ if TYPE_CHECKING:
     from featurestore.server.config import ServerConfig
 
 _WORKER, _HELPER = "featurestore.server.worker", "featurestore.server.helper"
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_LIVED_S = 10.0
-"""A child that lived so long did not die of how it was started."""
 _START_S = 60.0
-_LEFT_TO_DRAIN_S = 5.0
+_LEFT_TO_DRAIN_S = 15.0
 """Beyond `ServerConfig.drain_s`, before a child is killed."""
 _LAST_LOAD_S = 10.0
 """What the helper has at least; a load that is killed is done again by the next server."""
@@ -56,8 +54,7 @@ class Supervisor:
         self._helper: Child | None = None
         self._helper_listener = bind_unix(helper_socket(config.state_dir), mode=0o600)
         self._is_ending = False
-        self._pause_s = _FIRST_PAUSE_S
-        self._start_at = 0.0
+        self._worker_pauses, self._helper_pauses = Backoff(), Backoff()
         self._wake, self._waker = socket.socketpair()
         self._wake.setblocking(False)
         self._waker.setblocking(False)
@@ -88,13 +85,25 @@ class Supervisor:
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
             for worker in self._workers:
-                worker.send(signal.SIGHUP)
+                if worker.is_ready:  # one that starts reads the newest version anyway, and would die of the signal
+                    worker.send(signal.SIGHUP)
         else:
             self._is_ending = True
 
     def _start_missing(self) -> None:
-        while len(self._workers) < self._count:
-            self._workers.append(Child(_WORKER, self._line, [self._listener.fileno()]))
+        while len(self._workers) < self._count and self._worker_pauses.may_start:
+            started = self._start(_WORKER, self._listener, self._worker_pauses)
+            if started is not None:
+                self._workers.append(started)
+
+    def _start(self, module: str, listener: socket.socket, pauses: Backoff) -> Child | None:
+        """Start a child; None, and a pause, when the machine has no room for a process now."""
+        try:
+            return Child(module, self._line, [listener.fileno()])
+        except OSError as problem:
+            _say(f"{module} cannot be started: {problem}; it is tried again")
+            pauses.ended(0.0)
+            return None
 
     def _wait_for_first(self, on_ready: Callable[[], None]) -> None:
         until = time.monotonic() + _START_S
@@ -109,26 +118,23 @@ class Supervisor:
     def _replace_dead(self) -> None:
         """Start a child for each that ended; the sooner they die, the longer the pause."""
         for worker in [worker for worker in self._workers if worker.exit_code is not None]:
-            self._bury(worker, "worker")
+            self._bury(worker, "worker", self._worker_pauses)
             self._workers.remove(worker)
         if self._helper is not None and self._helper.exit_code is not None:
-            self._bury(self._helper, "helper")
+            self._bury(self._helper, "helper", self._helper_pauses)
             self._helper = None
-        if time.monotonic() >= self._start_at:
-            self._start_missing()
+        self._start_missing()
 
-    def _bury(self, child: Child, name: str) -> None:
-        lived_s = time.monotonic() - child.started_at
-        self._pause_s = _FIRST_PAUSE_S if lived_s > _LIVED_S else min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._start_at = time.monotonic() + (0 if lived_s > _LIVED_S else self._pause_s)
-        sys.stderr.write(f"{name} {child.number} ended with code {child.exit_code}; another starts\n")
+    def _bury(self, child: Child, name: str, pauses: Backoff) -> None:
+        pauses.ended(time.monotonic() - child.started_at)
+        _say(f"{name} {child.number} ended with code {child.exit_code}; another starts")
         child.release()
 
     def _sleep(self, seconds: float) -> None:
         """Wait for a signal, a worker's first word, somebody who wants the helper, or so long."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake, selectors.EVENT_READ)
-            if self._helper is None and time.monotonic() >= self._start_at:
+            if self._helper is None and self._helper_pauses.may_start:
                 selector.register(self._helper_listener, selectors.EVENT_READ)
             for worker in self._workers:
                 if not worker.is_ready and worker.exit_code is None:
@@ -137,7 +143,7 @@ class Supervisor:
                 if isinstance(key.data, Child):
                     key.data.read_status()
                 elif key.fileobj is self._helper_listener:
-                    self._helper = Child(_HELPER, self._line, [self._helper_listener.fileno()])
+                    self._helper = self._start(_HELPER, self._helper_listener, self._helper_pauses)
                 else:
                     with suppress(BlockingIOError):
                         self._wake.recv(4_096)
@@ -148,10 +154,12 @@ class Supervisor:
         for worker in self._workers:
             worker.send(signal.SIGTERM)
         until = time.monotonic() + self._config.drain_s + _LEFT_TO_DRAIN_S
+        while any(worker.exit_code is None for worker in self._workers) and time.monotonic() < until:
+            self._sleep(0.05)  # what they have begun may need the helper
         for worker in self._workers:
             worker.end(until)
         if self._helper is None and has_waiting(self._config.spool):
-            self._helper = Child(_HELPER, self._line, [self._helper_listener.fileno()])
+            self._helper = self._start(_HELPER, self._helper_listener, self._helper_pauses)
         if self._helper is not None:
             until = max(until, time.monotonic() + _LAST_LOAD_S)
             self._helper.wait_until_ready(until)  # before that, a signal would just kill it
@@ -160,3 +168,8 @@ class Supervisor:
         self._helper_listener.close()
         self._wake.close()
         self._waker.close()
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody reads, or the disk is full: the workers are kept all the same
+        sys.stderr.write(f"{text}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from featurestore.server.problems import RefusedError
@@ -46,7 +47,8 @@ class Turns:
             if turn.done() and not turn.cancelled():  # it came at the same moment
                 self.give()
             else:
-                self._waiting.remove(turn)
+                with suppress(ValueError):  # it was taken out just now
+                    self._waiting.remove(turn)
             raise
 
     def give(self) -> None:

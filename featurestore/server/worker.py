@@ -77,13 +77,25 @@ async def _work(
 ) -> None:
     server = _Server(_uvicorn_config(config, app))
     _obey(server, newest)
-    looking = asyncio.create_task(_look_again(config, newest))
-    telling = asyncio.create_task(_tell_when_ready(server, status))
-    closing = asyncio.create_task(close_slow_clients(server.server_state.connections, config.settings.limits))
-    showing = asyncio.create_task(instruments.run())
-    loading = asyncio.create_task(keep_loading(config.state_dir, instruments.feature_log))
+
+    def end_with(task: asyncio.Task[None]) -> None:
+        """A worker without one of these would seem to be well: it ends, and another starts."""
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the worker failed", exc_info=task.exception())
+            server.should_exit = True
+
+    beside = (
+        _look_again(config, newest),
+        _tell_when_ready(server, status),
+        close_slow_clients(server.server_state.connections, config.settings.limits),
+        instruments.run(),
+        keep_loading(config.state_dir, instruments.feature_log),
+    )
+    tasks = [asyncio.create_task(each) for each in beside]
+    for task in tasks:
+        task.add_done_callback(end_with)
     await server.serve(sockets=[listener])
-    for task in (looking, telling, closing, showing, loading):
+    for task in tasks:
         task.cancel()
     await instruments.close()
 

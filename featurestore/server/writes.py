@@ -12,10 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from featurestore.definitions.moments import parse_moment
+from featurestore.definitions.server import Limits
 from featurestore.errors import UsageError
 from featurestore.server.asgi import read_body
 from featurestore.server.auth.gate import grant_of, require
 from featurestore.server.helper_calls import Call, SyncAsked, ask_helper
+from featurestore.server.turns import Turns
 from featurestore.server.watch import REQUEST_ID
 from featurestore.server.wire import Materialize, MaterializeIncremental, read_request
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from featurestore.server.served import Newest
 
 _PUSH_S, _ADMIN_S = 60.0, 15.0
+_WRITES_AT_ONCE, _WRITES_WAITING = 8, 64
 
 
 class _PushTo(msgspec.Struct):
@@ -48,6 +51,7 @@ class Writes:
         self._config = config
         self._newest = newest
         self._guard = guard
+        self._turns = Turns(Limits(store_calls=_WRITES_AT_ONCE, waiting=_WRITES_WAITING))
 
     def routes(self) -> list[Route]:
         """The endpoints whose scope somebody can have."""
@@ -100,7 +104,11 @@ class Writes:
         # Whether the name is known is said to those who may write it only.
         require(grant_of(request.scope), "write", (name,))
         self._newest.now.project.named_view(name)
-        return await self._ask(request, kind, body, _PUSH_S)
+        await self._turns.take()
+        try:
+            return await self._ask(request, kind, body, _PUSH_S)
+        finally:
+            self._turns.give()
 
     async def _sync(
         self, request: Request, names: Sequence[str] | None, start: str | None, end: str | None, *, full: bool

@@ -96,13 +96,13 @@ def error_class(answer):
 
 
 @contextmanager
-def running(folder, *options, store="sqlite:online.sqlite", environment=None):
+def running(folder, *options, store="sqlite:online.sqlite", environment=None, program=("-m", "featurestore.cli")):
     """Run ``featurestore serve`` in a folder that has a registry."""
     mine = uuid4().hex[:8]  # others may run in this folder
     out, log = Path(folder) / f"serve-{mine}.out", Path(folder) / f"serve-{mine}.log"
     places = ["--registry", "registry", "--online-store", store]
     listen = [] if "--uds" in options else ["--port", "0"]
-    command = [sys.executable, "-m", "featurestore.cli", "serve", "--json", *listen, *places, *options]
+    command = [sys.executable, *program, "serve", "--json", *listen, *places, *options]
     with out.open("w") as out_file, log.open("w") as log_file:
         process = subprocess.Popen(
             command, cwd=folder, stdout=out_file, stderr=log_file, env={**os.environ, **(environment or {})}

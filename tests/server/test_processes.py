@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,6 +86,44 @@ def test_a_worker_that_is_killed_is_replaced(folder):
 
         assert wait_for(answers)
         wait_for(lambda: f"worker {first[0]} ended with code -9" in server.log)
+
+
+NO_ROOM_ONCE = """
+import sys
+from featurestore.server import supervisor
+calls = []
+class OnceWithoutRoom(supervisor.Child):
+    def __init__(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        super().__init__(*arguments)
+supervisor.Child = OnceWithoutRoom
+from featurestore.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_machine_without_room_for_a_process_costs_the_others_nothing(folder):
+    """The third start, which is a replacement, fails; it is tried again."""
+    with running(folder, "--workers", "2", program=("-c", NO_ROOM_ONCE)) as server:
+        killed, other = server.workers()
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: "cannot be started" in server.log)
+        assert is_alive(other)
+        wait_for(lambda: len(server.workers()) == 2 and killed not in server.workers())
+        assert other in server.workers()
+
+
+def test_a_signal_to_look_for_a_newer_registry_kills_no_worker_that_starts(folder):
+    with running(folder, "--workers", "2") as server:
+        for _ in range(3):
+            os.kill(server.workers()[0], signal.SIGKILL)
+            for _ in range(100):  # before, while and after another starts
+                server.process.send_signal(signal.SIGHUP)
+                time.sleep(0.01)
+            wait_for(lambda: len(server.workers()) == 2)
+        assert server.log.count("ended with code") == 3, "those that the test has killed"
 
 
 def test_workers_end_when_the_supervisor_is_killed(folder):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import resource
 import signal
+import socket
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,6 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from featurestore.definitions.server import ServerSettings
+from featurestore.server.config import ServerConfig
+from featurestore.server.helper_calls import SyncAsked
+from featurestore.server.jobs import Jobs
 from featurestore.serving import open_client
 from tests.server.auth.running import LOADER, OPERATOR, READER, make_shop, serving, settings_text
 from tests.server.running import FINISHES_S, below, is_alive, wait_for
@@ -185,16 +193,78 @@ def is_pending(process, number):
     return any(mask >> (number - 1) & 1 for mask in masks)
 
 
-def test_a_job_of_a_helper_that_was_killed_is_said_to_have_failed(shop):
+def test_a_sync_whose_helper_was_killed_is_interrupted(shop):
+    """Nobody is left behind that writes beside the next one."""
     with serving(shop) as server:
         job = server.ask("/materialize", key=OPERATOR, json={}).json()
         helper = wait_for(lambda: helper_of(server))
-        for sync in syncs_of(helper):
-            os.kill(sync, signal.SIGKILL)
+        (sync,) = wait_for(lambda: syncs_of(helper))
+        os.kill(sync, signal.SIGSTOP)  # so that it does not end before
         os.kill(helper, signal.SIGKILL)
         wait_for(lambda: helper_of(server) != helper)
         told = wait_for(
             lambda: (found := server.ask(f"/jobs/{job['id']}", key=OPERATOR)).status_code == 200 and found.json()
         )
-        assert told["state"] in {"failed", "done"}
+        assert (told["state"], told["problem"]) == ("interrupted", "the server's helper process ended")
+        wait_for(lambda: is_pending(sync, signal.SIGINT))
+        os.kill(sync, signal.SIGCONT)
+        wait_for(lambda: not is_alive(sync))
         assert server.ask("/materialize", key=OPERATOR, json={"feature_views": ["payments"]}).status_code == 202
+
+
+def test_a_folder_that_cannot_be_written_hinders_no_sync(shop, tmp_path):
+    """What becomes of it is known all the same, to those who ask this helper."""
+    state = tmp_path / "state"
+    state.mkdir()
+    jobs = Jobs(config_of(shop, state))
+    (state / "jobs").write_text("no folder")
+    job = json.loads(jobs.start(SyncAsked(views=("orders",))).body)
+
+    def ended():
+        told = json.loads(jobs.find(job["id"]).body)
+        return told if told["state"] != "running" else None
+
+    assert wait_for(ended)["state"] == "done"
+    assert jobs.start(SyncAsked(views=("orders",))).status == 202
+    jobs.end()
+
+
+def config_of(shop, state):
+    return ServerConfig(
+        base_dir=shop.folder,
+        registry=".featurestore/registry",
+        online_store="sqlite:.featurestore/online.sqlite",
+        settings=ServerSettings(),
+        spool=state / "spool",
+        state_dir=state,
+    )
+
+
+def test_a_helper_that_runs_out_of_files_goes_on_when_there_are_some(shop, tmp_path):
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    with serving(shop, environ={"TMPDIR": str(temporary)}) as server:
+        assert server.ask("/push", key=LOADER, json=push_of(1)).status_code == 200
+        helper = helper_of(server)
+        (place,) = temporary.glob("featurestore-*/helper")
+        few = len(list(Path(f"/proc/{helper}/fd").iterdir())) + 3
+        resource.prlimit(helper, resource.RLIMIT_NOFILE, (few, few))
+        with contextlib.ExitStack() as stack:
+            for _ in range(few + 5):
+                asking = stack.enter_context(socket.socket(socket.AF_UNIX))
+                asking.connect(str(place))
+            wait_for(lambda: "a question cannot be taken" in server.said.read_text())
+        answered = wait_for(
+            lambda: (found := server.ask("/push", key=LOADER, json=push_of(2))).status_code == 200 and found
+        )
+        assert answered.json()["rows"] == 1
+        assert helper_of(server) == helper
+
+
+def test_a_client_that_goes_away_in_the_middle_is_no_fault_of_the_server(shop):
+    with serving(shop) as server:
+        with server.connect() as connection:
+            head = f"POST /push HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {LOADER}\r\nContent-Length: 1000\r\n\r\n{{"
+            connection.sendall(head.encode())
+        wait_for(lambda: 'endpoint="/push",code="499"} 1' in server.ask("/metrics", key=READER).text)
+        assert "Traceback" not in server.said.read_text()

@@ -14,6 +14,7 @@ from featurestore.definitions.scopes import parse_scope
 from featurestore.server.auth.jwks import IssuerKeys
 from featurestore.server.auth.refused import unknown_caller
 from featurestore.server.auth.scopes import Grant
+from featurestore.server.problems import RefusedError
 
 if TYPE_CHECKING:
     from featurestore.definitions.server import Oidc
@@ -55,13 +56,15 @@ class Tokens:
             What it allows, and when it expires, in seconds since 1970.
 
         Raises:
-            RefusedError: 401, with the reason.
+            RefusedError: 401, with the reason; 503 while the issuer's keys cannot be fetched.
         """
         kid, algorithm = self._head(token)
         key = await self._keys.find(kid, algorithm)
         if key is None:
-            away = "the issuer's keys cannot be fetched just now; try again"
-            raise unknown_caller("the token is signed with no key of the issuer" if self._keys.is_reached else away)
+            if not self._keys.is_reached:
+                away = "the keys of the tokens' issuer cannot be fetched just now"
+                raise RefusedError(503, away, hint="ask again", headers=((b"retry-after", b"10"),))
+            raise unknown_caller("the token is signed with no key of the issuer")
         return self._checked(token, key, algorithm)
 
     def _head(self, token: str) -> tuple[str, str]:
