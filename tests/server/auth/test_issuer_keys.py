@@ -17,7 +17,7 @@ from featurestore.server.auth.jwt import Tokens
 from featurestore.server.problems import RefusedError
 from tests.server.auth.issuer import AUDIENCE, EC_KEY, OTHER_RSA_KEY, RSA_KEY, header, jwk
 
-AWAY = "the issuer's keys cannot be fetched just now; try again"
+AWAY = "the keys of the tokens' issuer cannot be fetched just now"
 UNKNOWN = "the token is signed with no key of the issuer"
 
 
@@ -129,7 +129,7 @@ def test_an_issuer_that_was_never_there_is_asked_again_soon(issuer):
         (404, '{"keys": []}'),
         (204, ""),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:12],
 )
 def test_what_is_no_list_of_keys_is_as_good_as_no_issuer(issuer, caplog, status, body):
     issuer.answers["/keys"] = status, body
@@ -180,6 +180,19 @@ def test_nobody_listens_where_the_issuer_should_be(issuer):
         return await asking.says(issuer.token())
 
     assert ran(nowhere, story) == AWAY
+
+
+def test_while_the_issuer_is_away_a_token_may_be_sent_again(issuer):
+    """It may be a good one: 503, which a client tries again, and no 401."""
+    nowhere = Oidc(issuer=issuer.url, audience=AUDIENCE, jwks_url="http://127.0.0.1:1/keys")
+
+    async def story(asking):
+        with pytest.raises(RefusedError) as refused:
+            await asking.guard.ask(header(issuer.token()))
+        return refused.value
+
+    refused = ran(nowhere, story)
+    assert (refused.status, refused.headers) == (503, ((b"retry-after", b"10"),))
 
 
 def test_who_gives_up_waiting_does_not_stop_the_fetch_for_others(issuer):
