@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import weakref
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
-from featurestore.definitions.references import Reference
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.serving.client import StoreStatus, checked_on_error
 from featurestore.serving.remote_wire import Answer, Asked, Metadata, ask, failure, response_of, response_without
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
     from types import TracebackType
     from typing import NoReturn
@@ -36,7 +37,9 @@ API_KEY = "FEATURESTORE_API_KEY"
 _PATH = "/get-online-features"
 
 _TIMEOUT_S = 2.0
+_LONGEST_TIMEOUT_S = 86_400
 _KEPT = 256
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class RemoteClient:
@@ -46,13 +49,14 @@ class RemoteClient:
 
     Args:
         url: ``http://host:6566``, ``https://...``, or ``unix:PATH`` for a Unix socket.
-        api_key: sent as ``Authorization: Bearer KEY``; else FEATURESTORE_API_KEY, else none.
+        api_key: sent as ``Authorization: Bearer KEY``; else FEATURESTORE_API_KEY; space around it is cut off.
         timeout_s: seconds for one request, connecting included.
         on_error: what a failing server or store does to a lookup: ``raise``, or ``null`` for an incomplete answer.
         certificate_authority: a file of certificates to believe, in place of the system's.
 
     Raises:
-        UsageError: a URL of another kind, or httpx is not installed.
+        UsageError: a URL of another kind, a key that no header can hold, no such certificates, a `timeout_s` of 0 or
+            less, or httpx is not installed.
     """
 
     def __init__(
@@ -70,11 +74,11 @@ class RemoteClient:
             raise UsageError("RemoteClient needs httpx", hint="pip install 'featurestore[server]'") from missing
         self._httpx = httpx
         self._base, self._socket = _place(url)
-        key = api_key or os.environ.get(API_KEY)
+        key = _checked_key(api_key or os.environ.get(API_KEY) or "")
         self._headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
-        self._timeout_s = timeout_s
+        self._timeout_s = _checked_timeout(timeout_s)
         self._on_error = checked_on_error(on_error)
-        self._authority = None if certificate_authority is None else os.fspath(certificate_authority)
+        self._trusted = None if certificate_authority is None else _trusted(certificate_authority)
         self._blocking: httpx.Client | None = None
         self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
             weakref.WeakKeyDictionary()
@@ -178,7 +182,7 @@ class RemoteClient:
                 base_url=self._base,
                 headers=self._headers,
                 timeout=self._timeout_s,
-                transport=httpx.HTTPTransport(verify=self._verified(), uds=self._socket),
+                transport=httpx.HTTPTransport(verify=self._trusted or True, uds=self._socket),
             )
         return self._blocking
 
@@ -191,16 +195,9 @@ class RemoteClient:
                 base_url=self._base,
                 headers=self._headers,
                 timeout=self._timeout_s,
-                transport=httpx.AsyncHTTPTransport(verify=self._verified(), uds=self._socket),
+                transport=httpx.AsyncHTTPTransport(verify=self._trusted or True, uds=self._socket),
             )
         return client
-
-    def _verified(self) -> Any:  # noqa: ANN401  what httpx takes: True, or a context
-        if self._authority is None:
-            return True
-        import ssl
-
-        return ssl.create_default_context(cafile=self._authority)
 
     def _post(self, body: bytes) -> httpx.Response:
         """Ask; once more when the server closed a kept connection just then: a lookup may be repeated."""
@@ -253,9 +250,60 @@ class RemoteClient:
 
 
 def _place(url: str) -> tuple[str, str | None]:
-    """Read a URL: its base, and the path of a Unix socket."""
+    """Read a URL: its base, and the path of a Unix socket. An error repeats none: there may be a password in it."""
     if url.startswith("unix:"):
         return "http://localhost", url.removeprefix("unix:").removeprefix("//")
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"expected the URL of a feature server, got {url!r}", hint='e.g. "http://127.0.0.1:6566"')
+    try:
+        parts = urlsplit(url)
+        is_readable = bool(parts.hostname) and parts.port != 0 and _VISIBLE.fullmatch(url) is not None
+    except ValueError:  # an open bracket, a port that is none
+        raise _no_url() from None
+    if not is_readable or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        raise _no_url()
+    if "@" in parts.netloc:
+        raise UsageError(
+            "the URL of a feature server has no user and no password", hint='RemoteClient(url, api_key="fsk_...")'
+        )
     return url.rstrip("/"), None
+
+
+def _no_url() -> UsageError:
+    return UsageError(
+        "expected the URL of a feature server: http://HOST:PORT, https://HOST:PORT or unix:PATH",
+        where="url",
+        hint='e.g. "http://127.0.0.1:6566"',
+    )
+
+
+def _checked_key(key: str) -> str:
+    """Take a key as a file holds it. An error does not repeat it."""
+    stripped = key.strip()
+    if key and _VISIBLE.fullmatch(stripped) is None:
+        raise UsageError(
+            "expected an API key of visible ASCII characters, got others",
+            where=f"api_key or {API_KEY}",
+            hint="pass it as featurestore server-key printed it",
+        )
+    return stripped
+
+
+def _checked_timeout(timeout_s: float) -> float:
+    if not 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+        raise UsageError(
+            f"expected seconds, more than 0 and at most {_LONGEST_TIMEOUT_S:,}, got {timeout_s!r}", where="timeout_s"
+        )
+    return timeout_s
+
+
+def _trusted(certificate_authority: str | os.PathLike[str]) -> ssl.SSLContext:
+    import ssl
+
+    path = os.fspath(certificate_authority)
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as problem:  # ssl.SSLError is one
+        raise UsageError(
+            f"cannot read certificates in {path}: {problem}",
+            where="certificate_authority",
+            hint="expected a file of certificates, PEM",
+        ) from problem

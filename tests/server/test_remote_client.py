@@ -6,6 +6,7 @@ import asyncio
 import math
 import pickle
 import socket
+import traceback
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -151,9 +152,47 @@ def test_tls_serves_too_and_is_checked(shop_folder, tmp_path):
             client.get_online_features(["days:n"], [{}])
 
 
-def test_another_kind_of_url_is_refused():
+@pytest.mark.parametrize(
+    "url", ["localhost:6566", "http://[::1", "http://", "http://h:x", "http://h:99999", "http://a b", "http://h?a=b"]
+)
+def test_another_kind_of_url_is_refused(url):
     with pytest.raises(UsageError, match="expected the URL of a feature server"):
-        RemoteClient("localhost:6566")
+        RemoteClient(url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    with pytest.raises(UsageError, match="no password") as refused:
+        RemoteClient("http://me:canary@127.0.0.1:1")
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["fsk_canary\u00fc", "fsk_canary and", "fsk_canary\nX: y", "fsk_canary\x00", " \n"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(monkeypatch, key):
+    with pytest.raises(UsageError, match="expected an API key of visible ASCII") as refused:
+        RemoteClient("http://127.0.0.1:1", api_key=key)
+    assert "canary" not in "".join(traceback.format_exception(refused.value))
+    if "\0" not in key:
+        monkeypatch.setenv("FEATURESTORE_API_KEY", key)
+        with pytest.raises(UsageError, match="FEATURESTORE_API_KEY"):
+            RemoteClient("http://127.0.0.1:1")
+
+
+def test_a_key_may_come_from_a_file_with_its_line_end(server):
+    with RemoteClient(server.url, api_key="fsk_canary\n", timeout_s=FINISHES_S) as client:
+        assert client.get_online_features(["days:n"], [{}]).to_dict() == {"n": [3]}
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_time_limit_that_is_none_is_refused(seconds):
+    with pytest.raises(UsageError, match="timeout_s: expected seconds, more than 0"):
+        RemoteClient("http://127.0.0.1:1", timeout_s=seconds)
+
+
+def test_certificates_that_cannot_be_read_are_refused(tmp_path):
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    for name in ("nope.pem", "empty.pem", "."):
+        with pytest.raises(UsageError, match="certificate_authority: cannot read certificates in"):
+            RemoteClient("https://127.0.0.1:1", certificate_authority=tmp_path / name)
 
 
 def test_a_key_is_neither_shown_nor_pickled():
