@@ -226,7 +226,7 @@ class OnlineHalf:
         """Compare what was served with the warehouse's point-in-time answer then (`operations.verify_log`).
 
         Args:
-            service: a feature service that is logged to the warehouse.
+            service: a feature service that is logged.
             sample: ``"10%"`` or a number of logged rows, by a hash of keys and time; None for all.
             seed: another seed is another sample.
             start: only rows served from this moment on.
@@ -238,8 +238,9 @@ class OnlineHalf:
             Counts per row and per feature; ``.is_equal`` says whether no fault was found.
 
         Raises:
-            UsageError: an unknown service, one that is not logged there, or nothing loaded yet.
+            UsageError: an unknown service, one that is not logged, or nothing loaded yet.
             WarehouseError, QueryError: the warehouse cannot be reached, or refused.
+            OperationError, ObjectStoreError: a log in files cannot be read.
         """
         from featurestore.definitions.moments import parse_moment
         from featurestore.definitions.part import read_part
@@ -254,7 +255,10 @@ class OnlineHalf:
         )
         workspace = self.workspace
         sides = LogSides(
-            project=workspace.latest().content, schema=workspace.schema, open_warehouse=workspace.open_warehouse
+            project=workspace.latest().content,
+            schema=workspace.schema,
+            base_dir=workspace.dbt.project_dir,
+            open_warehouse=workspace.open_warehouse,
         )
         return verify_log(request, sides, on_rows=on_rows)
 

@@ -108,6 +108,7 @@ class Workspace:
             cards_dir=self.cards_dir,
             owner=self.owner,
             schema=self.schema,
+            base_dir=self.dbt.project_dir,
         )
 
     def find_card(self, given: str | Path) -> FoundCard:

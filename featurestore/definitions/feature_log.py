@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from featurestore.definitions.references import select
 from featurestore.definitions.types import FLOATS, INTEGERS
@@ -58,6 +59,12 @@ def is_json_text(value_type: str) -> bool:
 def log_table_name(service: str) -> str:
     """Return the name of the table that holds a service's log."""
     return f"{service}__log"
+
+
+def log_folder_name(service: str) -> str:
+    """Return the name of a folder that holds a service's log, a name on every disk."""
+    name = quote(service, safe="")
+    return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,13 +34,14 @@ from featurestore.serving.judged import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, 
 from featurestore.sql.part import part_of
 from featurestore.sql.plan import Retrieval
 from featurestore.training.compiled import Compiled
-from featurestore.training.logged import check_log_table, log_relation, logged_service
+from featurestore.training.logged import check_log_table, files_of, log_relation, logged_service, readable_log
 from featurestore.training.stages import stages
 from featurestore.warehouse.memory import with_enough_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -81,11 +82,13 @@ class LogSides:
     Attributes:
         project: the definitions.
         schema: where the log's table is.
+        base_dir: the project's folder, from which a log in a folder is found.
         open_warehouse: opens the warehouse.
     """
 
     project: Project
     schema: str | None
+    base_dir: Path
     open_warehouse: Callable[[], Warehouse]
 
 
@@ -117,21 +120,26 @@ def verify_log(
 
     Raises:
         UnknownNameError: no such service.
-        UsageError: it is not logged to the warehouse, or nothing is there yet.
+        UsageError: it is not logged, or nothing is there yet.
+        OperationError, ObjectStoreError: its files cannot be read.
         QueryError: the warehouse refused a statement, e.g. since a model was not built.
         WarehouseError: it cannot be reached.
     """
     started = monotonic()
     service = logged_service(sides.project, request.service)
     log = log_of(sides.project, service)
-    relation = log_relation(service.name, sides.schema, sides.project.dialect)
-    check_log_table(log.view(relation), sides.open_warehouse)
+    dialect = sides.project.dialect
+    files, table = files_of(service, sides.base_dir), log_relation(service.name, sides.schema, dialect)
+    if files is not None:
+        files = replace(files, start=request.start, end=request.end)
+    readable = readable_log(table, files, dialect, lambda _: sides.open_warehouse())
+    check_log_table(log.view(readable.relation), lambda: readable.open_warehouse(True))
 
     def work(size_bytes: int) -> LogCounter:
         counter = LogCounter([output.name for output in log.outputs])
-        with closing(sides.open_warehouse()) as warehouse:
+        with closing(readable.open_warehouse(True)) as warehouse:
             warehouse.limit_memory(size_bytes)
-            _Comparison(log, request, counter, on_rows).run(relation, warehouse)
+            _Comparison(log, request, counter, on_rows).run(readable.relation, warehouse)
         return counter
 
     counter = with_enough_memory(work, first_bytes=WAREHOUSE_MEMORY_BYTES)

@@ -94,6 +94,7 @@ class Surroundings:
         registry_hash: of the definitions' content.
         owner: finds what of dbt's has a table's name, None if nothing has.
         schema: of the dbt target, where logs of what was served are; None for the connection's own.
+        base_dir: the project's folder, from which a log in a folder is found.
     """
 
     project: Project
@@ -104,6 +105,7 @@ class Surroundings:
     registry_hash: str = ""
     owner: Callable[[str], str | None] | None = None
     schema: str | None = None
+    base_dir: Path = Path()
 
 
 def asked(question: Question) -> dict[str, Any]:

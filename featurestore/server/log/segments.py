@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
+
+from featurestore.definitions.feature_log import log_folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +66,7 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 def folder_of(spool: Path, service: str) -> Path:
     """Where a service's segments are."""
-    name = quote(service, safe="")
-    return spool / (f"%2E{name[1:]}" if name.startswith(".") else name)
+    return spool / log_folder_name(service)
 
 
 def service_of(folder: Path) -> str:
