@@ -6,10 +6,10 @@ version. It answers no request itself.
 
 from __future__ import annotations
 
+import logging
 import selectors
 import signal
 import socket
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from featurestore.server.config import ServerConfig
+
+logger = logging.getLogger("featurestore.server")
 
 _WORKER, _HELPER = "featurestore.server.worker", "featurestore.server.helper"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
@@ -121,7 +123,7 @@ class Supervisor:
         lived_s = time.monotonic() - child.started_at
         self._pause_s = _FIRST_PAUSE_S if lived_s > _LIVED_S else min(2 * self._pause_s, _LONGEST_PAUSE_S)
         self._start_at = time.monotonic() + (0 if lived_s > _LIVED_S else self._pause_s)
-        sys.stderr.write(f"{name} {child.number} ended with code {child.exit_code}; another starts\n")
+        logger.warning("%s %d ended with code %s; another starts", name, child.number, child.exit_code)
         child.release()
 
     def _sleep(self, seconds: float) -> None:
