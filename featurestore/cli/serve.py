@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import ssl
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from featurestore.cli.options import Common, common_options, example, keep, kept
-from featurestore.cli.output import result, result_json, say, warn
-from featurestore.errors import UsageError
+from featurestore.cli.output import result, say, warn
+from featurestore.errors import OnlineStoreError, UsageError, without_secrets
 from featurestore.texts import counted
 
 if TYPE_CHECKING:
@@ -23,7 +27,10 @@ if TYPE_CHECKING:
     from featurestore.server.bind import Address
     from featurestore.server.config import ServerConfig
 
+logger = logging.getLogger("featurestore.server")
+
 _NEEDED = ("starlette", "uvicorn", "uvloop", "httptools")
+_ANY_NOTE = "generation"
 
 
 def _option(*flags: str, name: str, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401
@@ -84,19 +91,25 @@ def command(common: Common) -> None:
         hint = "pip install 'featurestore[server]'"
         raise UsageError(f"the feature server needs {', '.join(missing)}, which is not installed", hint=hint)
     from featurestore.server.bind import Address, bind
+    from featurestore.server.logs import set_up_logs
     from featurestore.server.supervisor import Supervisor
 
+    _check_address()
     address = Address(host=kept("host"), port=kept("port"), unix_socket=kept("uds"))
     with tempfile.TemporaryDirectory(prefix="featurestore-") as state_dir:
         config = _config(common, Path(state_dir))
-        document = _checked(config)
+        document, away = _checked(config)
         listener = bind(address)
-        _check_exposure(listener, config)
+        warnings = [each for each in (_check_exposure(listener, config), away) if each]
+        set_up_logs()
+        for warning in warnings:
+            _warn(warning, as_json=common.as_json)
         url = _url(address, listener.getsockname(), has_tls=config.certificate is not None)
 
         def tell() -> None:
             if common.as_json:
-                result_json({"url": url, "pid": os.getpid(), "registry_version": document.version})
+                told = {"url": url, "pid": os.getpid(), "registry_version": document.version}
+                result(json.dumps(told))  # on one line: those of the access log follow
             else:
                 result(f"serving {document.content.name}, registry version {document.version}, at {url}")
                 say(f"{counted(kept('workers'), 'worker')}; Ctrl-C ends")
@@ -117,6 +130,14 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
     for name in ("cert", "key"):
         if kept(name) is not None and not kept(name).is_file():
             raise UsageError(f"there is no file {kept(name)}", where=f"--{name}")
+    if kept("cert") is not None:
+        _check_certificate(kept("cert"), kept("key"))
+    if places.online_store.lower().startswith("memory:"):
+        raise UsageError(
+            "a store in memory cannot be served: each process has its own, and the server's are empty",
+            where="the online store",
+            hint="take one that processes share: sqlite:PATH, redis://..., postgresql://... or dynamodb://...",
+        )
     return ServerConfig(
         base_dir=base_dir,
         registry=places.registry,
@@ -135,23 +156,75 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
     )
 
 
-def _check_exposure(listener: socket.socket, config: ServerConfig) -> None:
+def _check_address() -> None:
+    """Refuse two addresses at once, and a Unix socket in a folder that is not there."""
+    path: Path | None = kept("uds")
+    if path is None:
+        return
+    context = click.get_current_context()
+    for name in ("host", "port"):
+        if context.get_parameter_source(name) not in {ParameterSource.DEFAULT, None}:
+            raise UsageError(f"expected either --uds or --{name}, got both", hint="a server listens on one address")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", where="--uds", hint="make it first")
+
+
+def _check_certificate(certificate: Path, private_key: Path) -> None:
+    """Try the two files as the workers will use them."""
+
+    def refuse_to_ask() -> str:
+        raise UsageError(
+            f"{private_key} is encrypted, and there is nobody to ask for its password",
+            where="--key",
+            hint=f"write it without: openssl pkey -in {private_key} -out plain.pem",
+        )
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, refuse_to_ask)
+    except ssl.SSLError as problem:
+        if problem.reason == "KEY_VALUES_MISMATCH":
+            what = f"{private_key} is the key of another certificate than {certificate}"
+        else:
+            what = f"cannot read {certificate} and {private_key}: expected a certificate and its private key, in PEM"
+        raise UsageError(what, where="--cert, --key") from problem
+    except OSError as problem:
+        raise UsageError(f"cannot read {problem.filename or certificate}", where="--cert, --key") from problem
+
+
+def _warn(text: str, *, as_json: bool) -> None:
+    """Say a warning: to people, or as a line of the log."""
+    if as_json:
+        logger.warning("%s", text)
+    else:
+        warn(text)
+
+
+def _check_exposure(listener: socket.socket, config: ServerConfig) -> str:
     from featurestore.server.exposure import check_exposure
 
     has_tls = config.certificate is not None
-    warning = check_exposure(listener, config.settings, has_tls=has_tls, is_insecure=kept("insecure"))
-    if warning:
-        warn(warning)
+    return check_exposure(listener, config.settings, has_tls=has_tls, is_insecure=kept("insecure"))
 
 
-def _checked(config: ServerConfig) -> Document:
-    """Read the registry and the store's URI once, so that what is wrong with them is said before anything starts."""
+def _checked(config: ServerConfig) -> tuple[Document, str]:
+    """Read the registry and ask the store once, so that what is wrong with them is said before anything starts.
+
+    Returns:
+        The newest version, and what to warn of: a store that is away may come back, so it is no reason not to start.
+    """
     from featurestore.online.open import open_online_store
     from featurestore.registry.read import read_latest_document
 
     document = read_latest_document(config.registry, config.base_dir)
-    open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir).close()
-    return document
+    store = open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir)
+    try:
+        store.read((), (_ANY_NOTE,))
+    except OnlineStoreError as problem:
+        said = without_secrets(problem.message)
+        return document, f"the online store does not answer; lookups are 503 until it does: {said}"
+    finally:
+        store.close()
+    return document, ""
 
 
 def _url(address: Address, bound: Any, *, has_tls: bool) -> str:  # noqa: ANN401  a socket's name is of its family

@@ -190,11 +190,11 @@ def _read(path: Path) -> Job:
 
 
 def _result(out: bytes) -> msgspec.Raw | None:
+    """What a command printed, on one line; None if that is no JSON."""
     try:
-        msgspec.json.decode(out)
+        return msgspec.Raw(msgspec.json.format(out, indent=-1))
     except msgspec.DecodeError:
         return None
-    return msgspec.Raw(out)
 
 
 def _now() -> datetime:

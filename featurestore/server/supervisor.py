@@ -6,10 +6,10 @@ version. It answers no request itself.
 
 from __future__ import annotations
 
+import logging
 import selectors
 import signal
 import socket
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from featurestore.server.config import ServerConfig
+
+logger = logging.getLogger("featurestore.server")
 
 _WORKER, _HELPER = "featurestore.server.worker", "featurestore.server.helper"
 _START_S = 60.0
@@ -101,7 +103,7 @@ class Supervisor:
         try:
             return Child(module, self._line, [listener.fileno()])
         except OSError as problem:
-            _say(f"{module} cannot be started: {problem}; it is tried again")
+            logger.error("%s cannot be started: %s; it is tried again", module, problem)
             pauses.ended(0.0)
             return None
 
@@ -127,7 +129,7 @@ class Supervisor:
 
     def _bury(self, child: Child, name: str, pauses: Backoff) -> None:
         pauses.ended(time.monotonic() - child.started_at)
-        _say(f"{name} {child.number} ended with code {child.exit_code}; another starts")
+        logger.warning("%s %d ended with code %s; another starts", name, child.number, child.exit_code)
         child.release()
 
     def _sleep(self, seconds: float) -> None:
@@ -168,8 +170,3 @@ class Supervisor:
         self._helper_listener.close()
         self._wake.close()
         self._waker.close()
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # nobody reads, or the disk is full: the workers are kept all the same
-        sys.stderr.write(f"{text}\n")

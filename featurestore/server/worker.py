@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -41,14 +43,32 @@ logger = logging.getLogger("featurestore.server")
 READY = b"ready\n"
 _KEEP_ALIVE_S = 75
 _BACKLOG = 2_048
+_ALL_CLOSED_S, _LAST_REQUESTS_S = 0.2, 0.5
+"""When the server is told to end: within the first all workers have stopped listening, so that clients who are told to
+leave do not come to another that is about to; what comes on a kept connection within the second is still answered."""
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server; the signals are the worker's own."""
+    """Uvicorn's server; the signals are the worker's own, and no request is cut that is on its way when it ends."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connection; tell those that are kept that each next answer is their last; then end as uvicorn."""
+        for server in self.servers:
+            server.close()
+        if self.config.timeout_graceful_shutdown:
+            await self._wait_for_clients(_ALL_CLOSED_S)
+            self.server_state.default_headers.append((b"connection", b"close"))
+            await self._wait_for_clients(_LAST_REQUESTS_S)
+        await super().shutdown(sockets)
+
+    async def _wait_for_clients(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self.server_state.connections and time.monotonic() < until:
+            await asyncio.sleep(0.01)
 
 
 def main() -> int:
@@ -112,7 +132,7 @@ def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:
         proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(config.drain_s)),
+        timeout_graceful_shutdown=math.ceil(config.drain_s),
         ssl_certfile=None if config.certificate is None else str(config.certificate),
         ssl_keyfile=None if config.private_key is None else str(config.private_key),
     )

@@ -20,7 +20,7 @@ READER, LOADER, OPERATOR = "fsk_reads-orders-only", "fsk_reads-all-and-writes", 
 SCOPES = {READER: ["read:orders"], LOADER: ["read:*", "write:orders"], OPERATOR: ["admin:*"]}
 LOOKUP = {"entities": {"customer_id": [1, 2]}, "features": ["orders:order_count"]}
 BODY = json.dumps(LOOKUP)
-HEAD = b"POST /get-online-features HTTP/1.1\r\nhost: shop\r\n"
+HEAD = b"POST /get-online-features HTTP/1.1\r\nhost: localhost\r\n"
 LOOK_UP = HEAD + b"content-length: %d\r\n\r\n%s" % (len(BODY), BODY.encode())
 """A whole request."""
 _PATIENCE_S = 120
@@ -138,7 +138,7 @@ def serving(tiny, *arguments, environ=None):
         command = ("serve", "--port", "0", "--json", *arguments)
         process = start(*command, cwd=tiny.folder, environ=environ, stdout=out, stderr=log)
         try:
-            until(lambda: "\n}\n" in told.read_text() or process.poll() is not None)
+            until(lambda: "}\n" in told.read_text() or process.poll() is not None)
             assert process.poll() is None, said.read_text()
             document, _ = json.JSONDecoder().raw_decode(told.read_text())
             yield Serving(url=document["url"], process=process, said=said, told=told)
