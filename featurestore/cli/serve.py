@@ -92,6 +92,7 @@ def command(common: Common) -> None:
         document = _checked(config)
         listener = bind(address)
         _check_exposure(listener, config)
+        _check_spool(config, document)
         url = _url(address, listener.getsockname(), has_tls=config.certificate is not None)
 
         def tell() -> None:
@@ -142,6 +143,19 @@ def _check_exposure(listener: socket.socket, config: ServerConfig) -> None:
     warning = check_exposure(listener, config.settings, has_tls=has_tls, is_insecure=kept("insecure"))
     if warning:
         warn(warning)
+
+
+def _check_spool(config: ServerConfig, document: Document) -> None:
+    """Say now that what is logged cannot be written; lookups are answered all the same."""
+    from featurestore.server.log.spool import spool_problem
+
+    logged = [service.name for service in document.content.services if service.logging is not None]
+    problem = spool_problem(config.spool) if logged else None
+    if problem is not None:
+        warn(
+            f"answers of {', '.join(logged)} cannot be logged, {config.spool} cannot be written: {problem}; "
+            "give another folder, --spool DIR"
+        )
 
 
 def _checked(config: ServerConfig) -> Document:

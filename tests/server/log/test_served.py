@@ -121,6 +121,16 @@ def test_a_spool_that_cannot_be_written_hinders_no_lookup(project):
         wait_for(lambda: "featurestore_feature_log_broken 1" in server.get("/metrics").text)
         wait_for(lambda: "the feature log is not written" in server.log)
         assert server.end() == 0
+        assert f"answers of churn cannot be logged, {spool} cannot be written: " in server.log
+        assert "the feature log lost 20 of 20 answers: " in server.log
+
+
+def test_one_answer_that_a_spool_never_took_is_said_at_the_end(project):
+    with running(project.folder, "--spool", "/proc/x") as server:
+        server.values("churn", ASKED)
+        assert server.end() == 0
+        assert "Warning: answers of churn cannot be logged, /proc/x cannot be written: " in server.log
+        assert "the feature log lost 1 of 1 answers: " in server.log
 
 
 def test_a_worker_stays_small_with_a_log(project):
