@@ -50,6 +50,7 @@ def load(common: Common, service: str | None, spool: Path | None) -> None:
     from featurestore.server.log.here import around
     from featurestore.server.log.load import load_segments
 
+    _check_spool(spool)
     store = common.store()
     if service is not None:
         store.project.service(service)
@@ -77,6 +78,7 @@ def status(common: Common, spool: Path | None) -> None:
     from featurestore.server.log.here import statuses, worker_counts
     from featurestore.server.log.spool import spool_of
 
+    _check_spool(spool)
     store = common.store()
     place = spool or spool_of(store.workspace.dbt.project_dir)
     found = statuses(store.workspace, store.project, place)
@@ -122,6 +124,12 @@ def sources(common: Common, path: str | None) -> None:
         result(text.rstrip("\n") if path is None else path)
 
 
+def _check_spool(spool: Path | None) -> None:
+    if spool is not None and not spool.is_dir():
+        hint = "give the folder that `serve --spool` has; a server makes it when it starts"
+        raise UsageError(f"there is no folder {spool}", where="--spool", hint=hint)
+
+
 def _write(path: Path, text: str) -> None:
     from featurestore.scaffold.log_sources import MARK
     from featurestore.training.places import write_whole
@@ -137,6 +145,8 @@ def _line(loaded: Loaded) -> str:
     parts = [f"{counted(loaded.rows, 'row')} loaded"]
     if loaded.waiting:
         parts.append(f"{counted(loaded.waiting, 'file')} waiting")
+    if loaded.open_segments:
+        parts.append(f"{counted(loaded.open_segments, 'segment')} still open: a worker closes it within 10 seconds")
     if loaded.unread_answers or loaded.unread_values:
         parts.append(f"{loaded.unread_answers:,} answers and {loaded.unread_values:,} values could not be read")
     if loaded.lost_bytes:

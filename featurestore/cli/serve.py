@@ -100,9 +100,9 @@ def command(common: Common) -> None:
         config = _config(common, Path(state_dir))
         document, away = _checked(config)
         listener = bind(address)
-        warnings = [each for each in (_check_exposure(listener, config), away) if each]
+        warnings = (_check_exposure(listener, config), away, _spool_warning(config, document))
         set_up_logs()
-        for warning in warnings:
+        for warning in filter(None, warnings):
             _warn(warning, as_json=common.as_json)
         url = _url(address, listener.getsockname(), has_tls=config.certificate is not None)
 
@@ -204,6 +204,20 @@ def _check_exposure(listener: socket.socket, config: ServerConfig) -> str:
 
     has_tls = config.certificate is not None
     return check_exposure(listener, config.settings, has_tls=has_tls, is_insecure=kept("insecure"))
+
+
+def _spool_warning(config: ServerConfig, document: Document) -> str:
+    """Say now that what is logged cannot be written; lookups are answered all the same."""
+    from featurestore.server.log.spool import spool_problem
+
+    logged = [service.name for service in document.content.services if service.logging is not None]
+    problem = spool_problem(config.spool) if logged else None
+    if problem is None:
+        return ""
+    return (
+        f"answers of {', '.join(logged)} cannot be logged, {config.spool} cannot be written: {problem}; "
+        "give another folder, --spool DIR"
+    )
 
 
 def _checked(config: ServerConfig) -> tuple[Document, str]:

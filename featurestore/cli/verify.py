@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -116,14 +117,18 @@ def command(
 
 
 def _verify_log(common: Common, service: str, sample: int | str | None, seed: int) -> None:
+    from featurestore.definitions.moments import parse_moment
+    from featurestore.operations.verify_log import read_lag
+
+    lag_us = read_lag(kept("--lag"), where="--lag")
     with progress_line() as line:
         found = common.store().verify_log(
             service,
             sample=sample,
             seed=seed,
-            start=kept("--start"),
-            end=kept("--end"),
-            lag=kept("--lag"),
+            start=parse_moment(kept("--start"), where="--start"),
+            end=parse_moment(kept("--end"), where="--end"),
+            lag=None if lag_us is None else timedelta(microseconds=lag_us),
             on_rows=lambda rows: line.rows(service, rows),
         )
     if common.as_json:
@@ -148,8 +153,9 @@ def _log_lines(found: LogVerification) -> Iterator[str]:
     yield aligned(rows, indent="  ")
     for each in found.examples:
         keys = ",".join(f"{name}={value}" for name, value in each.keys.items()) or "-"
-        pair = f"{_said(each.warehouse, each.warehouse_status)} | {_said(each.served, each.served_status)}"
-        yield f"  {each.verdict} {keys}  served {moment(each.served_at)}  {each.feature}: {pair}"
+        warehouse, served = _said(each.warehouse, each.warehouse_status), _said(each.served, each.served_status)
+        place = f"{each.verdict} {keys}  at {moment(each.served_at)}"
+        yield f"  {place}  {each.feature}: warehouse {warehouse}, served {served}"
 
 
 def _hint(found: tuple[ViewVerification, ...]) -> str | None:

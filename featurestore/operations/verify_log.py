@@ -92,11 +92,11 @@ class LogSides:
     open_warehouse: Callable[[], Warehouse]
 
 
-def read_lag(given: str | timedelta | None) -> int | None:
+def read_lag(given: str | timedelta | None, *, where: str = "lag") -> int | None:
     """Read how long a row may take to the store, as microseconds; None for none.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is no duration; it was given as `where`.
     """
     if given is None:
         return None
@@ -105,7 +105,7 @@ def read_lag(given: str | timedelta | None) -> int | None:
     try:
         return parse_duration(given)
     except ValueError as error:
-        raise UsageError(str(error), where="lag", hint='e.g. "1h" where a sync runs every hour') from error
+        raise UsageError(str(error), where=where, hint='e.g. "1h" where a sync runs every hour') from error
 
 
 def verify_log(

@@ -77,7 +77,8 @@ def _columns(log: ServiceLog) -> Iterator[tuple[str, str]]:
     for output in log.outputs:
         said = " ".join(output.feature.description.split())
         kind = log_type(output.feature.type)
-        yield output.name, f"{said + ' ' if said else ''}NULL unless its status is PRESENT; {kind}."
+        view = f" In the view: {said}" if said else ""
+        yield output.name, f"As served, {kind}; NULL unless its status is PRESENT.{view}"
         yield f"{output.name}{STATUS}", "PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE."
         yield f"{output.name}{EVENT_TIME}", f"Since when {output.name} was true, UTC; NULL where nothing was found."
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from featurestore.server.log.feature_log import WORKERS
+from featurestore.server.log.feature_log import WORKERS, FeatureLog
 from featurestore.server.log.spool import spool_of
 from featurestore.store import FeatureStore
-from tests.cli.logged import log_churn, logged_churn, serve, served
+from tests.cli.logged import log_churn, logged_churn, serve, served, us
 from tests.cli.tiny import labels, orders
+from tests.online.servers import wait_until
 
 THREE = [
     served(1, "2026-06-04 12:00", 1, "10.50"),
@@ -195,6 +196,27 @@ def test_another_folder_may_be_the_spool(logged, tmp_path):
     assert logged.run("log", "load", "--spool", str(elsewhere)).out == "churn  3 rows loaded\n"
 
 
+@pytest.mark.parametrize("command", ["load", "status"])
+def test_a_spool_that_is_not_there_is_said(logged, command):
+    refused = logged.run("log", command, "--spool", "/nonexistent")
+    assert (refused.code, "--spool: there is no folder /nonexistent" in refused.err) == (2, True)
+
+
+def test_what_a_worker_still_writes_is_said(logged):
+    store = FeatureStore(logged.folder)
+    log = FeatureLog(spool_of(logged.folder))
+    log.define(store.project)
+    customer, at, body = THREE[0]
+    log.note(
+        "churn", request_id="r", served_us=us(at), registry_version=1, columns={"customer_id": [customer]}, body=body
+    )
+    wait_until(lambda: log.counts().written == 1)
+    said = logged.run("log", "load")
+    assert said.out == "churn  0 rows loaded, 1 segment still open: a worker closes it within 10 seconds\n"
+    log.close()
+    assert logged.run("log", "load").out == "churn  1 row loaded\n"
+
+
 def test_verify_compares_a_log_with_the_warehouse(logged):
     serve(logged, served(1, "2026-06-04 12:00", 1, "10.50"), served(1, "2026-06-06 12:00", 1, "10.50"))
     logged.run("log", "load")
@@ -210,7 +232,7 @@ def test_verify_compares_a_log_with_the_warehouse(logged):
     logged.run("log", "load")
     wrong = logged.run("verify", "--log", "churn", "--sample", "100")
     assert wrong.code == 3
-    assert "  mismatch customer_id=1  served 2026-06-04T13:00:00Z  order_count: 1 | 3" in wrong.lines
+    assert "  mismatch customer_id=1  at 2026-06-04T13:00:00Z  order_count: warehouse 1, served 3" in wrong.lines
     assert "what was served of churn is not what the warehouse says" in wrong.err
     as_json = logged.run("verify", "--log", "churn", "--json", "--lag", "1h").json
     assert (as_json["is_equal"], as_json["compared"], as_json["rows"]["mismatch"]) == (False, 3, 1)
@@ -225,7 +247,9 @@ def test_verify_compares_a_log_with_the_warehouse(logged):
         (["--lag", "1h"], "--lag is about a log"),
         (["--start", "2026-06-01"], "--start is about a log"),
         (["--log", "chrun"], "did you mean churn?"),
-        (["--log", "churn", "--lag", "soon"], "expected a duration"),
+        (["--log", "churn", "--lag", "soon"], "Error: --lag: expected a duration"),
+        (["--log", "churn", "--start", "soon"], "Error: --start: "),
+        (["--log", "churn"], "Error: nothing was loaded yet into the log"),
     ],
 )
 def test_one_clear_error_about_verifying_a_log(logged, asked, said):
@@ -259,6 +283,17 @@ def test_a_description_is_text_whatever_is_in_it(tiny):
     column = next(it for it in source["tables"][0]["columns"] if it["name"] == "order_count")
     assert "{{" not in column["description"]
     assert 'so "many"' in column["description"]
+
+
+def test_when_a_column_is_null_is_said_without_a_contradiction(tiny):
+    described = orders()
+    described["columns"]["order_count"]["description"] = "Never null."
+    tiny.write_manifest(described, labels(), logged_churn())
+    assert tiny.run("apply").code == 0
+    (source,) = yaml.safe_load(tiny.run("log", "sources").out)["sources"]
+    column = next(it for it in source["tables"][0]["columns"] if it["name"] == "order_count")
+    said = "As served, int64; NULL unless its status is PRESENT. In the view: Never null."
+    assert column["description"] == said
 
 
 def test_without_a_log_in_the_warehouse_there_are_no_sources(tiny):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import boto3
 import duckdb
@@ -73,6 +74,13 @@ def test_every_logged_row_is_an_example_and_a_range_is_a_part_of_them(tiny, plac
     before = tiny.run(*asked, "--end", "2026-06-04T12:00:00Z").json["rows"]
     assert [row["order_count"] for row in before] == [1]
     assert tiny.run(*asked, "--start", "2027-01-01").json["rows"] == []
+
+
+def test_a_row_that_is_in_two_files_is_one_example(tiny):
+    folder = loaded(tiny, "lake").folder / "lake" / "churn"
+    for path in [*folder.rglob("*.parquet")]:
+        shutil.copy(path, path.with_name(f"again-{path.name}"))
+    assert len(tiny.run("training-set", "--from-log", "churn", "--json").json["rows"]) == 3
 
 
 @both

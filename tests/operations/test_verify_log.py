@@ -153,7 +153,7 @@ def test_what_a_lookup_answered_is_what_the_log_says(shop):
 
 
 def test_a_log_that_is_not_there_says_so(shop):
-    with pytest.raises(UsageError, match="no log of what was served can be read"):
+    with pytest.raises(UsageError, match="nothing was loaded yet into the log"):
         FeatureStore(shop.folder).verify_log("churn")
 
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 import pytest
@@ -28,6 +28,7 @@ ALERTS = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 PROJECT = (ROOT / "pyproject.toml").read_text()
+GUIDE = (ROOT / "docs" / "guides" / "production.md").read_text()
 UNIT = (DEPLOY / "featurestore.service").read_text()
 EXPRESSIONS = [
     *(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]),
@@ -103,11 +104,19 @@ def entry_point():
 
 
 def container():
-    return next(each for each in KUBERNETES if each["kind"] == "Deployment")["spec"]["template"]["spec"]
+    return next(each for each in KUBERNETES if each["kind"] == "StatefulSet")["spec"]["template"]["spec"]
+
+
+def spool_of(arguments):
+    """The folder in which a feature log waits, as the arguments name it."""
+    return PurePosixPath(arguments[arguments.index("--spool") + 1])
 
 
 def test_the_image_installs_extras_that_exist_and_copies_what_is_there():
-    for extras in re.findall(r'"\.\[([\w,-]+)\]"', DOCKERFILE):
+    assert 'pip install ".[${EXTRAS}]"' in DOCKERFILE
+    default = re.search(r"^ARG EXTRAS=(\S+)$", DOCKERFILE, re.MULTILINE)[1]
+    for extras in (default, *re.findall(r"--build-arg EXTRAS=([\w,]+)", DOCKERFILE + GUIDE)):
+        assert "server" in extras.split(",")
         assert set(extras.split(",")) <= set(metadata("featurestore").get_all("Provides-Extra"))
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
@@ -151,7 +160,24 @@ def test_the_health_check_of_the_image_passes_and_fails(tmp_path):
     assert subprocess.run(here, capture_output=True, check=False).returncode != 0
 
 
-def test_the_pods_probe_paths_that_answer_and_may_write_nowhere_but_tmp(served):
+def test_logged_answers_wait_in_a_volume_that_can_be_written_and_outlives_the_server():
+    """In a folder of the volume, whose own may hold others, such as lost+found."""
+    entry, _ = entry_point()
+    (volume,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert PurePosixPath(volume) in spool_of(entry).parents
+    assert f"chown 10001:10001 {volume} " in DOCKERFILE
+    pods = next(each for each in KUBERNETES if each["kind"] == "StatefulSet")["spec"]
+    (claim,) = pods["volumeClaimTemplates"]
+    server = container()["containers"][0]
+    (mount,) = [each for each in server["volumeMounts"] if each["name"] == claim["metadata"]["name"]]
+    assert not mount.get("readOnly")
+    assert PurePosixPath(mount["mountPath"]) in spool_of(server["args"]).parents
+    state = re.search(r"^StateDirectory=(\S+)$", UNIT, re.MULTILINE)[1]
+    words = re.search(r"^ExecStart=(.*)$", UNIT, re.MULTILINE)[1].split()
+    assert PurePosixPath("/var/lib", state) in spool_of(words).parents
+
+
+def test_the_pods_probe_paths_that_answer_and_may_write_nowhere_but_their_volumes(served):
     pod = container()
     server = pod["containers"][0]
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
@@ -160,7 +186,7 @@ def test_the_pods_probe_paths_that_answer_and_may_write_nowhere_but_tmp(served):
     assert server["securityContext"]["readOnlyRootFilesystem"]
     assert pod["securityContext"]["runAsNonRoot"]
     writable = [mount["mountPath"] for mount in server["volumeMounts"] if not mount.get("readOnly")]
-    assert writable == ["/tmp"]
+    assert writable == ["/tmp", "/spool"]
     drain = float(server["args"][server["args"].index("--drain") + 1])
     stop = float(server["lifecycle"]["preStop"]["exec"]["command"][1])
     assert pod["terminationGracePeriodSeconds"] >= drain + stop + 5
@@ -168,7 +194,7 @@ def test_the_pods_probe_paths_that_answer_and_may_write_nowhere_but_tmp(served):
 
 def test_everything_in_kubernetes_goes_together():
     by_kind = {each["kind"]: each for each in KUBERNETES}
-    labels = by_kind["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    labels = by_kind["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
     for kind in ("Service", "PodDisruptionBudget"):
         selector = by_kind[kind]["spec"]["selector"]
         assert (selector.get("matchLabels") or selector).items() <= labels.items()

@@ -187,13 +187,17 @@ class FeatureLog:
         )
 
     def close(self) -> None:
-        """Write what waits and close all segments; what comes later is dropped."""
+        """Write what waits and close all segments; what comes later is dropped. What was lost is said in the log."""
         self._is_closed = True
         thread = self._thread
-        if thread is None:
-            return
-        self._wake.set()
-        thread.join(self._limits.close_s)
+        if thread is not None:
+            self._wake.set()
+            thread.join(self._limits.close_s)
+        counts = self.counts()
+        lost = counts.noted - counts.sampled_out - counts.written
+        if lost:
+            why = counts.error or "they came faster than they were written"
+            _LOGGER.warning("the feature log lost %d of %d answers: %s", lost, counts.noted, why)
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="feature-log", daemon=True)

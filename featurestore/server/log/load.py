@@ -75,6 +75,7 @@ class Loaded:
         segments: how many were read.
         rows: how many came to their destination.
         waiting: files of rows that wait for their destination.
+        open_segments: that workers are still writing; they can be loaded when they are closed.
         unread_answers, unread_values: what could not be read; such values are NULL.
         lost_bytes: of records that their writer did not finish.
         problem, hint: why something waits; empty when nothing does.
@@ -84,6 +85,7 @@ class Loaded:
     segments: int = 0
     rows: int = 0
     waiting: int = 0
+    open_segments: int = 0
     unread_answers: int = 0
     unread_values: int = 0
     lost_bytes: int = 0
@@ -192,6 +194,7 @@ class _Loading:
         return replace(
             self._found,
             waiting=len(waiting_files(self._folder)),
+            open_segments=len(list(self._folder.glob(f"*{OPEN}"))),
             unread_answers=self._unread.answers,
             unread_values=self._unread.values,
             problem=problem or self._found.problem,

@@ -22,6 +22,18 @@ def spool_of(project_dir: Path) -> Path:
     return project_dir / ".featurestore" / "feature_log"
 
 
+def spool_problem(spool: Path) -> str | None:
+    """Why nothing can be written to a spool; None where it can. The folder is made if it is not there."""
+    probe = spool / f".probe-{os.getpid()}"
+    try:
+        spool.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT, _PRIVATE_FILE))
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
 class SegmentWriter:
     """Writes one service's records; one thread uses it.
 

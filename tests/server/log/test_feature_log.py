@@ -190,6 +190,25 @@ def test_what_a_refusing_disk_never_takes_is_dropped_at_the_end(tmp_path):
     assert (log.counts().dropped, log.counts().written) == (1, 0)
 
 
+def test_what_was_lost_is_said_at_the_end_and_where_status_finds_it(tmp_path, caplog):
+    in_the_way = tmp_path / "churn"
+    in_the_way.write_text("a file, where the service's folder belongs")
+    log = open_log(tmp_path)
+    note_churn(log, [1])
+    log.close()
+    assert [line.message for line in caplog.records if "lost 1 of 1 answers: " in line.message]
+    (said,) = (tmp_path / WORKERS).glob("*.json")
+    counts = json.loads(said.read_text())
+    assert (counts["dropped"], bool(counts["error"])) == (1, True)
+
+
+def test_a_log_that_lost_nothing_is_silent_at_the_end(tmp_path, caplog):
+    log = open_log(tmp_path)
+    note_churn(log, [1])
+    log.close()
+    assert not caplog.records
+
+
 def test_a_spool_that_nobody_loads_is_bounded(tmp_path):
     log = open_log(
         tmp_path,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from featurestore.server.log.segments import read_segment
@@ -121,6 +123,35 @@ def test_a_spool_that_cannot_be_written_hinders_no_lookup(project):
         wait_for(lambda: "featurestore_feature_log_broken 1" in server.get("/metrics").text)
         wait_for(lambda: "the feature log is not written" in server.log)
         assert server.end() == 0
+        assert f"answers of churn cannot be logged, {spool} cannot be written: " in server.log
+        assert "the feature log lost 20 of 20 answers: " in server.log
+
+
+def test_one_answer_that_a_spool_never_took_is_said_at_the_end(project):
+    with running(project.folder, "--spool", "/proc/x") as server:
+        server.values("churn", ASKED)
+        assert server.end() == 0
+        assert "Warning: answers of churn cannot be logged, /proc/x cannot be written: " in server.log
+        assert "the feature log lost 1 of 1 answers: " in server.log
+
+
+def test_a_server_without_a_dbt_project_loads_a_log_into_files(project, tmp_path):
+    """As a pod does, whose project is `featurestore.yml` alone."""
+    pod, spool = tmp_path / "pod", tmp_path / "volume" / "spool"
+    log_churn(project, logging={"to": "lake"}, view={"ttl": "3650d"})
+    pod.mkdir()
+    for name in ("featurestore.yml", "online.sqlite"):
+        shutil.copy(project.folder / name, pod / name)
+    shutil.copytree(project.folder / "registry", pod / "registry")
+    with running(pod, "--spool", str(spool)) as server:
+        server.values("churn", ASKED)
+        assert server.end() == 0
+        assert "waits" not in server.log
+    (made,) = (pod / "lake").rglob("*.parquet")
+    assert pq.read_table(made).column("customer_id").to_pylist() == ASKED["customer_id"]
+    (pod / "lake").rename(project.folder / "lake")
+    found = project.run("training-set", "--from-log", "churn", "--json").json["rows"]
+    assert sorted(row["customer_id"] for row in found) == ASKED["customer_id"]
 
 
 def test_a_worker_stays_small_with_a_log(project):
