@@ -131,7 +131,7 @@ def test_one_answer_that_a_spool_never_took_is_said_at_the_end(project):
     with running(project.folder, "--spool", "/proc/x") as server:
         server.values("churn", ASKED)
         assert server.end() == 0
-        assert "Warning: answers of churn cannot be logged, /proc/x cannot be written: " in server.log
+        assert "answers of churn cannot be logged, /proc/x cannot be written: " in server.log
         assert "the feature log lost 1 of 1 answers: " in server.log
 
 
