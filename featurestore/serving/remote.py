@@ -16,7 +16,7 @@ import msgspec
 
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.serving.client import StoreStatus, checked_on_error
-from featurestore.serving.remote_wire import Answer, Asked, Metadata, ask, failure, response_of, response_without
+from featurestore.serving.remote_wire import Question, Reply, ask, failure, response_without, run, run_async, talk
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Reference
     from featurestore.serving.entities import EntityRows
     from featurestore.serving.lookup import OnError
+    from featurestore.serving.remote_wire import Asked, Metadata
     from featurestore.serving.response import OnlineResponse
 
 API_KEY = "FEATURESTORE_API_KEY"
@@ -83,7 +84,7 @@ class RemoteClient:
         self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
             weakref.WeakKeyDictionary()
         )
-        self._known: dict[tuple[object, ...], Metadata] = {}
+        self._known: dict[Question, Metadata] = {}
 
     def get_online_features(
         self,
@@ -102,10 +103,11 @@ class RemoteClient:
                 values with status NOT_FOUND instead, where an earlier answer has told the names.
         """
         asked = ask(features, feature_service, entity_rows, full_feature_names=full_feature_names)
+        chosen = self._on_error if on_error is None else checked_on_error(on_error)
         try:
-            return self._read(asked, self._post(asked.body))
+            return self._learned(asked, run(talk(asked), self._post))
         except OnlineStoreError as problem:
-            return self._without(asked, problem, on_error)
+            return self._without(asked, problem, chosen)
 
     async def get_online_features_async(
         self,
@@ -118,10 +120,11 @@ class RemoteClient:
     ) -> OnlineResponse:
         """Do what `get_online_features` does, without blocking the event loop."""
         asked = ask(features, feature_service, entity_rows, full_feature_names=full_feature_names)
+        chosen = self._on_error if on_error is None else checked_on_error(on_error)
         try:
-            return self._read(asked, await self._apost(asked.body))
+            return self._learned(asked, await run_async(talk(asked), self._apost))
         except OnlineStoreError as problem:
-            return self._without(asked, problem, on_error)
+            return self._without(asked, problem, chosen)
 
     def status(self) -> StoreStatus:
         """Say whether lookups can be answered, and if not, why."""
@@ -132,7 +135,7 @@ class RemoteClient:
         try:
             return msgspec.json.decode(response.content, type=StoreStatus)
         except msgspec.DecodeError:
-            return StoreStatus(is_ready=False, reason=str(failure(response.status_code, response.content)))
+            return StoreStatus(is_ready=False, reason=str(failure(Reply(response.status_code, response.content))))
 
     def is_ready(self) -> bool:
         """Say whether lookups can be answered."""
@@ -199,24 +202,26 @@ class RemoteClient:
             )
         return client
 
-    def _post(self, body: bytes) -> httpx.Response:
+    def _post(self, body: bytes) -> Reply:
         """Ask; once more when the server closed a kept connection just then: a lookup may be repeated."""
         try:
             try:
-                return self._client().post(_PATH, content=body)
+                response = self._client().post(_PATH, content=body)
             except self._httpx.RemoteProtocolError:
-                return self._client().post(_PATH, content=body)
+                response = self._client().post(_PATH, content=body)
         except self._httpx.TransportError as problem:
             raise self._unreachable(problem) from problem
+        return Reply(response.status_code, response.content)
 
-    async def _apost(self, body: bytes) -> httpx.Response:
+    async def _apost(self, body: bytes) -> Reply:
         try:
             try:
-                return await self._async_client().post(_PATH, content=body)
+                response = await self._async_client().post(_PATH, content=body)
             except self._httpx.RemoteProtocolError:
-                return await self._async_client().post(_PATH, content=body)
+                response = await self._async_client().post(_PATH, content=body)
         except self._httpx.TransportError as problem:
             raise self._unreachable(problem) from problem
+        return Reply(response.status_code, response.content)
 
     def _unreachable(self, problem: httpx.TransportError) -> OnlineStoreError:
         place = f"unix:{self._socket}" if self._socket else self._base
@@ -226,25 +231,17 @@ class RemoteClient:
             f"the feature server at {place} cannot be reached: {problem}", hint="start it: featurestore serve"
         )
 
-    def _read(self, asked: Asked, response: httpx.Response) -> OnlineResponse:
-        if response.status_code != 200:
-            raise failure(response.status_code, response.content)
-        try:
-            answer = msgspec.json.decode(response.content, type=Answer)
-        except msgspec.DecodeError as problem:
-            raise OnlineStoreError(
-                f"this is not the answer of a feature server: {problem}", hint="is the URL right?"
-            ) from problem
+    def _learned(self, asked: Asked, found: tuple[Metadata, OnlineResponse]) -> OnlineResponse:
+        """Keep what the columns are, for when the server is away."""
         if len(self._known) >= _KEPT:
             self._known.clear()
-        self._known[asked.key] = answer.metadata
-        return response_of(asked, answer)
+        self._known[asked.question], response = found
+        return response
 
-    def _without(self, asked: Asked, problem: OnlineStoreError, on_error: OnError | None) -> OnlineResponse:
+    def _without(self, asked: Asked, problem: OnlineStoreError, on_error: OnError) -> OnlineResponse:
         """Answer without the server, where that is wanted and the names are known."""
-        chosen = self._on_error if on_error is None else checked_on_error(on_error)
-        known = self._known.get(asked.key)
-        if chosen == "raise" or known is None:
+        known = self._known.get(asked.question)
+        if on_error == "raise" or known is None:
             raise problem
         return response_without(asked, known, str(problem))
 

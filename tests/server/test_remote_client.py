@@ -7,15 +7,18 @@ import math
 import pickle
 import socket
 import traceback
-from datetime import datetime
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from featurestore import RemoteClient
-from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError
+from featurestore.errors import NameClashError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.serving import connect
 from tests.online.certificates import write_certificate
@@ -49,6 +52,20 @@ REQUESTS = [
     (["orders", "old:n", "days"], [{"customer_id": 1}, {"customer_id": 21}], {"full_feature_names": True}),
     (["pairs@v2:n"], [{"code": "a|b", "customer_id": 1}], {}),
     (["days:n"], [{}], {}),
+    (["days:n"], [{}, {}], {}),
+    (["days:n"], {}, {}),
+    (["days:n"], [], {}),
+    (["orders", "days:n"], [], {}),
+    (["orders"], ({"customer_id": 1},), {}),
+    (["orders"], [{"customer_id": "1"}, {"customer_id": Decimal(2)}, {"customer_id": Decimal("3.0")}], {}),
+    (["orders"], [{"customer_id": None}, {"customer_id": 4.0}, {"customer_id": np.int64(5)}], {}),
+    (["orders"], {"customer_id": {1, 2}}, {}),
+    (["names"], {"code": ["26", "a|b", "", None, "x"]}, {}),
+    (["by_amount"], {"amount": [Decimal("10.50"), "10.5", 10.5, Decimal("1e3"), 1000, None]}, {}),
+    (["by_id"], {"id": [UUID(TYPES["a_uuid"][1]), TYPES["a_uuid"][1].upper(), None]}, {}),
+    (["by_day"], {"day": [date(2026, 1, 31), "2026-01-31", datetime(2026, 1, 31), pd.Timestamp("2026-01-31")]}, {}),
+    (["by_moment"], {"moment": [AT, AT.isoformat(), pd.Timestamp(AT), AT.replace(tzinfo=None)]}, {}),
+    (["by_moment"], {"moment": [AT.astimezone(timezone(timedelta(hours=5))), datetime(2026, 1, 31), None]}, {}),
     (["orders"], {"customer_id": []}, {}),
     (None, [{"customer_id": 1, "code": "x"}], {"feature_service": "churn", "full_feature_names": True}),
 ]
@@ -62,7 +79,13 @@ def test_a_remote_client_answers_what_a_local_one_answers(remote, local, feature
     )
 
 
-@pytest.mark.parametrize(("features", "entities", "more"), REQUESTS[:3])
+def test_rows_may_come_one_by_one(remote):
+    """O4."""
+    rows = ({"customer_id": number} for number in (2, 1))
+    assert remote.get_online_features(["orders:spend"], rows).to_dict()["spend"] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(("features", "entities", "more"), REQUESTS[::4])
 def test_it_does_so_without_blocking(server, local, features, entities, more):
     async def ask():
         async with RemoteClient(server.url, timeout_s=FINISHES_S) as client:
@@ -91,11 +114,43 @@ def test_values_have_the_types_that_the_view_declares(remote):
         (["orders"], [{"customer_id": 1}, {}], UsageError, r"entity_rows\[1\]"),
         ("orders", [{"customer_id": 1}], UsageError, "expected a list of features"),
         (None, [{"customer_id": 1}], UsageError, "expected either features or a feature service"),
+        ([26], [{"customer_id": 1}], UsageError, "expected a reference to a feature, got 26"),
+        (["days:n", "old:n"], [{"customer_id": 1}], NameClashError, "n"),
+        (["orders"], {"customer_id": 26}, UsageError, "expected a list of values, got 26"),
+        (["orders"], {"customer_id": "26"}, UsageError, "expected a list of values"),
+        (["orders"], [26], UsageError, r"entity_rows\[0\]: expected a mapping, got 26"),
+        (["orders"], 26, UsageError, "expected entity rows, got 26"),
+        (["orders"], {}, UsageError, "missing join key 'customer_id'"),
+        (["orders"], [{}, {}], UsageError, r"entity_rows\[0\]: missing join key 'customer_id'"),
+        (["orders"], [{1: 2}], UsageError, "missing join key 'customer_id'"),
+        (["orders"], {"customer_id": [1], "code": []}, UsageError, "no join key 'code'"),
+        (["pairs@v2"], {"customer_id": [1], "code": []}, UsageError, "the columns differ in length"),
+        (["days"], [{"customer_id": 1}], UnknownNameError, "no join key 'customer_id'"),
+        (["ordres"], [26], UnknownNameError, "did you mean orders?"),
+        (["orders"], [{"customer_id": 1}, {"customer_id": {1}}], UsageError, r"entity_rows\[1\].*got \{1\} \(set\)"),
+        (["orders"], [{"customer_id": Decimal("1.5")}], UsageError, r"Decimal\('1.5'\) \(Decimal\)"),
+        (["orders"], [{"customer_id": Decimal("1e999999")}], UsageError, "expected a whole number"),
+        (["orders"], [{"customer_id": 10**5000}], UsageError, "an integer of at most 128 bits"),
+        (["orders"], [{"customer_id": math.nan}], UsageError, "expected a whole number, got nan"),
+        (["names"], [{"code": "\ud800"}], UsageError, "not valid Unicode"),
+        (["names"], [{"code": Decimal(26)}], UsageError, "expected text, got Decimal"),
+        (["names"], [{"code": date(2026, 1, 1)}], UsageError, "expected text"),
+        (["by_moment"], [{"moment": date(2026, 1, 1)}], UsageError, "expected a timestamp"),
+        (["by_id"], [{"id": b"26"}], UsageError, "expected a UUID"),
     ],
 )
-def test_what_cannot_be_meant_raises_as_it_does_locally(remote, features, entities, error, says):
-    with pytest.raises(error, match=says):
+def test_what_cannot_be_meant_raises_as_it_does_locally(remote, local, features, entities, error, says):
+    with pytest.raises(error, match=says) as locally:
+        local.get_online_features(features, entities)
+    with pytest.raises(error) as remotely:
         remote.get_online_features(features, entities)
+    assert type(remotely.value) is type(locally.value)
+    assert str(remotely.value) == str(locally.value)
+
+
+def test_a_name_that_is_not_valid_unicode_is_one_clear_error(remote):
+    with pytest.raises(UsageError, match="not valid Unicode"):
+        remote.get_online_features(["\ud800"], [{"customer_id": 1}])
 
 
 def test_status_is_the_servers(remote):
@@ -127,6 +182,23 @@ def test_with_on_error_null_a_known_question_is_answered_without_the_server(shop
         assert "cannot be reached" in response.error
         assert response.to_dict() == {"customer_id": [3, 2], "spend": [None, None]}
         assert response.statuses["spend"] == ["NOT_FOUND"] * 2
+
+
+def test_with_on_error_null_entities_are_checked_without_the_server_too(shop_folder):
+    """O4."""
+    with running(shop_folder) as server, RemoteClient(server.url, on_error="null", timeout_s=FINISHES_S) as client:
+        client.get_online_features(["orders:spend"], [{"customer_id": 2}])
+        server.end()
+        for wrong, says in [
+            ([{"customer": 26}], "missing join key 'customer_id'"),
+            ([26], "expected a mapping"),
+            ([{"customer_id": "x"}], "expected a whole number"),
+        ]:
+            with pytest.raises(UsageError, match=says):
+                client.get_online_features(["orders:spend"], wrong)
+        assert client.get_online_features(["orders:spend"], []).to_dict() == {"customer_id": [], "spend": []}
+        with pytest.raises(UsageError, match="expected a mapping"):  # needs no server
+            client.get_online_features(["orders"], [26], on_error="raise")
 
 
 def test_a_unix_socket_serves_too(shop_folder, tmp_path):
