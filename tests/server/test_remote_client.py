@@ -6,7 +6,12 @@ import asyncio
 import math
 import pickle
 import socket
+import socketserver
+import struct
+import threading
+import time
 import traceback
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -219,7 +224,7 @@ def test_tls_serves_too_and_is_checked(shop_folder, tmp_path):
             assert client.get_online_features(["days:n"], [{}]).to_dict() == {"n": [3]}
         with (
             RemoteClient(server.url, timeout_s=FINISHES_S) as client,
-            pytest.raises(OnlineStoreError, match=r"certificate|CERTIFICATE"),
+            pytest.raises(OnlineStoreError, match=r"(?i)certificate.*\n  -> name the certificates to believe"),
         ):
             client.get_online_features(["days:n"], [{}])
 
@@ -272,3 +277,109 @@ def test_a_key_is_neither_shown_nor_pickled():
     assert "canary" not in repr(client)
     with pytest.raises(UsageError, match="cannot be pickled"):
         pickle.dumps(client)
+
+
+@contextmanager
+def answering(*pieces, between_s=0.0, abort=False):
+    """A server of another kind: it says these bytes to whoever asks, one after the other; its URL."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            with suppress(OSError):
+                self.request.recv(65_536)
+                for piece in pieces:
+                    self.request.sendall(piece)
+                    if ended.wait(between_s):
+                        return
+                if abort:
+                    self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    ended = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            ended.set()
+            server.shutdown()
+            thread.join()
+
+
+ASKS = {
+    "sync": lambda client: client.get_online_features(["orders"], [{"customer_id": 1}]),
+    "async": lambda client: asyncio.run(client.get_online_features_async(["orders"], [{"customer_id": 1}])),
+}
+SLOW = {
+    "head": [b"HTTP/1.1 200 OK\r\nX: ", *[b"x"] * 60],
+    "body": [b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", *[b" "] * 60],
+}
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("pieces", SLOW.values(), ids=SLOW)
+def test_a_server_that_answers_bit_by_bit_costs_no_more_than_the_time_limit(ask, pieces):
+    took = []
+    with answering(*pieces, between_s=0.25) as url:
+        for _ in range(3):
+            started = time.monotonic()
+            with pytest.raises(OnlineStoreError, match="did not answer in time"):
+                ask(RemoteClient(url, timeout_s=0.5))
+            took.append(time.monotonic() - started)
+    assert 0.4 < min(took) < 2
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_a_second_try_and_a_second_question_are_within_the_time_limit(ask):
+    took = []
+    with answering(b"", between_s=0.4) as url:
+        for _ in range(3):
+            started = time.monotonic()
+            with pytest.raises(OnlineStoreError):
+                ask(RemoteClient(url, timeout_s=0.5))
+            took.append(time.monotonic() - started)
+    assert min(took) < 0.75, "each try closes after 0.4 s"
+
+
+HTML = b"<html>fsk_canary</html>"
+OTHERS = {
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "no such page": b"HTTP/1.1 404 Not Found\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "a proxy": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "a refusal": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "json": b"HTTP/1.1 404 Not Found\r\nContent-Length: 22\r\n\r\n" + b'{"detail":"Not Found"}',
+    "not utf-8": b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"\xff\xff"',
+}
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
+def test_what_is_no_feature_server_is_one_clear_error(said, ask):
+    with answering(said) as url:
+        client = RemoteClient(url, api_key="fsk_canary", timeout_s=FINISHES_S)
+        with pytest.raises(
+            OnlineStoreError, match=r"not the answer of a feature server.*\n  -> is the URL right?"
+        ) as wrong:
+            ask(client)
+        assert "canary" not in str(wrong.value)
+        assert "not the answer of a feature server" in client.status().reason
+
+
+def test_a_wrong_path_of_a_feature_server_is_no_unknown_name(server):
+    with pytest.raises(OnlineStoreError, match=r"404 at this path.*\n  -> is the URL right?"):
+        ASKS["sync"](RemoteClient(f"{server.url}/api", timeout_s=FINISHES_S))
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_only_where_nobody_listens_a_server_is_to_be_started(server, tmp_path, ask):
+    for url in (f"http://127.0.0.1:{free_port()}", f"unix:{tmp_path / 'none'}"):
+        with pytest.raises(OnlineStoreError, match="-> start it: featurestore serve"):
+            ask(RemoteClient(url, timeout_s=FINISHES_S))
+    with pytest.raises(OnlineStoreError, match="http or https") as wrong_scheme:
+        ask(RemoteClient(server.url.replace("http:", "https:"), timeout_s=FINISHES_S))
+    with (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{", abort=True) as url,
+        pytest.raises(OnlineStoreError, match="cannot be reached") as reset,
+    ):
+        ask(RemoteClient(url, timeout_s=FINISHES_S))
+    assert "start it" not in f"{wrong_scheme.value}{reset.value}"
