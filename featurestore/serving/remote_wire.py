@@ -198,6 +198,9 @@ def _body(question: Question, rows: EntityRows) -> bytes:
     is_columns = isinstance(rows, Mapping)
     given = [rows] if is_columns else rows if isinstance(rows, list) else []
     keys = list(dict.fromkeys(key for row in given if isinstance(row, Mapping) for key in row))
+    for key in keys:
+        if not isinstance(key, str):
+            raise UsageError(f"expected the name of a join key, got {key!r}", where="entity_rows")
     entities = read_entities(rows, keys)
     try:
         columns = {str.__str__(key): list(map(_key_json, values)) for key, values in entities.columns.items()}
