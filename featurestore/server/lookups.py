@@ -6,7 +6,7 @@ Shape: body -> typed request -> plan (compiled once) -> one read of the store ->
 from __future__ import annotations
 
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from featurestore.server.served import Newest, Planned, Served
     from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
+    from featurestore.serving.entities import EntityRows
     from featurestore.serving.plan import PlannedOutput
 
 PATH = "/get-online-features"
@@ -90,13 +91,13 @@ class Lookups:
         await self.turns.take()
         served_us = time_ns() // 1_000  # after the wait: the moment that ages are judged at
         try:
-            response = await served.client.answer(planned.plan, _needed(request.entities, planned.plan.entity_columns))
+            response = await served.client.answer(planned.plan, _needed(request, planned.plan.entity_columns))
         finally:
             self.turns.give()
         views = planned.versions if request.include_feature_view_version_metadata else None
         body = response.to_feast_json(has_types=request.include_types, views=views)
         seen.response = response
-        if planned.service:
+        if planned.service and response.count:
             self._feature_log.note(
                 planned.service,
                 request_id=seen.request_id,
@@ -115,6 +116,8 @@ class Lookups:
             most = max(map(len, request.entities.values()))
             if most > limits.entities:
                 raise UsageError(f"expected at most {limits.entities} entities, got {most}")
+        if (request.entity_count or 0) > limits.entities:
+            raise UsageError(f"expected at most {limits.entities} entities, got {request.entity_count}")
         planned = served.planned(
             request.features, request.feature_service, full_feature_names=request.full_feature_names
         )
@@ -123,8 +126,11 @@ class Lookups:
         return planned
 
 
-def _needed(entities: dict[str, list[Any]], columns: Sequence[PlannedOutput]) -> dict[str, list[Any]]:
+def _needed(request: GetOnlineFeatures, columns: Sequence[PlannedOutput]) -> EntityRows:
     """The join keys that these features need: callers may send all that they have, as Feast lets them."""
+    entities = request.entities
+    if not entities and request.entity_count is not None:
+        return [{}] * request.entity_count
     if len(entities) == len(columns):
         return entities
     if len(set(map(len, entities.values()))) > 1:

@@ -142,6 +142,7 @@ def _schemas(endpoints: Iterable[Endpoint], settings: ServerSettings) -> Json:
     if asked is not None:
         asked["properties"]["entities"]["additionalProperties"]["maxItems"] = settings.limits.entities
         asked["properties"]["features"]["anyOf"][0]["maxItems"] = settings.limits.features
+        asked["properties"]["entity_count"]["anyOf"][0]["maximum"] = settings.limits.entities
     schemas[_ERROR] = {
         "description": "A JSON string that holds JSON (module, class, message): Feast's client makes an error of it.",
         "type": "string",

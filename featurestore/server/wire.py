@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ class GetOnlineFeatures(msgspec.Struct):
         full_feature_names: name outputs ``view__feature``.
         include_feature_view_version_metadata: tell the version of each view, too.
         include_types: tell the type of each column, too; Feast knows no such key.
+        entity_count: how many entities there are, where `entities` is empty and says it not; 0 for the columns alone.
     """
 
     entities: dict[str, list[Any]]
@@ -30,6 +31,7 @@ class GetOnlineFeatures(msgspec.Struct):
     full_feature_names: bool = False
     include_feature_view_version_metadata: bool = False
     include_types: bool = False
+    entity_count: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Push(msgspec.Struct):

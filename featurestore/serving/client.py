@@ -116,12 +116,22 @@ def open_client(  # noqa: PLR0913  every one has its default
     return connect(project, store, cache_entries=cache_entries, cache_seconds=cache_seconds, on_error=on_error)
 
 
-def _written(reference: object) -> str:
+def written(reference: object) -> str:
+    """Write a reference as text. Raises UsageError for what is none."""
     if not isinstance(reference, (str, Reference)):
         raise UsageError(
             f"expected a reference to a feature, got {reference!r}", hint='write features=["view:feature"]'
         )
     return str(reference)
+
+
+def check_asked(features: object, feature_service: object) -> None:
+    """Refuse both and neither."""
+    if (features is None) == (feature_service is None):
+        raise UsageError(
+            "expected either features or a feature service",
+            hint='write features=["view:feature"] or feature_service="name"',
+        )
 
 
 def checked_on_error(on_error: OnError) -> OnError:
@@ -255,11 +265,7 @@ class OnlineClient:
         self.close()
 
     def _references(self, features: Sequence[str | Reference] | None, feature_service: str | None) -> tuple[str, ...]:
-        if (features is None) == (feature_service is None):
-            raise UsageError(
-                "expected either features or a feature service",
-                hint='write features=["view:feature"] or feature_service="name"',
-            )
+        check_asked(features, feature_service)
         if feature_service is not None:
             return self._project.service(feature_service).features
         assert features is not None
@@ -270,7 +276,7 @@ class OnlineClient:
         names = tuple(features)
         if set(map(type, names)) <= {str}:
             return cast("tuple[str, ...]", names)
-        return tuple([_written(name) for name in names])
+        return tuple([written(name) for name in names])
 
     def _compile(self, references: tuple[str, ...], full_feature_names: bool) -> LookupPlan:
         return compile_plan(self._project, self._known, references, full_feature_names=full_feature_names)

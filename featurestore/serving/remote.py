@@ -5,10 +5,9 @@ Values come back in the types that their views declare; the answer's statuses an
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import weakref
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,20 +15,20 @@ import msgspec
 
 from featurestore.errors import OnlineStoreError, UsageError
 from featurestore.serving.client import StoreStatus, checked_on_error
-from featurestore.serving.remote_wire import Answer, Asked, Metadata, ask, failure, response_of, response_without
+from featurestore.serving.remote_wire import ask, failure, response_without, run, run_async, talk
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
     from typing import NoReturn
 
-    import httpx
     from typing_extensions import Self  # only for type checkers
 
     from featurestore.definitions.references import Reference
     from featurestore.serving.entities import EntityRows
     from featurestore.serving.lookup import OnError
+    from featurestore.serving.remote_wire import Asked, Metadata, Question, Reply
     from featurestore.serving.response import OnlineResponse
 
 API_KEY = "FEATURESTORE_API_KEY"
@@ -50,7 +49,8 @@ class RemoteClient:
     Args:
         url: ``http://host:6566``, ``https://...``, or ``unix:PATH`` for a Unix socket.
         api_key: sent as ``Authorization: Bearer KEY``; else FEATURESTORE_API_KEY; space around it is cut off.
-        timeout_s: seconds for one request, connecting included.
+        timeout_s: seconds for one lookup: connecting, asking again and the whole answer included. Only how long the
+            server's name is looked up is the system's to say, where nothing is awaited.
         on_error: what a failing server or store does to a lookup: ``raise``, or ``null`` for an incomplete answer.
         certificate_authority: a file of certificates to believe, in place of the system's.
 
@@ -69,21 +69,17 @@ class RemoteClient:
         certificate_authority: str | os.PathLike[str] | None = None,
     ) -> None:
         try:
-            import httpx
+            from featurestore.serving.remote_http import Connections
         except ModuleNotFoundError as missing:
             raise UsageError("RemoteClient needs httpx", hint="pip install 'featurestore[server]'") from missing
-        self._httpx = httpx
-        self._base, self._socket = _place(url)
+        base, socket = _place(url)
         key = _checked_key(api_key or os.environ.get(API_KEY) or "")
-        self._headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+        headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+        trusted = None if certificate_authority is None else _trusted(certificate_authority)
         self._timeout_s = _checked_timeout(timeout_s)
         self._on_error = checked_on_error(on_error)
-        self._trusted = None if certificate_authority is None else _trusted(certificate_authority)
-        self._blocking: httpx.Client | None = None
-        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._known: dict[tuple[object, ...], Metadata] = {}
+        self._connections = Connections(base, socket, headers, trusted)
+        self._known: dict[Question, Metadata] = {}
 
     def get_online_features(
         self,
@@ -102,10 +98,11 @@ class RemoteClient:
                 values with status NOT_FOUND instead, where an earlier answer has told the names.
         """
         asked = ask(features, feature_service, entity_rows, full_feature_names=full_feature_names)
+        chosen = self._on_error if on_error is None else checked_on_error(on_error)
         try:
-            return self._read(asked, self._post(asked.body))
+            return self._learned(asked, run(talk(asked), self._poster()))
         except OnlineStoreError as problem:
-            return self._without(asked, problem, on_error)
+            return self._without(asked, problem, chosen)
 
     async def get_online_features_async(
         self,
@@ -118,21 +115,22 @@ class RemoteClient:
     ) -> OnlineResponse:
         """Do what `get_online_features` does, without blocking the event loop."""
         asked = ask(features, feature_service, entity_rows, full_feature_names=full_feature_names)
+        chosen = self._on_error if on_error is None else checked_on_error(on_error)
         try:
-            return self._read(asked, await self._apost(asked.body))
+            return self._learned(asked, await run_async(talk(asked), self._aposter()))
         except OnlineStoreError as problem:
-            return self._without(asked, problem, on_error)
+            return self._without(asked, problem, chosen)
 
     def status(self) -> StoreStatus:
         """Say whether lookups can be answered, and if not, why."""
         try:
-            response = self._client().get("/ready")
-        except self._httpx.TransportError as problem:
-            return StoreStatus(is_ready=False, reason=str(self._unreachable(problem)))
+            reply = self._connections.send("GET", "/ready", None, time.monotonic() + self._timeout_s)
+        except OnlineStoreError as problem:
+            return StoreStatus(is_ready=False, reason=str(problem))
         try:
-            return msgspec.json.decode(response.content, type=StoreStatus)
-        except msgspec.DecodeError:
-            return StoreStatus(is_ready=False, reason=str(failure(response.status_code, response.content)))
+            return msgspec.json.decode(reply.body, type=StoreStatus)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return StoreStatus(is_ready=False, reason=str(failure(reply)))
 
     def is_ready(self) -> bool:
         """Say whether lookups can be answered."""
@@ -140,16 +138,11 @@ class RemoteClient:
 
     def close(self) -> None:
         """Close the connections; the next lookup opens others. Those of an event loop are closed by `aclose` there."""
-        client, self._blocking = self._blocking, None
-        if client is not None:
-            client.close()
+        self._connections.close()
 
     async def aclose(self) -> None:
         """Close the connections of this event loop, and the others."""
-        self.close()
-        client = self._waiting.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        await self._connections.aclose()
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: connections do not travel, and a key is a secret."""
@@ -175,76 +168,26 @@ class RemoteClient:
         """Close the connections of this event loop."""
         await self.aclose()
 
-    def _client(self) -> httpx.Client:
-        if self._blocking is None:
-            httpx = self._httpx
-            self._blocking = httpx.Client(
-                base_url=self._base,
-                headers=self._headers,
-                timeout=self._timeout_s,
-                transport=httpx.HTTPTransport(verify=self._trusted or True, uds=self._socket),
-            )
-        return self._blocking
+    def _poster(self) -> Callable[[bytes], Reply]:
+        """What sends the requests of one lookup, all within its time."""
+        until = time.monotonic() + self._timeout_s
+        return lambda body: self._connections.send("POST", _PATH, body, until)
 
-    def _async_client(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
-        client = self._waiting.get(loop)
-        if client is None:
-            httpx = self._httpx
-            client = self._waiting[loop] = httpx.AsyncClient(
-                base_url=self._base,
-                headers=self._headers,
-                timeout=self._timeout_s,
-                transport=httpx.AsyncHTTPTransport(verify=self._trusted or True, uds=self._socket),
-            )
-        return client
+    def _aposter(self) -> Callable[[bytes], Awaitable[Reply]]:
+        until = time.monotonic() + self._timeout_s
+        return lambda body: self._connections.asend("POST", _PATH, body, until)
 
-    def _post(self, body: bytes) -> httpx.Response:
-        """Ask; once more when the server closed a kept connection just then: a lookup may be repeated."""
-        try:
-            try:
-                return self._client().post(_PATH, content=body)
-            except self._httpx.RemoteProtocolError:
-                return self._client().post(_PATH, content=body)
-        except self._httpx.TransportError as problem:
-            raise self._unreachable(problem) from problem
-
-    async def _apost(self, body: bytes) -> httpx.Response:
-        try:
-            try:
-                return await self._async_client().post(_PATH, content=body)
-            except self._httpx.RemoteProtocolError:
-                return await self._async_client().post(_PATH, content=body)
-        except self._httpx.TransportError as problem:
-            raise self._unreachable(problem) from problem
-
-    def _unreachable(self, problem: httpx.TransportError) -> OnlineStoreError:
-        place = f"unix:{self._socket}" if self._socket else self._base
-        if isinstance(problem, self._httpx.TimeoutException):
-            return OnlineStoreError(f"the feature server at {place} did not answer in {self._timeout_s:g} s")
-        return OnlineStoreError(
-            f"the feature server at {place} cannot be reached: {problem}", hint="start it: featurestore serve"
-        )
-
-    def _read(self, asked: Asked, response: httpx.Response) -> OnlineResponse:
-        if response.status_code != 200:
-            raise failure(response.status_code, response.content)
-        try:
-            answer = msgspec.json.decode(response.content, type=Answer)
-        except msgspec.DecodeError as problem:
-            raise OnlineStoreError(
-                f"this is not the answer of a feature server: {problem}", hint="is the URL right?"
-            ) from problem
+    def _learned(self, asked: Asked, found: tuple[Metadata, OnlineResponse]) -> OnlineResponse:
+        """Keep what the columns are, for when the server is away."""
         if len(self._known) >= _KEPT:
             self._known.clear()
-        self._known[asked.key] = answer.metadata
-        return response_of(asked, answer)
+        self._known[asked.question], response = found
+        return response
 
-    def _without(self, asked: Asked, problem: OnlineStoreError, on_error: OnError | None) -> OnlineResponse:
+    def _without(self, asked: Asked, problem: OnlineStoreError, on_error: OnError) -> OnlineResponse:
         """Answer without the server, where that is wanted and the names are known."""
-        chosen = self._on_error if on_error is None else checked_on_error(on_error)
-        known = self._known.get(asked.key)
-        if chosen == "raise" or known is None:
+        known = self._known.get(asked.question)
+        if on_error == "raise" or known is None:
             raise problem
         return response_without(asked, known, str(problem))
 

@@ -45,12 +45,25 @@ EVERYTHING = view("everything", features=tuple((name, kind) for name, (kind, _) 
 PAIRS = view("pairs", keys=(("customer_id", "int64"), ("code", "string")), features=(("n", "int64"),), version="2")
 OLD = view("old", ttl=timedelta(days=1), features=(("n", "int64"),))
 DAYS = view("days", keys=(), features=(("n", "int64"),))
+KEYED = {
+    ("names", "code", "string"): "26",
+    ("by_amount", "amount", "decimal(18,4)"): Decimal("10.5000"),
+    ("by_id", "id", "uuid"): "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+    ("by_day", "day", "date"): date(2026, 1, 31),
+    ("by_moment", "moment", "timestamptz"): AT,
+}
+"""Views by keys of other types, and the key that each has a row of."""
+BY_KEY = {
+    name: view(name, keys=((key, kind),), features=(("n", "int64"),), ttl=timedelta(days=3650))
+    for name, key, kind in KEYED
+}
 SHOP = project(
     ORDERS,
     EVERYTHING,
     PAIRS,
     OLD,
     DAYS,
+    *BY_KEY.values(),
     services=(("churn", ("orders:spend", "pairs@v2:n", "days:n")), ("all_types", ("everything",))),
 )
 
@@ -63,6 +76,8 @@ def fill(store):
     sync(store, PAIRS, {"customer_id": 1, "code": "a|b", "n": 7})
     sync(store, OLD, {"customer_id": 1, "n": 1, "at": NOW - timedelta(days=2)})
     sync(store, DAYS, {"n": 3})
+    for (name, key, _), value in KEYED.items():
+        sync_typed(store, BY_KEY[name], {key: value, "n": 7, "at": AT})
 
 
 @pytest.fixture(scope="session")

@@ -192,3 +192,16 @@ def test_the_catalog_tells_services_and_views(server):
         {"name": "code", "type": "string", "description": ""},
     ]
     assert views["old"]["ttl_s"] == 86_400
+
+
+def test_without_join_keys_entities_may_be_counted(server):
+    """O4: none of them asks for the columns alone."""
+    assert server.values(["orders:spend"], {}, entity_count=0) == {"customer_id": [], "spend": []}
+    assert server.values(["days:n"], {}, entity_count=2) == {"n": [3, 3]}
+    refused = server.ask(["orders:spend"], {}, entity_count=2)
+    assert refused.status_code == 400
+    assert "entity_rows[0]: missing join key 'customer_id'" in message(refused)
+    for count, says in [(1001, "at most 1000 entities"), (-1, ">= 0")]:
+        refused = server.ask(["days:n"], {}, entity_count=count)
+        assert refused.status_code == 400
+        assert says in message(refused)

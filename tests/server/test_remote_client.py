@@ -6,16 +6,24 @@ import asyncio
 import math
 import pickle
 import socket
+import socketserver
+import struct
+import threading
+import time
 import traceback
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from featurestore import RemoteClient
-from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError
+from featurestore.errors import NameClashError, OnlineStoreError, UnknownNameError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.serving import connect
 from tests.online.certificates import write_certificate
@@ -49,6 +57,20 @@ REQUESTS = [
     (["orders", "old:n", "days"], [{"customer_id": 1}, {"customer_id": 21}], {"full_feature_names": True}),
     (["pairs@v2:n"], [{"code": "a|b", "customer_id": 1}], {}),
     (["days:n"], [{}], {}),
+    (["days:n"], [{}, {}], {}),
+    (["days:n"], {}, {}),
+    (["days:n"], [], {}),
+    (["orders", "days:n"], [], {}),
+    (["orders"], ({"customer_id": 1},), {}),
+    (["orders"], [{"customer_id": "1"}, {"customer_id": Decimal(2)}, {"customer_id": Decimal("3.0")}], {}),
+    (["orders"], [{"customer_id": None}, {"customer_id": 4.0}, {"customer_id": np.int64(5)}], {}),
+    (["orders"], {"customer_id": {1, 2}}, {}),
+    (["names"], {"code": ["26", "a|b", "", None, "x"]}, {}),
+    (["by_amount"], {"amount": [Decimal("10.50"), "10.5", 10.5, Decimal("1e3"), 1000, None]}, {}),
+    (["by_id"], {"id": [UUID(TYPES["a_uuid"][1]), TYPES["a_uuid"][1].upper(), None]}, {}),
+    (["by_day"], {"day": [date(2026, 1, 31), "2026-01-31", datetime(2026, 1, 31), pd.Timestamp("2026-01-31")]}, {}),
+    (["by_moment"], {"moment": [AT, AT.isoformat(), pd.Timestamp(AT), AT.replace(tzinfo=None)]}, {}),
+    (["by_moment"], {"moment": [AT.astimezone(timezone(timedelta(hours=5))), datetime(2026, 1, 31), None]}, {}),
     (["orders"], {"customer_id": []}, {}),
     (None, [{"customer_id": 1, "code": "x"}], {"feature_service": "churn", "full_feature_names": True}),
 ]
@@ -62,7 +84,13 @@ def test_a_remote_client_answers_what_a_local_one_answers(remote, local, feature
     )
 
 
-@pytest.mark.parametrize(("features", "entities", "more"), REQUESTS[:3])
+def test_rows_may_come_one_by_one(remote):
+    """O4."""
+    rows = ({"customer_id": number} for number in (2, 1))
+    assert remote.get_online_features(["orders:spend"], rows).to_dict()["spend"] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(("features", "entities", "more"), REQUESTS[::4])
 def test_it_does_so_without_blocking(server, local, features, entities, more):
     async def ask():
         async with RemoteClient(server.url, timeout_s=FINISHES_S) as client:
@@ -91,11 +119,44 @@ def test_values_have_the_types_that_the_view_declares(remote):
         (["orders"], [{"customer_id": 1}, {}], UsageError, r"entity_rows\[1\]"),
         ("orders", [{"customer_id": 1}], UsageError, "expected a list of features"),
         (None, [{"customer_id": 1}], UsageError, "expected either features or a feature service"),
+        ([26], [{"customer_id": 1}], UsageError, "expected a reference to a feature, got 26"),
+        (["days:n", "old:n"], [{"customer_id": 1}], NameClashError, "n"),
+        (["orders"], {"customer_id": 26}, UsageError, "expected a list of values, got 26"),
+        (["orders"], {"customer_id": "26"}, UsageError, "expected a list of values"),
+        (["orders"], [26], UsageError, r"entity_rows\[0\]: expected a mapping, got 26"),
+        (["orders"], 26, UsageError, "expected entity rows, got 26"),
+        (["orders"], {}, UsageError, "missing join key 'customer_id'"),
+        (["orders"], [{}, {}], UsageError, r"entity_rows\[0\]: missing join key 'customer_id'"),
+        (["orders"], [{1: 2}, {}], UsageError, "missing join key 'customer_id'"),
+        (["orders"], {1: [2]}, UsageError, "missing join key 'customer_id'"),
+        (["orders"], {"customer_id": [1], "code": []}, UsageError, "no join key 'code'"),
+        (["pairs@v2"], {"customer_id": [1], "code": []}, UsageError, "the columns differ in length"),
+        (["days"], [{"customer_id": 1}], UnknownNameError, "no join key 'customer_id'"),
+        (["ordres"], [26], UnknownNameError, "did you mean orders?"),
+        (["orders"], [{"customer_id": 1}, {"customer_id": {1}}], UsageError, r"entity_rows\[1\].*got \{1\} \(set\)"),
+        (["orders"], [{"customer_id": Decimal("1.5")}], UsageError, r"Decimal\('1.5'\) \(Decimal\)"),
+        (["orders"], [{"customer_id": Decimal("1e999999")}], UsageError, "expected a whole number"),
+        (["orders"], [{"customer_id": 10**5000}], UsageError, "an integer of at most 128 bits"),
+        (["orders"], [{"customer_id": math.nan}], UsageError, "expected a whole number, got nan"),
+        (["names"], [{"code": "\ud800"}], UsageError, "not valid Unicode"),
+        (["names"], [{"code": Decimal(26)}], UsageError, "expected text, got Decimal"),
+        (["names"], [{"code": date(2026, 1, 1)}], UsageError, "expected text"),
+        (["by_moment"], [{"moment": date(2026, 1, 1)}], UsageError, "expected a timestamp"),
+        (["by_id"], [{"id": b"26"}], UsageError, "expected a UUID"),
     ],
 )
-def test_what_cannot_be_meant_raises_as_it_does_locally(remote, features, entities, error, says):
-    with pytest.raises(error, match=says):
+def test_what_cannot_be_meant_raises_as_it_does_locally(remote, local, features, entities, error, says):
+    with pytest.raises(error, match=says) as locally:
+        local.get_online_features(features, entities)
+    with pytest.raises(error) as remotely:
         remote.get_online_features(features, entities)
+    assert type(remotely.value) is type(locally.value)
+    assert str(remotely.value) == str(locally.value)
+
+
+def test_a_name_that_is_not_valid_unicode_is_one_clear_error(remote):
+    with pytest.raises(UsageError, match="not valid Unicode"):
+        remote.get_online_features(["\ud800"], [{"customer_id": 1}])
 
 
 def test_status_is_the_servers(remote):
@@ -129,6 +190,23 @@ def test_with_on_error_null_a_known_question_is_answered_without_the_server(shop
         assert response.statuses["spend"] == ["NOT_FOUND"] * 2
 
 
+def test_with_on_error_null_entities_are_checked_without_the_server_too(shop_folder):
+    """O4."""
+    with running(shop_folder) as server, RemoteClient(server.url, on_error="null", timeout_s=FINISHES_S) as client:
+        client.get_online_features(["orders:spend"], [{"customer_id": 2}])
+        server.end()
+        for wrong, says in [
+            ([{"customer": 26}], "missing join key 'customer_id'"),
+            ([26], "expected a mapping"),
+            ([{"customer_id": "x"}], "expected a whole number"),
+        ]:
+            with pytest.raises(UsageError, match=says):
+                client.get_online_features(["orders:spend"], wrong)
+        assert client.get_online_features(["orders:spend"], []).to_dict() == {"customer_id": [], "spend": []}
+        with pytest.raises(UsageError, match="expected a mapping"):  # needs no server
+            client.get_online_features(["orders"], [26], on_error="raise")
+
+
 def test_a_unix_socket_serves_too(shop_folder, tmp_path):
     path = tmp_path / "s"
     with running(shop_folder, "--uds", str(path)) as server:
@@ -147,7 +225,7 @@ def test_tls_serves_too_and_is_checked(shop_folder, tmp_path):
             assert client.get_online_features(["days:n"], [{}]).to_dict() == {"n": [3]}
         with (
             RemoteClient(server.url, timeout_s=FINISHES_S) as client,
-            pytest.raises(OnlineStoreError, match=r"certificate|CERTIFICATE"),
+            pytest.raises(OnlineStoreError, match=r"(?i)certificate.*\n  -> name the certificates to believe"),
         ):
             client.get_online_features(["days:n"], [{}])
 
@@ -200,3 +278,109 @@ def test_a_key_is_neither_shown_nor_pickled():
     assert "canary" not in repr(client)
     with pytest.raises(UsageError, match="cannot be pickled"):
         pickle.dumps(client)
+
+
+@contextmanager
+def answering(*pieces, between_s=0.0, abort=False):
+    """A server of another kind: it says these bytes to whoever asks, one after the other; its URL."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            with suppress(OSError):
+                self.request.recv(65_536)
+                for piece in pieces:
+                    self.request.sendall(piece)
+                    if ended.wait(between_s):
+                        return
+                if abort:
+                    self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    ended = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            ended.set()
+            server.shutdown()
+            thread.join()
+
+
+ASKS = {
+    "sync": lambda client: client.get_online_features(["orders"], [{"customer_id": 1}]),
+    "async": lambda client: asyncio.run(client.get_online_features_async(["orders"], [{"customer_id": 1}])),
+}
+SLOW = {
+    "head": [b"HTTP/1.1 200 OK\r\nX: ", *[b"x"] * 60],
+    "body": [b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", *[b" "] * 60],
+}
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("pieces", SLOW.values(), ids=SLOW)
+def test_a_server_that_answers_bit_by_bit_costs_no_more_than_the_time_limit(ask, pieces):
+    took = []
+    with answering(*pieces, between_s=0.25) as url:
+        for _ in range(3):
+            started = time.monotonic()
+            with pytest.raises(OnlineStoreError, match="did not answer in time"):
+                ask(RemoteClient(url, timeout_s=0.5))
+            took.append(time.monotonic() - started)
+    assert 0.4 < min(took) < 2
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_a_second_try_and_a_second_question_are_within_the_time_limit(ask):
+    took = []
+    with answering(b"", between_s=0.4) as url:
+        for _ in range(3):
+            started = time.monotonic()
+            with pytest.raises(OnlineStoreError):
+                ask(RemoteClient(url, timeout_s=0.5))
+            took.append(time.monotonic() - started)
+    assert min(took) < 0.75, "each try closes after 0.4 s"
+
+
+HTML = b"<html>fsk_canary</html>"
+OTHERS = {
+    "html": b"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "no such page": b"HTTP/1.1 404 Not Found\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "a proxy": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "a refusal": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 23\r\n\r\n" + HTML,
+    "json": b"HTTP/1.1 404 Not Found\r\nContent-Length: 22\r\n\r\n" + b'{"detail":"Not Found"}',
+    "not utf-8": b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"\xff\xff"',
+}
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+@pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
+def test_what_is_no_feature_server_is_one_clear_error(said, ask):
+    with answering(said) as url:
+        client = RemoteClient(url, api_key="fsk_canary", timeout_s=FINISHES_S)
+        with pytest.raises(
+            OnlineStoreError, match=r"not the answer of a feature server.*\n  -> is the URL right?"
+        ) as wrong:
+            ask(client)
+        assert "canary" not in str(wrong.value)
+        assert "not the answer of a feature server" in client.status().reason
+
+
+def test_a_wrong_path_of_a_feature_server_is_no_unknown_name(server):
+    with pytest.raises(OnlineStoreError, match=r"404 at this path.*\n  -> is the URL right?"):
+        ASKS["sync"](RemoteClient(f"{server.url}/api", timeout_s=FINISHES_S))
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_only_where_nobody_listens_a_server_is_to_be_started(server, tmp_path, ask):
+    for url in (f"http://127.0.0.1:{free_port()}", f"unix:{tmp_path / 'none'}"):
+        with pytest.raises(OnlineStoreError, match="-> start it: featurestore serve"):
+            ask(RemoteClient(url, timeout_s=FINISHES_S))
+    with pytest.raises(OnlineStoreError, match="http or https") as wrong_scheme:
+        ask(RemoteClient(server.url.replace("http:", "https:"), timeout_s=FINISHES_S))
+    with (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n{", abort=True) as url,
+        pytest.raises(OnlineStoreError, match="cannot be reached") as reset,
+    ):
+        ask(RemoteClient(url, timeout_s=FINISHES_S))
+    assert "start it" not in f"{wrong_scheme.value}{reset.value}"
