@@ -4,6 +4,8 @@ Shape, per service: ``.seg (and .open of writers that are gone) -> ready/<segmen
 a file is called ``.loading`` from before its rows are added until they are.
 The rule: each step can be killed and done again. A segment goes when its files are on disk, a file when its rows are
 at their destination; rows of a file that was begun before are looked for there first, by their id.
+A file that is refused keeps no other waiting: it is tried last, and set aside (``refused/``) when it was refused often
+and others were taken.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from featurestore.server.log.feature_log import WORKERS
 from featurestore.server.log.segments import (
     NEW,
     OPEN,
+    REFUSED,
     WHOLE,
     folder_of,
     locked,
@@ -43,8 +46,10 @@ if TYPE_CHECKING:
     from featurestore.server.log.destination import Destination
     from featurestore.server.log.segments import Record
 
-READY, PARQUET, LOADING, HALF = "ready", ".parquet", ".loading", ".tmp"
+READY, PARQUET, LOADING, HALF, TRIES = "ready", ".parquet", ".loading", ".tmp", ".tries"
 _LOCK = "load.lock"
+_TRIES = 5
+_REFUSED_IN_A_ROW = 8
 _ABANDONED_S = 3_600.0
 _COUNTS_KEPT_S = 7 * 86_400.0
 
@@ -75,6 +80,7 @@ class Loaded:
         segments: how many were read.
         rows: how many came to their destination.
         waiting: files of rows that wait for their destination.
+        refused: files of rows that were set aside, because their destination refused them again and again.
         unread_answers, unread_values: what could not be read; such values are NULL.
         lost_bytes: of records that their writer did not finish.
         problem, hint: why something waits; empty when nothing does.
@@ -84,6 +90,7 @@ class Loaded:
     segments: int = 0
     rows: int = 0
     waiting: int = 0
+    refused: int = 0
     unread_answers: int = 0
     unread_values: int = 0
     lost_bytes: int = 0
@@ -175,12 +182,16 @@ def _only_one(path: Path) -> Iterator[bool]:
         yield is_ours
 
 
+class _DamagedError(OperationError):
+    """A file of rows that cannot be read."""
+
+
 class _Loading:
     """The loading of one service's segments."""
 
     def __init__(self, folder: Path, around: Around, destinations: _Destinations) -> None:
         self._folder = folder
-        self._ready = folder / READY
+        self._ready, self._aside = folder / READY, folder / REFUSED
         self._around = around
         self._destinations = destinations
         self._service = service_of(folder)
@@ -189,9 +200,14 @@ class _Loading:
 
     def done(self, problem: str = "", hint: str = "") -> Loaded:
         """What became of it."""
+        aside = len([*self._aside.glob("*")])
+        if aside and not (problem or self._found.problem):
+            problem = f"refused files of rows are in {self._aside}: {aside}"
+            hint = _mend(self._ready)
         return replace(
             self._found,
             waiting=len(waiting_files(self._folder)),
+            refused=aside,
             unread_answers=self._unread.answers,
             unread_values=self._unread.values,
             problem=problem or self._found.problem,
@@ -226,13 +242,41 @@ class _Loading:
         self._found = replace(found, segments=found.segments + 1, lost_bytes=found.lost_bytes + segment.lost_bytes)
 
     def add_files(self) -> None:
-        """Bring files of rows to their destination, the oldest first."""
-        for path in waiting_files(self._folder):
+        """Bring files of rows to their destination, the oldest first, and those that it refused before last.
+
+        Nothing is set aside where it takes none at all: it is the table then, and not the file.
+        """
+        refused: list[tuple[Path, FeatureStoreError]] = []
+        is_any_taken, in_a_row = False, 0
+        for path in sorted(waiting_files(self._folder), key=_tries_of):
             try:
                 self._add(path)
+            except (QueryError, _DamagedError) as error:
+                self._note(error)
+                refused.append((path, error))
+                in_a_row += 1
+                if in_a_row == _REFUSED_IN_A_ROW:
+                    break
             except FeatureStoreError as error:
                 self._note(error)
-                return
+                break
+            else:
+                is_any_taken, in_a_row = True, 0
+        for path, reason in refused:
+            tries = _tries_of(path) + 1
+            path.with_suffix(TRIES).write_text(str(tries), encoding="utf-8")
+            if is_any_taken and tries >= _TRIES:
+                self._set_aside(path, tries, reason)
+
+    def _set_aside(self, path: Path, tries: int, reason: FeatureStoreError) -> None:
+        """Move a file away, under the name that says whether it was begun."""
+        self._aside.mkdir(mode=0o700, exist_ok=True)
+        path = path if path.exists() else path.with_suffix(LOADING)
+        path.replace(self._aside / path.name)
+        sync_folder(self._aside)
+        path.with_suffix(TRIES).unlink()
+        problem = f"refused {tries} times, so it is in {self._aside}: {path.stem}: {reason.message}"
+        self._found = replace(self._found, problem=problem, hint=_mend(self._ready))
 
     def _write(self, path: Path, version: int, records: Sequence[tuple[str, Record]]) -> None:
         if path.exists() or path.with_suffix(LOADING).exists():  # written before, by one that was killed
@@ -261,11 +305,12 @@ class _Loading:
                 path.rename(begun)
                 sync_folder(self._ready)
             try:
-                destination.add(self._service, path.stem, rows, is_again=is_again)
+                self._unread.values += destination.add(self._service, path.stem, rows, is_again=is_again)
             except FeatureStoreError as error:
                 if not isinstance(error, QueryError):
                     self._destinations.refused[to] = error
                 raise
+        path.with_suffix(TRIES).unlink(missing_ok=True)
         (begun if begun.exists() else path).unlink()
         sync_folder(self._ready)
         self._found = replace(self._found, rows=self._found.rows + rows.num_rows)
@@ -288,18 +333,30 @@ def _logging(project: Project, service: str) -> FeatureLogging | None:
 
 
 def _rows_of(path: Path) -> pa.Table:
-    """Read a file of rows. Raises OperationError if it is damaged."""
+    """Read a file of rows."""
     try:
         with pq.ParquetFile(path) as file:
             return file.read()
     except pa.ArrowInvalid as error:
-        raise OperationError(f"no whole Parquet file: {error}", where=str(path), hint="move it away") from error
+        raise _DamagedError(f"no whole Parquet file: {error}", where=str(path), hint="move it away") from error
 
 
 def waiting_files(folder: Path) -> list[Path]:
     """Files of rows of a service that wait for their destination, the oldest first."""
     ready = folder / READY
     return sorted(path for path in ready.glob("*") if path.suffix in {PARQUET, LOADING})
+
+
+def _tries_of(path: Path) -> int:
+    """How often a file of rows was refused."""
+    try:
+        return int(path.with_suffix(TRIES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _mend(ready: Path) -> str:
+    return f"mend the table or the files, move the files to {ready}, and load again"
 
 
 def _by_version(segment: str, records: Sequence[Record]) -> dict[int, list[tuple[str, Record]]]:
