@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from time import time
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from featurestore.definitions.feature_log import log_of
 from featurestore.definitions.services import WAREHOUSE
-from featurestore.errors import FeatureStoreError, OperationError, QueryError
+from featurestore.errors import FeatureStoreError, OperationError, QueryError, format_problem
 from featurestore.server.log.decode import Unread, log_batches, log_schema
 from featurestore.server.log.feature_log import WORKERS
 from featurestore.server.log.segments import (
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 READY, PARQUET, LOADING, HALF, TRIES = "ready", ".parquet", ".loading", ".tmp", ".tries"
 _LOCK = "load.lock"
+_CHECK = "check its rights and free space; what waits, waits"
 _TRIES = 5
 _REFUSED_IN_A_ROW = 8
 _ABANDONED_S = 3_600.0
@@ -110,7 +111,7 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         says why; nothing is raised for it.
 
     Raises:
-        OperationError: the spool cannot be read, or has no room.
+        OperationError: the spool itself cannot be read.
     """
     destinations = _Destinations(around)
     try:
@@ -119,9 +120,7 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         return tuple(_load(folder, around, destinations) for folder in folders if folder.is_dir())
     except OSError as error:
         raise OperationError(
-            f"cannot be used: {error.strerror or error}",
-            where=str(error.filename or around.spool),
-            hint="check its rights and free space; what waits, waits",
+            f"cannot be used: {error.strerror or error}", where=str(error.filename or around.spool), hint=_CHECK
         ) from error
     finally:
         destinations.close()
@@ -130,8 +129,9 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
 def _forget_old_counts(folder: Path) -> None:
     """Remove what workers of long ago said that they dropped."""
     for path in folder.glob("*.json"):
-        if time() - path.stat().st_mtime > _COUNTS_KEPT_S:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another load removed it, or its worker wrote it anew
+            if time() - path.stat().st_mtime > _COUNTS_KEPT_S:
+                path.unlink()
 
 
 def services_in(spool: Path) -> list[Path]:
@@ -163,15 +163,19 @@ class _Destinations:
 
 
 def _load(folder: Path, around: Around, destinations: _Destinations) -> Loaded:
-    """Load one service's segments, unless somebody else does so now."""
+    """Load one service's segments, unless somebody else does so now; a folder that cannot be used stops no other."""
     loading = _Loading(folder, around, destinations)
-    with _only_one(folder / _LOCK) as is_ours:
-        if not is_ours:
-            return loading.done("another process loads it now", "it is done there")
-        loading.adopt_orphans()
-        for segment in sorted(folder.glob(f"*{WHOLE}")):
-            loading.read(segment)
-        loading.add_files()
+    try:
+        with _only_one(folder / _LOCK) as is_ours:
+            if not is_ours:
+                return loading.done("another process loads it now", "it is done there")
+            loading.adopt_orphans()
+            for segment in sorted(folder.glob(f"*{WHOLE}")):
+                loading.read(segment)
+            loading.add_files()
+    except OSError as error:
+        where = error.filename or folder
+        return loading.done(format_problem(f"cannot be used: {error.strerror or error}", where=str(where)), _CHECK)
     return loading.done()
 
 

@@ -412,12 +412,41 @@ def test_counts_of_workers_of_long_ago_are_forgotten(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["new.json"]
 
 
+def test_counts_that_another_load_removes_this_moment_stop_none(tmp_path):
+    """A link that leads nowhere stands for a file that was listed and is gone."""
+    serve(tmp_path, 1)
+    folder = tmp_path / "spool" / "workers"
+    folder.mkdir()
+    (folder / "gone.json").symlink_to(folder / "removed")
+    assert load_segments(around(tmp_path))[0].rows == 1
+
+
 def test_a_disk_without_room_is_said_and_nothing_is_lost(tmp_path):
     """A file where the folder of rows should be stands for it: nothing can be written there."""
     serve(tmp_path, 1)
     ready = tmp_path / "spool" / "churn" / "ready"
     ready.write_text("in the way")
-    with pytest.raises(OperationError, match="cannot be used: "):
-        load_segments(around(tmp_path))
+    (refused,) = load_segments(around(tmp_path))
+    assert refused.problem.startswith(f"{ready}")
+    assert "cannot be used: " in refused.problem
+    assert "free space" in refused.hint
     ready.unlink()
     assert load_segments(around(tmp_path))[0].rows == 1
+
+
+def test_a_folder_that_cannot_be_used_keeps_no_other_service_waiting(tmp_path):
+    serve(tmp_path, 1)
+    lock = tmp_path / "spool" / "aaa" / "load.lock"
+    lock.mkdir(parents=True)
+    first, second = load_segments(around(tmp_path))
+    assert (first.service, first.problem) == ("aaa", f"{lock}: cannot be used: Is a directory")
+    assert (second.service, second.rows, second.problem) == ("churn", 1, "")
+
+
+def test_a_spool_that_cannot_be_used_is_one_error(tmp_path):
+    """A folder of long ago in place of a file of counts, which cannot be removed as one."""
+    old = tmp_path / "spool" / "workers" / "old.json"
+    old.mkdir(parents=True)
+    os.utime(old, (time.time() - 8 * 86_400,) * 2)
+    with pytest.raises(OperationError, match="cannot be used: "):
+        load_segments(around(tmp_path))
