@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, get_args
 
-from featurestore.definitions.feature_log import log_of
+from featurestore.definitions.feature_log import EVENT_TIME, log_of
 from featurestore.definitions.services import WAREHOUSE, FeatureLogging, LogBy
 from featurestore.errors import NameClashError
 from featurestore.manifest.blocks import Block, open_block
+from featurestore.manifest.features import LONGEST_NAME_BYTES
 
 if TYPE_CHECKING:
     from featurestore.definitions.project import Project
@@ -18,6 +19,7 @@ LOGGING_KEYS = ("sample", "by", "to")
 SCHEMES = ("s3", "gs", "az")
 _FORM = "write `logging: {sample: 0.1, by: entity, to: warehouse}`, or `logging: true`"
 _PLACES = "write `to: warehouse`, a folder such as `to: logs/served`, or s3://, gs:// or az:// with bucket and folder"
+_SHORTER = "give the feature or the use ('... as name') a shorter name, or log to files: `logging: {to: logs/served}`"
 _URI = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)$")
 
 
@@ -43,9 +45,19 @@ def read_logging(service: Block) -> FeatureLogging | None:
 def check_log(project: Project, service: FeatureService, block: Block) -> None:
     """Note names that the columns of the service's log cannot have."""
     try:
-        log_of(project, service)
+        log = log_of(project, service)
     except NameClashError as error:
         block.problems.error(error.what, where=block.place("logging"), hint=error.hint)
+        return
+    if service.logging is None or service.logging.to != WAREHOUSE:
+        return
+    for output in log.outputs:
+        size = len(f"{output.name}{EVENT_TIME}".encode())
+        if size > LONGEST_NAME_BYTES:
+            what = f"'{output.name}{EVENT_TIME}', a column of the log, has {size} bytes"
+            block.problems.error(
+                f"{what}; a name may have at most {LONGEST_NAME_BYTES}", where=block.place("logging"), hint=_SHORTER
+            )
 
 
 def _sample(block: Block) -> float:

@@ -105,6 +105,26 @@ def test_a_feature_cannot_have_the_name_of_another_ones_status():
     assert problem.startswith(f"{HERE}: two columns of the log of feature service 'churn_v1' would be named")
 
 
+@pytest.mark.parametrize(("letters", "is_refused"), [(51, False), (52, True)])
+def test_a_feature_needs_room_for_its_event_time_in_the_table_of_the_log(letters, is_refused):
+    """Postgres cuts names at 63 bytes: of `<feature>__status` and `<feature>__event_time` one would be left."""
+    name = "n" * letters
+    types = {"user_id": "bigint", "observed_at": "timestamp", name: "bigint"}
+    orders = model(columns=columns(types), meta={"feature_view": view(created_at=None)})
+    refused = [
+        (
+            f"{HERE}: '{name}__event_time', a column of the log, has 64 bytes; a name may have at most 63\n"
+            "  -> give the feature or the use ('... as name') a shorter name, "
+            "or log to files: `logging: {to: logs/served}`"
+        )
+    ]
+    if is_refused:
+        assert problems(orders, logged(True, ["user_orders"])) == refused
+    else:
+        assert read(orders, logged(True, ["user_orders"])).project.services
+    assert read(orders, logged({"to": "logs/served"}, ["user_orders"])).project.services
+
+
 def test_a_feature_of_the_logs_own_name_gets_its_full_name():
     types = {"user_id": "bigint", "observed_at": "timestamp", "served_at": "timestamp"}
     orders = model(columns=columns(types), meta={"feature_view": view(created_at=None)})

@@ -126,9 +126,7 @@ def test_an_error_is_one_sentence(warehouse):
 
 def test_a_query_is_cancelled_on_the_server(warehouse):
     with abandoned_until_it_ends(warehouse), pytest.raises(QueryError, match=r"(?i)cancel|interrupt"):
-        warehouse.read(
-            "select count(*) from range(5000000000) where hash(id, 'x') % 7 = 3 and sqrt(id) > 3"
-        ).read_all()
+        warehouse.read("select count(*) from range(5000000000) where hash(id, 'x') % 7 = 3 and sqrt(id) > 3").read_all()
     assert rows_of(warehouse, "select 1 as x") == [{"x": 1}]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.server.helper_calls import Call, ask_helper
 from featurestore.server.log.feature_log import WORKERS
-from featurestore.server.log.segments import OPEN
+from featurestore.server.log.segments import OPEN, REFUSED
 from featurestore.server.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def has_waiting(spool: Path, worker: str | None = None) -> bool:
                 continue
             for path in folder.rglob("*"):
                 is_own = worker is not None and path.suffix == OPEN and path.name.startswith(worker)
-                if path.is_file() and path.name != _LOCK and not is_own:
+                if path.is_file() and path.name != _LOCK and path.parent.name != REFUSED and not is_own:
                     return True
     except OSError:  # there is none yet, or it was loaded this moment
         return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from featurestore.definitions.feature_log import is_json_text, is_logged_list, log_type
 from featurestore.definitions.types import INTEGERS
@@ -156,6 +157,30 @@ class _Rows:
                 _times(times, statuses, unread),
             ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def without_nul(rows: pa.Table) -> tuple[pa.Table, int]:
+    """Put NULL for texts with a NUL character, also in lists, and count them: not every warehouse can hold it."""
+    lost = 0
+    for place, name in enumerate(rows.column_names):
+        column, count = _column_without_nul(rows.column(place).combine_chunks())
+        if count:
+            rows = rows.set_column(place, name, column)
+            lost += count
+    return rows, lost
+
+
+def _column_without_nul(column: pa.Array) -> tuple[pa.Array, int]:
+    """The same, of one column: text, or lists of whatever is text in the end."""
+    if pa.types.is_list(column.type):
+        inner, count = _column_without_nul(column.values)
+        found = pa.ListArray.from_arrays(column.offsets, inner, column.type, mask=column.is_null()) if count else column
+        return found, count
+    if not pa.types.is_string(column.type):
+        return column, 0
+    has_nul = pc.fill_null(pc.match_substring(column, "\0"), False)
+    count = pc.sum(has_nul).as_py() or 0
+    return (pc.if_else(has_nul, pa.scalar(None, column.type), column), count) if count else (column, 0)
 
 
 def _array(values: Sequence[Any], value_type: str, read: Read, unread: Unread) -> pa.Array:

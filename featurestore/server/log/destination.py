@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from featurestore.definitions.feature_log import ROW_ID, SERVED_AT
 from featurestore.errors import OperationError, UsageError
+from featurestore.server.log.decode import without_nul
 from featurestore.server.log.segments import folder_of, sync_folder
 from featurestore.training.logged import log_relation
 from featurestore.warehouse.protocol import TakesRows
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
     from featurestore.warehouse.protocol import Warehouse
 
+_WITHOUT_NUL = "postgres"
+
 
 class Destination(Protocol):
     """One place for logs. Methods raise FeatureStoreError when it cannot be used; nothing of the rows is there then."""
 
-    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> int:
         """Add rows of a service's log.
 
         Args:
@@ -38,6 +41,9 @@ class Destination(Protocol):
             name: of these rows among all of the service; the same for the same rows.
             rows: with the columns of the log.
             is_again: whether they were begun before, so that some or all may be there.
+
+        Returns:
+            How many values are NULL there because it cannot hold them.
         """
         ...
 
@@ -59,7 +65,7 @@ class WarehouseTable:
     schema: str | None
     _opened: Warehouse | None = None
 
-    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:  # noqa: ARG002
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> int:  # noqa: ARG002
         """Add the rows in one transaction; of those that may be there, the ones that are not."""
         if self._opened is None:
             self._opened = self.open_warehouse()
@@ -70,7 +76,11 @@ class WarehouseTable:
                 hint="let the service log to files: `logging: {to: s3://bucket/folder}`, and read these there",
             )
         relation = log_relation(service, self.schema, warehouse.dialect)
+        lost = 0
+        if warehouse.dialect == _WITHOUT_NUL:
+            rows, lost = without_nul(rows)
         warehouse.append(relation, rows, known_by=ROW_ID if is_again else None)
+        return lost
 
     def close(self) -> None:
         """Close the connection, so that others can use a DuckDB file."""
@@ -85,7 +95,7 @@ class LocalFolder:
 
     folder: Path
 
-    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:  # noqa: ARG002
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> int:  # noqa: ARG002
         """Write one file per day."""
         for day, part in _by_day(rows):
             folder = folder_of(self.folder, service) / f"date={day}"
@@ -96,6 +106,7 @@ class LocalFolder:
                 raise OperationError(
                     f"cannot be written: {error.strerror}", where=str(folder), hint="check the folder and free space"
                 ) from error
+        return 0
 
     def close(self) -> None:
         """Nothing is open."""
@@ -107,7 +118,7 @@ class Bucket:
 
     uri: str
 
-    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> None:  # noqa: ARG002
+    def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> int:  # noqa: ARG002
         """Write one object per day."""
         from featurestore.training.object_store import ObjectPlace
 
@@ -116,6 +127,7 @@ class Bucket:
         for day, part in _by_day(rows):
             key = "/".join(each for each in (prefix, service, f"date={day}", f"{name}.parquet") if each)
             ObjectPlace(scheme=scheme, bucket=bucket, key=key).put(_parquet(part))
+        return 0
 
     def close(self) -> None:
         """Nothing is open."""

@@ -40,7 +40,8 @@ class LogLimits:
     """How much is kept where.
 
     Attributes:
-        queue_bytes, queue_records: of answers that wait to be written; beyond either, answers are dropped.
+        queue_bytes, queue_records: of answers that wait to be written; beyond either, answers are dropped. Those of
+            services that cannot be written get half of the bytes, so that others are not held up.
         batch_bytes: so many waiting wake the writer before its time.
         flush_s: at least so often what waits is written.
         segment_bytes, segment_s: a segment of this size or age is closed, so that it can be loaded.
@@ -65,8 +66,8 @@ class LogCounts:
     Attributes:
         noted: answers of services that are logged.
         sampled_out: of these, those that the sample leaves out whole.
-        dropped: those that did not fit, or could not be written before the end.
-        written: those that are in segments.
+        dropped: those that did not fit, could not be written before the end, or were in a file that was removed.
+        written: those that were written to segments.
         queued_bytes: of those that wait.
         error: why nothing can be written now; empty when all is well.
     """
@@ -122,10 +123,6 @@ class FeatureLog:
     def spool(self) -> Path:
         """The folder for segments."""
         return self._spool
-
-    def is_logged(self, service: str) -> bool:
-        """Whether answers of a service are kept at all."""
-        return service in self._samplers
 
     def note(
         self,
@@ -243,8 +240,10 @@ class _Writing:
         self._worker = worker
         self._limits = limits
         self._writers: dict[str, SegmentWriter] = {}
-        self._pending: dict[str, list[bytes]] = {}
-        self._pending_bytes: dict[str, int] = {}
+        self._pending: dict[str, deque[tuple[int, bytes]]] = {}
+        self._pending_bytes = 0
+        self._failing: set[str] = set()
+        self._has_failed = False
         self._complained_s = -_COMPLAIN_S
         self._is_full = False
         self.bytes_out = self.written = self.dropped = self.dropped_said = 0
@@ -252,15 +251,19 @@ class _Writing:
 
     def flush(self) -> None:
         """Write what waits, a batch at a time, and close segments that are large or old enough."""
+        self._has_failed = False
+        self._failing.clear()
+        for service, writer in self._writers.items():
+            if writer.is_removed:
+                self._finish(service, writer)
+        if not self._is_full:
+            self._write_pending()
         while self._take_batch():
-            for service in [*self._pending]:
-                self._write(service)
-            if self._pending:
-                break
+            self._write_pending()
         for service, writer in self._writers.items():
             if writer.age_s >= self._limits.segment_s:
                 self._finish(service, writer)
-        if not self._pending and not self._is_full:
+        if not self._has_failed and not self._is_full:
             self.error = ""
 
     def finish(self) -> None:
@@ -275,48 +278,72 @@ class _Writing:
 
     def complain(self, what: str) -> None:
         """Keep the reason, and log it once a minute."""
-        self.error = what
+        self.error, self._has_failed = what, True
         now = time.monotonic()
         if now - self._complained_s >= _COMPLAIN_S:
             self._complained_s = now
             _LOGGER.warning("the feature log is not written: %s", what)
 
     def _take_batch(self) -> bool:
-        """Take up to a batch out of the queue, unless what was taken before is not written yet."""
+        """Take up to a batch out of the queue; whether there is anything to write that was not just refused.
+
+        What was refused before is kept beside, up to half of what may wait; beyond, that service's answers are dropped.
+        """
         if self._is_full:
             self._measure_spool()
             if self._is_full:
                 return False
-        taken = sum(self._pending_bytes.values())
+        stuck = {*self._pending}
+        most = self._limits.queue_bytes // 2
+        taken = 0
         while self._queue and taken < self._limits.batch_bytes:
             service, size, record = self._queue.popleft()
-            self._pending.setdefault(service, []).append(record)
-            self._pending_bytes[service] = self._pending_bytes.get(service, 0) + size
-            taken += size
-        return bool(self._pending)
+            if service not in stuck:
+                taken += size
+            elif self._pending_bytes + size > most:
+                self.dropped += 1
+                self.bytes_out += size
+                continue
+            self._pending.setdefault(service, deque()).append((size, record))
+            self._pending_bytes += size
+        return not self._pending.keys() <= self._failing
+
+    def _write_pending(self) -> None:
+        for service in [*self._pending]:
+            if service not in self._failing:
+                self._write(service)
 
     def _write(self, service: str) -> None:
         writer = self._writers.get(service)
         if writer is None:
             writer = self._writers[service] = SegmentWriter(self._spool, service, self._worker)
-        records = self._pending[service]
-        try:
-            writer.write(records)
-        except OSError as error:
-            self.complain(f"{error.strerror or error} ({error.filename or self._spool})")
-            return
+        pending = self._pending[service]
+        while pending:
+            try:
+                count = writer.write(_first(pending, self._limits.batch_bytes))
+            except OSError as error:
+                self._failing.add(service)
+                self.complain(f"{error.strerror or error} ({error.filename or self._spool})")
+                return
+            self.written += count
+            size = sum(pending.popleft()[0] for _ in range(count))
+            self.bytes_out += size
+            self._pending_bytes -= size
+            if writer.size_bytes >= self._limits.segment_bytes:
+                self._finish(service, writer)
         del self._pending[service]
-        self.written += len(records)
-        self.bytes_out += self._pending_bytes.pop(service)
-        if writer.size_bytes >= self._limits.segment_bytes:
-            self._finish(service, writer)
 
     def _finish(self, service: str, writer: SegmentWriter) -> None:
+        path = writer.path
         try:
-            writer.finish()
+            lost = writer.finish()
             self._measure_spool()
         except OSError as error:
             self.complain(f"{service}: {error.strerror or error} ({error.filename or self._spool})")
+            return
+        if lost:
+            self.dropped += lost
+            self.complain(f"{service}: {lost:,} answers are lost: somebody removed the file ({path})")
 
     def _measure_spool(self) -> None:
         """Find out whether too much waits on disk already: where nothing loads it, it must not fill the disk."""
@@ -327,3 +354,15 @@ class _Writing:
         self._is_full = size > self._limits.spool_bytes
         if self._is_full:
             self.complain(f"{size:,} bytes wait in {self._spool} to be loaded: featurestore log load")
+
+
+def _first(pending: deque[tuple[int, bytes]], most_bytes: int) -> list[bytes]:
+    """The first records of those that wait, up to so many bytes, and at least one."""
+    found: list[bytes] = []
+    taken = 0
+    for size, record in pending:
+        if taken >= most_bytes:
+            break
+        found.append(record)
+        taken += size
+    return found

@@ -4,13 +4,15 @@ Shape, per service: ``.seg (and .open of writers that are gone) -> ready/<segmen
 a file is called ``.loading`` from before its rows are added until they are.
 The rule: each step can be killed and done again. A segment goes when its files are on disk, a file when its rows are
 at their destination; rows of a file that was begun before are looked for there first, by their id.
+A file that is refused keeps no other waiting: it is tried last, and set aside (``refused/``) when it was refused often
+and others were taken.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from time import time
 from typing import TYPE_CHECKING
@@ -20,12 +22,13 @@ import pyarrow.parquet as pq
 
 from featurestore.definitions.feature_log import log_of
 from featurestore.definitions.services import WAREHOUSE
-from featurestore.errors import FeatureStoreError, OperationError, QueryError
+from featurestore.errors import FeatureStoreError, OperationError, QueryError, format_problem
 from featurestore.server.log.decode import Unread, log_batches, log_schema
 from featurestore.server.log.feature_log import WORKERS
 from featurestore.server.log.segments import (
     NEW,
     OPEN,
+    REFUSED,
     WHOLE,
     folder_of,
     locked,
@@ -43,8 +46,11 @@ if TYPE_CHECKING:
     from featurestore.server.log.destination import Destination
     from featurestore.server.log.segments import Record
 
-READY, PARQUET, LOADING, HALF = "ready", ".parquet", ".loading", ".tmp"
+READY, PARQUET, LOADING, HALF, TRIES = "ready", ".parquet", ".loading", ".tmp", ".tries"
 _LOCK = "load.lock"
+_CHECK = "check its rights and free space; what waits, waits"
+_TRIES = 5
+_REFUSED_IN_A_ROW = 8
 _ABANDONED_S = 3_600.0
 _COUNTS_KEPT_S = 7 * 86_400.0
 
@@ -76,6 +82,7 @@ class Loaded:
         rows: how many came to their destination.
         waiting: files of rows that wait for their destination.
         open_segments: that workers are still writing; they can be loaded when they are closed.
+        refused: files of rows that were set aside, because their destination refused them again and again.
         unread_answers, unread_values: what could not be read; such values are NULL.
         lost_bytes: of records that their writer did not finish.
         problem, hint: why something waits; empty when nothing does.
@@ -86,6 +93,7 @@ class Loaded:
     rows: int = 0
     waiting: int = 0
     open_segments: int = 0
+    refused: int = 0
     unread_answers: int = 0
     unread_values: int = 0
     lost_bytes: int = 0
@@ -105,7 +113,7 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         says why; nothing is raised for it.
 
     Raises:
-        OperationError: the spool cannot be read, or has no room.
+        OperationError: the spool itself cannot be read.
     """
     destinations = _Destinations(around)
     try:
@@ -114,9 +122,7 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
         return tuple(_load(folder, around, destinations) for folder in folders if folder.is_dir())
     except OSError as error:
         raise OperationError(
-            f"cannot be used: {error.strerror or error}",
-            where=str(error.filename or around.spool),
-            hint="check its rights and free space; what waits, waits",
+            f"cannot be used: {error.strerror or error}", where=str(error.filename or around.spool), hint=_CHECK
         ) from error
     finally:
         destinations.close()
@@ -125,8 +131,9 @@ def load_segments(around: Around, *, service: str | None = None) -> tuple[Loaded
 def _forget_old_counts(folder: Path) -> None:
     """Remove what workers of long ago said that they dropped."""
     for path in folder.glob("*.json"):
-        if time() - path.stat().st_mtime > _COUNTS_KEPT_S:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another load removed it, or its worker wrote it anew
+            if time() - path.stat().st_mtime > _COUNTS_KEPT_S:
+                path.unlink()
 
 
 def services_in(spool: Path) -> list[Path]:
@@ -158,15 +165,19 @@ class _Destinations:
 
 
 def _load(folder: Path, around: Around, destinations: _Destinations) -> Loaded:
-    """Load one service's segments, unless somebody else does so now."""
+    """Load one service's segments, unless somebody else does so now; a folder that cannot be used stops no other."""
     loading = _Loading(folder, around, destinations)
-    with _only_one(folder / _LOCK) as is_ours:
-        if not is_ours:
-            return loading.done("another process loads it now", "it is done there")
-        loading.adopt_orphans()
-        for segment in sorted(folder.glob(f"*{WHOLE}")):
-            loading.read(segment)
-        loading.add_files()
+    try:
+        with _only_one(folder / _LOCK) as is_ours:
+            if not is_ours:
+                return loading.done("another process loads it now", "it is done there")
+            loading.adopt_orphans()
+            for segment in sorted(folder.glob(f"*{WHOLE}")):
+                loading.read(segment)
+            loading.add_files()
+    except OSError as error:
+        where = error.filename or folder
+        return loading.done(format_problem(f"cannot be used: {error.strerror or error}", where=str(where)), _CHECK)
     return loading.done()
 
 
@@ -177,12 +188,16 @@ def _only_one(path: Path) -> Iterator[bool]:
         yield is_ours
 
 
+class _DamagedError(OperationError):
+    """A file of rows that cannot be read."""
+
+
 class _Loading:
     """The loading of one service's segments."""
 
     def __init__(self, folder: Path, around: Around, destinations: _Destinations) -> None:
         self._folder = folder
-        self._ready = folder / READY
+        self._ready, self._aside = folder / READY, folder / REFUSED
         self._around = around
         self._destinations = destinations
         self._service = service_of(folder)
@@ -191,10 +206,15 @@ class _Loading:
 
     def done(self, problem: str = "", hint: str = "") -> Loaded:
         """What became of it."""
+        aside = len([*self._aside.glob("*")])
+        if aside and not (problem or self._found.problem):
+            problem = f"refused files of rows are in {self._aside}: {aside}"
+            hint = _mend(self._ready)
         return replace(
             self._found,
             waiting=len(waiting_files(self._folder)),
             open_segments=len(list(self._folder.glob(f"*{OPEN}"))),
+            refused=aside,
             unread_answers=self._unread.answers,
             unread_values=self._unread.values,
             problem=problem or self._found.problem,
@@ -229,13 +249,41 @@ class _Loading:
         self._found = replace(found, segments=found.segments + 1, lost_bytes=found.lost_bytes + segment.lost_bytes)
 
     def add_files(self) -> None:
-        """Bring files of rows to their destination, the oldest first."""
-        for path in waiting_files(self._folder):
+        """Bring files of rows to their destination, the oldest first, and those that it refused before last.
+
+        Nothing is set aside where it takes none at all: it is the table then, and not the file.
+        """
+        refused: list[tuple[Path, FeatureStoreError]] = []
+        is_any_taken, in_a_row = False, 0
+        for path in sorted(waiting_files(self._folder), key=_tries_of):
             try:
                 self._add(path)
+            except (QueryError, _DamagedError) as error:
+                self._note(error)
+                refused.append((path, error))
+                in_a_row += 1
+                if in_a_row == _REFUSED_IN_A_ROW:
+                    break
             except FeatureStoreError as error:
                 self._note(error)
-                return
+                break
+            else:
+                is_any_taken, in_a_row = True, 0
+        for path, reason in refused:
+            tries = _tries_of(path) + 1
+            path.with_suffix(TRIES).write_text(str(tries), encoding="utf-8")
+            if is_any_taken and tries >= _TRIES:
+                self._set_aside(path, tries, reason)
+
+    def _set_aside(self, path: Path, tries: int, reason: FeatureStoreError) -> None:
+        """Move a file away, under the name that says whether it was begun."""
+        self._aside.mkdir(mode=0o700, exist_ok=True)
+        path = path if path.exists() else path.with_suffix(LOADING)
+        path.replace(self._aside / path.name)
+        sync_folder(self._aside)
+        path.with_suffix(TRIES).unlink()
+        problem = f"refused {tries} times, so it is in {self._aside}: {path.stem}: {reason.message}"
+        self._found = replace(self._found, problem=problem, hint=_mend(self._ready))
 
     def _write(self, path: Path, version: int, records: Sequence[tuple[str, Record]]) -> None:
         if path.exists() or path.with_suffix(LOADING).exists():  # written before, by one that was killed
@@ -264,11 +312,12 @@ class _Loading:
                 path.rename(begun)
                 sync_folder(self._ready)
             try:
-                destination.add(self._service, path.stem, rows, is_again=is_again)
+                self._unread.values += destination.add(self._service, path.stem, rows, is_again=is_again)
             except FeatureStoreError as error:
                 if not isinstance(error, QueryError):
                     self._destinations.refused[to] = error
                 raise
+        path.with_suffix(TRIES).unlink(missing_ok=True)
         (begun if begun.exists() else path).unlink()
         sync_folder(self._ready)
         self._found = replace(self._found, rows=self._found.rows + rows.num_rows)
@@ -291,18 +340,30 @@ def _logging(project: Project, service: str) -> FeatureLogging | None:
 
 
 def _rows_of(path: Path) -> pa.Table:
-    """Read a file of rows. Raises OperationError if it is damaged."""
+    """Read a file of rows."""
     try:
         with pq.ParquetFile(path) as file:
             return file.read()
     except pa.ArrowInvalid as error:
-        raise OperationError(f"no whole Parquet file: {error}", where=str(path), hint="move it away") from error
+        raise _DamagedError(f"no whole Parquet file: {error}", where=str(path), hint="move it away") from error
 
 
 def waiting_files(folder: Path) -> list[Path]:
     """Files of rows of a service that wait for their destination, the oldest first."""
     ready = folder / READY
     return sorted(path for path in ready.glob("*") if path.suffix in {PARQUET, LOADING})
+
+
+def _tries_of(path: Path) -> int:
+    """How often a file of rows was refused."""
+    try:
+        return int(path.with_suffix(TRIES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _mend(ready: Path) -> str:
+    return f"mend the table or the files, move the files to {ready}, and load again"
 
 
 def _by_version(segment: str, records: Sequence[Record]) -> dict[int, list[tuple[str, Record]]]:

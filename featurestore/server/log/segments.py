@@ -28,6 +28,8 @@ MARK = b"fslog\x00\x01\n"
 """What every segment begins with; its last number is the format's."""
 LENGTH = struct.Struct("<I")
 NEW, OPEN, WHOLE = ".new", ".open", ".seg"
+REFUSED = "refused"
+"""The folder in a service's own for files of rows that their destination refused again and again."""
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):

@@ -13,7 +13,7 @@ import pytest
 
 from featurestore.definitions.feature_log import is_json_text, log_type
 from featurestore.definitions.services import FeatureLogging, FeatureService
-from featurestore.definitions.views import Feature
+from featurestore.definitions.views import Column, Feature
 from featurestore.operations.values import exact, warehouse_values
 from featurestore.server.log.destination import Bucket, WarehouseTable
 from featurestore.server.log.feature_log import FeatureLog
@@ -21,7 +21,7 @@ from featurestore.server.log.load import load_segments
 from featurestore.training.object_store import ObjectPlace
 from featurestore.warehouse.postgres import open_warehouse as open_postgres_warehouse
 from tests.moto_server import CREDENTIALS, start_moto
-from tests.registry.shop import ORDERS
+from tests.registry.shop import ORDERS, VISITS
 from tests.server.conftest import TYPES
 from tests.server.log.served import NOON_US, body_of, column, shop
 from tests.server.log.test_load import around, open_duckdb, serve
@@ -99,6 +99,53 @@ def test_every_type_comes_to_the_warehouse_and_back(request, kind, tmp_path):
         if its == "int128":
             found = [each if each is None else int(each) for each in found]
         assert exact(found) == exact([value, None, value, None]), name
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_a_text_with_a_nul_character_is_null_where_the_warehouse_cannot_hold_it(request, kind, tmp_path):
+    """A client can send such a key, and Postgres refuses it with all rows that come along."""
+    opens, schema = warehouse_of(request, kind, tmp_path)
+    named = replace(
+        ORDERS,
+        join_keys=(Column(name="customer_id", type="string"),),
+        features=(Feature(name="tags", type="list<string>"),),
+    )
+    service = FeatureService(name="churn", features=("orders",), logging=FeatureLogging())
+    project = replace(shop(), views=(named,), services=(service,))
+    log = FeatureLog(tmp_path / "spool")
+    log.define(project)
+    keys, tags = ["a\0b", "c"], [["x", "\0"], None]
+    body = body_of([column("customer_id", "string", keys)], [column("tags", "list<string>", tags)])
+    log.note(
+        "churn", request_id="r", served_us=NOON_US, registry_version=1, columns={"customer_id": keys}, body=body
+    )  # fmt: skip
+    log.close()
+    there = around(tmp_path, project=project, to=WarehouseTable(open_warehouse=opens, schema=schema))
+    (loaded,) = load_segments(there)
+    holds = kind == "duckdb"
+    assert (loaded.problem, loaded.rows, loaded.unread_values) == ("", 2, 0 if holds else 2)
+    with closing(opens()) as warehouse:
+        table = warehouse.read(f"SELECT customer_id, tags FROM {schema}.churn__log ORDER BY row_id").read_all()
+    assert table.column("customer_id").to_pylist() == (keys if holds else [None, "c"])
+    assert table.column("tags").to_pylist() == (tags if holds else [["x", None], None])
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_rows_that_were_refused_keep_no_others_from_the_same_connection(request, kind, tmp_path):
+    opens, schema = warehouse_of(request, kind, tmp_path)
+    texts = replace(ORDERS, features=(Feature(name="order_count", type="string"),))
+    there = around(
+        tmp_path,
+        to=WarehouseTable(open_warehouse=opens, schema=schema),
+        versions={2: replace(shop(), views=(texts, VISITS))},
+    )
+    serve(tmp_path, 1)
+    load_segments(there)
+    serve(tmp_path, 1, first=1, version=2, counts=["zz"])
+    serve(tmp_path, 1, first=2)
+    (loaded,) = load_segments(there)
+    assert (loaded.rows, loaded.waiting) == (1, 1)
+    assert loaded.problem
 
 
 def test_a_bucket_gets_an_object_per_day(tmp_path, bucket):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,7 +61,6 @@ def test_only_services_that_are_logged_are_kept(tmp_path):
         log.note(service, request_id="x", served_us=1, registry_version=1, columns={"customer_id": [1]}, body=b"{}")
     log.close()
     assert (log.counts().noted, list(tmp_path.iterdir())) == (0, [])
-    assert (log.is_logged("churn"), log.is_logged("spend")) == (True, False)
 
 
 def test_new_definitions_are_taken_up_between_two_answers(tmp_path):
@@ -209,6 +209,80 @@ def test_a_log_that_lost_nothing_is_silent_at_the_end(tmp_path, caplog):
     assert not caplog.records
 
 
+def test_a_removed_spool_is_noticed_counted_and_made_again(tmp_path, caplog):
+    """`git clean -fdx` while a server runs: the worker must not write to a file that nobody can find."""
+    spool = tmp_path / "spool"
+    log = open_log(spool, limits=LogLimits(flush_s=0.02, segment_s=600))
+    for number in range(4):
+        note_churn(log, [number])
+    wait_until(lambda: log.counts().written == 4)
+    shutil.rmtree(spool)
+    wait_until(lambda: log.counts().dropped == 4)
+    note_churn(log, [5], request_id="later")
+    wait_until(lambda: log.counts().written == 5)
+    wait_until(lambda: not log.counts().error)
+    log.close()
+    assert [record.request_id for record in records(spool)] == ["later"]
+    assert log.counts().dropped == 4
+    assert any("churn: 4 answers are lost: somebody removed the file" in line.message for line in caplog.records)
+
+
+def test_a_spool_that_is_moved_away_is_counted_when_its_segment_is_closed(tmp_path):
+    spool = tmp_path / "spool"
+    log = open_log(spool, limits=LogLimits(flush_s=0.02, segment_s=600))
+    note_churn(log, [1])
+    wait_until(lambda: log.counts().written == 1)
+    spool.rename(tmp_path / "elsewhere")
+    log.close()
+    assert log.counts().dropped == 1
+    assert "answers are lost" in log.counts().error
+
+
+def test_a_segment_that_cannot_be_closed_is_an_error_until_it_is(tmp_path):
+    """A folder in its place stands for a disk that refuses; other answers are written all the while."""
+    log = open_log(tmp_path, limits=LogLimits(flush_s=0.02, segment_s=0.5))
+    note_churn(log, [1])
+    wait_until(lambda: log.counts().written == 1)
+    in_the_way = tmp_path / "churn" / f"{log.worker}-000001.seg"
+    in_the_way.mkdir()
+    wait_until(lambda: log.counts().error)
+    for _ in range(20):
+        time.sleep(0.01)
+        assert log.counts().error
+    in_the_way.rmdir()
+    wait_until(lambda: not log.counts().error)
+    log.close()
+    assert (len(records(tmp_path)), log.counts().dropped) == (1, 0)
+
+
+def test_a_service_that_cannot_be_written_holds_up_no_other(tmp_path):
+    """A file where its folder should be: its own answers are dropped in the end, and no others."""
+    project = shop()
+    project = replace(project, services=(replace(project.services[0], name="aaa"), project.services[0]))
+    (tmp_path / "aaa").write_text("in the way")
+    log = FeatureLog(tmp_path, limits=LogLimits(queue_bytes=20_000, batch_bytes=2_000, flush_s=0.01, segment_s=600))
+    log.define(project)
+    arguments = {"served_us": 1, "registry_version": 1, "columns": {"customer_id": [1]}, "body": churn_body([1])}
+    for number in range(200):
+        before = log.counts()
+        log.note("aaa", request_id=f"a{number}", **arguments)
+        log.note("churn", request_id=f"c{number}", **arguments)
+        wait_until(lambda written=before.written: log.counts().written == written + 1)
+        assert log.counts().queued_bytes <= 12_000
+    assert "aaa" in log.counts().error
+    assert 100 < log.counts().dropped < 200
+    (tmp_path / "aaa").unlink()
+    wait_until(lambda: log.counts().queued_bytes == 0)
+    wait_until(lambda: not log.counts().error)
+    log.close()
+    counts = log.counts()
+    assert counts.written + counts.dropped == counts.noted == 400
+    assert [record.request_id for record in records(tmp_path)] == [f"c{number}" for number in range(200)]
+    kept = [int(record.request_id[1:]) for path in tmp_path.glob("aaa/*.seg") for record in read_segment(path).records]
+    assert kept == sorted(set(kept))
+    assert len(kept) == 400 - 200 - counts.dropped
+
+
 def test_a_spool_that_nobody_loads_is_bounded(tmp_path):
     log = open_log(
         tmp_path,
@@ -343,6 +417,29 @@ def test_a_disk_that_is_full_in_the_middle_of_a_record_leaves_whole_ones(tmp_pat
     found = read_segment(segment)
     assert found.lost_bytes == 0
     assert [int(record.request_id) for record in found.records] == list(range(int(written)))
+
+
+UNCUT = """
+import os
+
+
+def refuse(*_):
+    raise OSError(5, "Input/output error")
+
+
+os.ftruncate = refuse
+""" + FULL_DISK.replace("flush_s=0.001, segment_s=600, batch_bytes=700", "flush_s=600, segment_s=600")
+
+
+def test_a_torn_segment_that_cannot_be_cut_has_no_answer_a_second_time(tmp_path):
+    """What is whole in it stays there, so only the rest is written again."""
+    said = subprocess.run(
+        [sys.executable, "-c", UNCUT, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    written, dropped, _ = said.split(" ", 2)
+    assert (int(written), int(dropped)) == (200, 0)
+    assert [int(record.request_id) for record in records(tmp_path)] == list(range(200))
+    assert files(tmp_path, ".open")
 
 
 def test_a_note_costs_next_to_nothing(tmp_path):

@@ -18,6 +18,7 @@ import pytest
 from featurestore.definitions.services import FeatureLogging
 from featurestore.definitions.views import Feature
 from featurestore.errors import OperationError, WarehouseError
+from featurestore.server.log.at_worker import has_waiting
 from featurestore.server.log.destination import LocalFolder, WarehouseTable
 from featurestore.server.log.feature_log import FeatureLog, LogLimits
 from featurestore.server.log.load import Around, load_segments
@@ -176,6 +177,69 @@ def test_rows_that_do_not_fit_the_table_wait_and_say_why(tmp_path):
     with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
         connection.execute("drop view churn__log")
     assert load_segments(there)[0].rows == 1
+
+
+def shop_of_numbers_as_texts():
+    """The shop of before: the number of orders was a text."""
+    texts = replace(ORDERS, features=(Feature(name="order_count", type="string"),))
+    return replace(shop(), views=(texts, VISITS))
+
+
+def test_a_refused_file_keeps_no_other_waiting_and_is_set_aside(tmp_path):
+    """A text in a column of numbers: the table takes all other files of the service."""
+    there = around(tmp_path, versions={2: shop_of_numbers_as_texts()})
+    serve(tmp_path, 1)
+    load_segments(there)
+    serve(tmp_path, 1, first=1, version=2, counts=["zz"])
+    for number in range(2, 7):
+        serve(tmp_path, 1, first=number)
+        (loaded,) = load_segments(there)
+        assert (loaded.rows, loaded.waiting + loaded.refused) == (1, 1)
+        assert "zz" in loaded.problem
+    assert (loaded.waiting, loaded.refused) == (0, 1)
+    folder = tmp_path / "spool" / "churn" / "refused"
+    assert loaded.problem.startswith(f"refused 5 times, so it is in {folder}: ")
+    assert customers(tmp_path) == [0, *range(2, 7)]
+    assert [path.name for path in (tmp_path / "spool" / "churn" / "ready").iterdir()] == []
+    assert not has_waiting(tmp_path / "spool")
+    (later,) = load_segments(there)
+    assert (later.problem, later.refused) == (f"refused files of rows are in {folder}: 1", 1)
+
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("alter table churn__log alter column order_count type varchar")
+    for path in folder.iterdir():
+        path.rename(folder.parent / "ready" / path.name)
+    (mended,) = load_segments(there)
+    assert (mended.problem, mended.rows, mended.refused) == ("", 1, 0)
+    assert customers(tmp_path) == [*range(7)]
+
+
+def test_a_damaged_file_of_rows_keeps_no_other_waiting(tmp_path):
+    serve(tmp_path, 1)
+    ready = tmp_path / "spool" / "churn" / "ready"
+    ready.mkdir()
+    (ready / "0-000001.v1.parquet").write_bytes(b"half")
+    (loaded,) = load_segments(around(tmp_path))
+    assert (loaded.rows, loaded.waiting) == (1, 1)
+    assert "no whole Parquet file" in loaded.problem
+
+
+def test_a_table_that_takes_no_file_sets_none_aside(tmp_path):
+    """However many there are, they wait; a load does not try them all, and another one tries others."""
+    serve(tmp_path, 20, limits=LogLimits(segment_bytes=100, batch_bytes=1))
+    there = around(tmp_path)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("create view churn__log as select 1 as row_id")
+    for _ in range(12):
+        (refused,) = load_segments(there)
+        assert (refused.rows, refused.waiting, refused.refused) == (0, 20, 0)
+    tries = [path.read_text() for path in (tmp_path / "spool" / "churn" / "ready").glob("*.tries")]
+    assert sum(map(int, tries)) == 12 * 8
+    assert len(tries) == 20
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("drop view churn__log")
+    assert load_segments(there)[0].rows == 20
+    assert [path.name for path in (tmp_path / "spool" / "churn").rglob("*") if path.is_file()] == ["load.lock"]
 
 
 def test_unknown_definitions_make_a_segment_wait(tmp_path):
@@ -348,12 +412,41 @@ def test_counts_of_workers_of_long_ago_are_forgotten(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["new.json"]
 
 
+def test_counts_that_another_load_removes_this_moment_stop_none(tmp_path):
+    """A link that leads nowhere stands for a file that was listed and is gone."""
+    serve(tmp_path, 1)
+    folder = tmp_path / "spool" / "workers"
+    folder.mkdir()
+    (folder / "gone.json").symlink_to(folder / "removed")
+    assert load_segments(around(tmp_path))[0].rows == 1
+
+
 def test_a_disk_without_room_is_said_and_nothing_is_lost(tmp_path):
     """A file where the folder of rows should be stands for it: nothing can be written there."""
     serve(tmp_path, 1)
     ready = tmp_path / "spool" / "churn" / "ready"
     ready.write_text("in the way")
-    with pytest.raises(OperationError, match="cannot be used: "):
-        load_segments(around(tmp_path))
+    (refused,) = load_segments(around(tmp_path))
+    assert refused.problem.startswith(f"{ready}")
+    assert "cannot be used: " in refused.problem
+    assert "free space" in refused.hint
     ready.unlink()
     assert load_segments(around(tmp_path))[0].rows == 1
+
+
+def test_a_folder_that_cannot_be_used_keeps_no_other_service_waiting(tmp_path):
+    serve(tmp_path, 1)
+    lock = tmp_path / "spool" / "aaa" / "load.lock"
+    lock.mkdir(parents=True)
+    first, second = load_segments(around(tmp_path))
+    assert (first.service, first.problem) == ("aaa", f"{lock}: cannot be used: Is a directory")
+    assert (second.service, second.rows, second.problem) == ("churn", 1, "")
+
+
+def test_a_spool_that_cannot_be_used_is_one_error(tmp_path):
+    """A folder of long ago in place of a file of counts, which cannot be removed as one."""
+    old = tmp_path / "spool" / "workers" / "old.json"
+    old.mkdir(parents=True)
+    os.utime(old, (time.time() - 8 * 86_400,) * 2)
+    with pytest.raises(OperationError, match="cannot be used: "):
+        load_segments(around(tmp_path))
