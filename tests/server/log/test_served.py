@@ -59,6 +59,7 @@ def test_what_is_served_comes_to_the_warehouse_by_itself(project):
             )
             assert answer.status_code == 200, answer.text
         server.values(["orders:order_count"], {"customer_id": [1]})  # no service was named: not logged
+        server.values("churn", {}, entity_count=0)  # nobody was served: not logged
         found = wait_for(lambda: (found := rows(project)) and len(found) == 60 and found)
         assert found[:3] == [
             ("request-00", 1, 2, "PRESENT"),
