@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from featurestore.errors import FeatureStoreError
+from featurestore.errors import FeatureStoreError, format_problem
 from featurestore.server import lookups
-from featurestore.server.asgi import GoneError
+from featurestore.server.asgi import JSON, GoneError, send_answer
 from featurestore.server.auth.gate import Gate, grant_of, require
 from featurestore.server.auth.guard import Guard
 from featurestore.server.catalog import Catalog
@@ -30,7 +32,7 @@ from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.page import page
 from featurestore.server.problems import error_body, explain
 from featurestore.server.watch import GONE, REQUEST_ID
-from featurestore.server.writes import Writes
+from featurestore.server.writes import Writes, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +42,12 @@ if TYPE_CHECKING:
     from featurestore.online.protocol import OnlineStore
     from featurestore.server.asgi import App, Receive, Scope, Send
     from featurestore.server.config import ServerConfig
+    from featurestore.server.exposure import Hosts
     from featurestore.server.instruments import Instruments
     from featurestore.server.served import Newest
+
+
+_SEE = "GET /openapi.json lists what is here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +70,18 @@ class Rooms:
             await self.others(scope, receive, send)
 
 
-def build(config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments) -> App:
-    """Make the application of one worker."""
+def build(
+    config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments, *, hosts: Hosts | None = None
+) -> App:
+    """Make the application of one worker; `hosts` are the names that it answers to, None for any."""
     guard = Guard(config.settings)
-    gate, watch = Gate(guard), instruments.watch
+    gate, watch = Gate(guard, hosts), instruments.watch
     answers = Lookups(newest, config.settings, gate, watch, instruments.feature_log)
     writes = Writes(config, newest, guard)
     routes = [*_routes(config, newest, Catalog(newest, store), instruments), *writes.routes()]
     routes.append(_description(routes, config))
     instruments.metrics.add(lambda: turn_series(answers.turns, config.settings.limits.store_calls))
-    starlette = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    starlette = Starlette(routes=routes, exception_handlers=_HANDLERS, middleware=[Middleware(_Defects)])
     starlette.router.redirect_slashes = False  # it would send people wherever the header Host says
     others = watch.around(gate.around(starlette), routes)
     return with_cors(Rooms(lookups=answers, others=others), config.settings.cors)
@@ -151,11 +159,19 @@ async def _explained(request: Request, problem: Exception) -> Response:
     return Response(answer.body, answer.status, media_type="application/json", headers=headers)
 
 
-async def _refused(_: Request, problem: Exception) -> Response:
+async def _refused(request: Request, problem: Exception) -> Response:
     """Answer what Starlette refuses: no such path, another method."""
     assert isinstance(problem, HTTPException)
-    body = error_body(problem.detail)
-    return Response(body, problem.status_code, media_type="application/json", headers=dict(problem.headers or {}))
+    headers = dict(problem.headers or {})
+    what, hint = problem.detail, _SEE
+    if problem.status_code == HTTPStatus.NOT_FOUND:
+        needed = scope_of(request.scope["path"])
+        what = "there is no such path" if needed is None else f"this is off until a key has the scope {needed}"
+        hint = _SEE if needed is None else "docs/guides/server-access.md says how to make one: featurestore server-key"
+    elif problem.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        what = f"expected {headers.get('Allow', 'another method')} here, got {request.method}"
+    body = error_body(format_problem(what, hint=hint))
+    return Response(body, problem.status_code, media_type="application/json", headers=headers)
 
 
 async def _gone(_request: Request, _problem: Exception) -> Response:
@@ -163,4 +179,19 @@ async def _gone(_request: Request, _problem: Exception) -> Response:
     return Response(status_code=GONE)
 
 
-_HANDLERS = {GoneError: _gone, FeatureStoreError: _explained, HTTPException: _refused, Exception: _explained}
+_HANDLERS = {FeatureStoreError: _explained, HTTPException: _refused, GoneError: _gone}
+
+
+class _Defects:
+    """Answers what no handler knows; a handler of `Exception` raises it on, and uvicorn logs it a second time."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as problem:  # noqa: BLE001  logged with its traceback, under the id that is answered
+            answer = explain(problem, scope[REQUEST_ID])
+            await send_answer(send, answer.status, (JSON, *answer.headers), answer.body)

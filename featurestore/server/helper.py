@@ -74,18 +74,13 @@ class Helper:
             with suppress(OSError):
                 packed = _read(connection)
             if packed is not None:
-                self._answer_on(connection, msgspec.msgpack.decode(packed, type=Call))
+                _reply(connection, self._answered(msgspec.msgpack.decode(packed, type=Call)))
 
-    def _answer_on(self, connection: socket.socket, call: Call) -> None:
+    def _answered(self, call: Call) -> Answer:
         try:
-            answer = self.answer(call)
-        except FeatureStoreError as problem:
-            answer = explain(problem, call.request_id)
-        except Exception as problem:
-            answer = explain(problem, call.request_id)
-            _reply(connection, answer)
-            raise
-        _reply(connection, answer)
+            return self.answer(call)
+        except Exception as problem:  # noqa: BLE001  a defect is logged with its traceback, under the id that is answered
+            return explain(problem, call.request_id)
 
     def interrupt(self) -> None:
         """End a sync that runs."""

@@ -66,11 +66,9 @@ class Lookups:
                 self._watch.tallies.store_failed(problem)
             answer = explain(problem, request_id, self._repeats)
             status, body, headers = answer.status, answer.body, (*headers, *answer.headers)
-        except Exception as problem:
+        except Exception as problem:  # noqa: BLE001  logged with its traceback, under the id that is answered
             answer = explain(problem, request_id)
-            self._watch.looked_up(scope, answer.status, seen)
-            await send_answer(send, answer.status, headers, answer.body)
-            raise
+            status, body = answer.status, answer.body
         await send_answer(send, status, headers, body)
         self._watch.looked_up(scope, status, seen)
 

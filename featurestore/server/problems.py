@@ -6,6 +6,7 @@ The rule: a caller reads what is wrong with the request; what is wrong here is a
 from __future__ import annotations
 
 import logging
+import re
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("featurestore.server")
 
+_IN_JSON = (
+    (re.compile(r"\bentity_rows\[(\d+)\]"), r"entities, row \1"),
+    (re.compile(r"\bentity_rows\b"), "entities"),
+    (re.compile(r"\b(features|feature_service|full_feature_names)=(?=[\[\"T])"), r'"\1": '),
+    (re.compile(r'(?<="full_feature_names": )True'), "true"),
+    (re.compile(r"a missing key is None"), "a missing key is null"),
+)
+"""What the library says to who writes Python, and what to write in a request."""
 _SAID_EVERY_S = 1.0
 _TEXTS_KEPT = 64
 _FEAST = "feast.errors"
@@ -110,11 +119,11 @@ def explain(problem: Exception, request_id: str, repeats: Repeats | None = None)
     if isinstance(problem, RefusedError):
         return Answer(problem.status, error_body(str(problem)), problem.headers)
     if isinstance(problem, UnknownNameError) and problem.kind in _NOT_FOUND:
-        return Answer(404, error_body(str(problem), _NOT_FOUND[problem.kind]))
+        return Answer(404, error_body(_in_json(problem), _NOT_FOUND[problem.kind]))
     if isinstance(problem, NameClashError):
-        return Answer(400, error_body(str(problem), "FeatureNameCollisionError"))
+        return Answer(400, error_body(_in_json(problem), "FeatureNameCollisionError"))
     if isinstance(problem, UsageError):
-        return Answer(400, error_body(str(problem)))
+        return Answer(400, error_body(_in_json(problem)))
     if isinstance(problem, BackendError):
         error_id = (repeats or Repeats()).log(without_secrets(str(problem)), request_id)
         return Answer(
@@ -124,8 +133,15 @@ def explain(problem: Exception, request_id: str, repeats: Repeats | None = None)
     if isinstance(problem, FeatureStoreError):
         logger.error("error %s in request %s: %s", error_id, request_id, without_secrets(str(problem)))
     else:
-        logger.error("error %s in request %s: %s", error_id, request_id, type(problem).__name__)
+        logger.error("error %s in request %s: %s", error_id, request_id, type(problem).__name__, exc_info=problem)
     return Answer(500, error_body(f"something went wrong (error {error_id})"))
+
+
+def _in_json(problem: UsageError) -> str:
+    text = str(problem)
+    for in_python, in_json in _IN_JSON:
+        text = in_python.sub(in_json, text)
+    return text
 
 
 def _new_id() -> str:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.errors import OperationError
+from featurestore.errors import OperationError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.problems import Answer, RefusedError
 from featurestore.server.served import Newest
 from featurestore.server.wire import Push, WriteToOnlineStore, read_request
-from featurestore.streams.push import Pusher, rows_of
+from featurestore.streams.push import EVENT_TIME, Pusher, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from featurestore.definitions.views import FeatureView
     from featurestore.server.config import ServerConfig
 
 _LOOK_S = 1.0
@@ -56,7 +57,10 @@ class Pushes:
     def _write(self, name: str, columns: Mapping[str, Sequence[Any]]) -> Answer:
         self._look()
         view = self._newest.now.project.named_view(name)
-        rows = rows_of(view, columns)
+        try:
+            rows = rows_of(view, columns)
+        except UsageError as problem:
+            raise _as_it_was_called(problem, view, columns) from None
         try:
             done = self._pusher.push(view, rows)
         except OperationError as problem:
@@ -68,3 +72,12 @@ class Pushes:
         if time.monotonic() - self._looked_at >= _LOOK_S:
             self._looked_at = time.monotonic()
             self._newest.look()
+
+
+def _as_it_was_called(problem: UsageError, view: FeatureView, columns: Mapping[str, Sequence[Any]]) -> UsageError:
+    """The same problem; where it is with the event time, by the name that was sent, too."""
+    name = view.event_time.name
+    if problem.where is None or EVENT_TIME not in columns or name in columns:
+        return problem
+    where = problem.where.replace(f"column '{name}'", f"column '{EVENT_TIME}' (which is '{name}')")
+    return UsageError(problem.what, where=where, hint=problem.hint)

@@ -83,7 +83,7 @@ def read_lookup(body: bytes) -> GetOnlineFeatures:
     try:
         return _lookups.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        raise _refused(problem) from None
+        raise _refused(problem, body) from None
 
 
 def read_request(body: bytes, kind: type[Request]) -> Request:
@@ -91,9 +91,11 @@ def read_request(body: bytes, kind: type[Request]) -> Request:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        raise _refused(problem) from None
+        raise _refused(problem, body) from None
 
 
-def _refused(problem: Exception) -> UsageError:
+def _refused(problem: Exception, body: bytes) -> UsageError:
+    if not body.strip():
+        return UsageError("expected a JSON object, got nothing", where="the request's body")
     what = "its values are nested too deep" if isinstance(problem, RecursionError) else str(problem)
     return UsageError(what, where="the request's body")

@@ -25,6 +25,7 @@ from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
 from featurestore.server.config import read_config
+from featurestore.server.exposure import hosts_to_check
 from featurestore.server.instruments import make_instruments
 from featurestore.server.log.at_worker import keep_loading
 from featurestore.server.logs import set_up_logs
@@ -84,9 +85,10 @@ def main() -> int:
         return problem.exit_code
     newest = Newest(config, document, store)
     instruments = make_instruments(config, newest)
-    app = build(config, newest, store, instruments)
+    served_on = socket.socket(fileno=listener)
+    app = build(config, newest, store, instruments, hosts=hosts_to_check(served_on, config.settings))
     try:
-        uvloop.run(_work(config, newest, app, instruments, socket.socket(fileno=listener), status))
+        uvloop.run(_work(config, newest, app, instruments, served_on, status))
     finally:
         store.close()
     return 0

@@ -34,6 +34,18 @@ if TYPE_CHECKING:
 
 _PUSH_S, _ADMIN_S = 60.0, 15.0
 _WRITES_AT_ONCE, _WRITES_WAITING = 8, 64
+_SCOPES = {
+    "/push": "write:VIEW",
+    "/write-to-online-store": "write:VIEW",
+    "/materialize": "admin:*",
+    "/materialize-incremental": "admin:*",
+    "/jobs": "admin:*",
+}
+
+
+def scope_of(path: str) -> str | None:
+    """The scope without which this path is off; None for one that is never there."""
+    return _SCOPES.get("/jobs" if path.startswith("/jobs/") else path)
 
 
 class _PushTo(msgspec.Struct):

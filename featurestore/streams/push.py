@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 AHEAD_US = 300_000_000
 """How far clocks may differ: a row of the next five minutes is taken, a later one refused."""
-_EVENT_TIME = "event_timestamp"
+EVENT_TIME = "event_timestamp"
+"""What Feast calls every view's event time."""
 _CREATED = ("created", "created_timestamp")
 """What Feast's clients call the two times, whatever the view calls them."""
 
@@ -149,8 +150,8 @@ def _named(
     """Bring the columns under the view's own names."""
     found = dict(columns)
     names = [column.name for column in wanted]
-    if _EVENT_TIME in found and _EVENT_TIME not in names and view.event_time.name not in found:
-        found[view.event_time.name] = found.pop(_EVENT_TIME)
+    if EVENT_TIME in found and EVENT_TIME not in names and view.event_time.name not in found:
+        found[view.event_time.name] = found.pop(EVENT_TIME)
     for name in _CREATED:
         if name in found and name not in names:
             given = found.pop(name)

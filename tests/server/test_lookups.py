@@ -121,13 +121,19 @@ def test_versions_and_types_are_told_when_asked_for(server):
         ({"features": ["orders:spent"]}, 404, "FeastObjectNotFoundException", "did you mean spend?"),
         ({"features": ["pairs@v1:n"]}, 404, "FeatureViewNotFoundException", "pairs@v2"),
         ({"features": []}, 400, "FeastError", "expected either features or a feature service"),
-        ({}, 400, "FeastError", "expected either features or a feature service"),
+        ({}, 400, "FeastError", 'write "features": ["view:feature"] or "feature_service": "name"'),
         ({"features": ["orders:spend"], "feature_service": "churn"}, 400, "FeastError", "got both"),
         ({"features": ["spend"]}, 404, "FeatureViewNotFoundException", "spend"),
         ({"features": ["orders:spend", "old:n", "days:n"]}, 400, "FeatureNameCollisionError", "full feature names"),
         ({"features": ["orders"], "entities": {}}, 400, "FeastError", "missing join key 'customer_id'"),
         ({"features": ["orders"], "entities": {"customer": [1]}}, 400, "FeastError", "missing join key 'customer_id'"),
-        ({"features": ["orders"], "entities": {"customer_id": ["x"]}}, 400, "FeastError", "customer_id"),
+        (
+            {"features": ["orders"], "entities": {"customer_id": [1, "x"]}},
+            400,
+            "FeastError",
+            "entities, row 1: join key",
+        ),
+        ({"features": ["orders"], "entities": {"customer_id": ["x"]}}, 400, "FeastError", "a missing key is null"),
         ({"features": ["orders"], "entities": {"customer_id": 1}}, 400, "FeastError", "Expected `array`"),
         (
             {"features": ["pairs@v2"], "entities": {"customer_id": [1], "code": []}},
@@ -169,7 +175,10 @@ def test_unknown_keys_of_a_request_are_passed_over_as_feast_does(server):
 def test_other_methods_and_paths_are_refused(server):
     answer = server.get("/get-online-features")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert "expected POST here, got GET" in message(answer)
+    assert "/openapi.json" in message(answer)
     assert server.get("/nowhere").status_code == 404
+    assert "there is no such path" in message(server.get("/nowhere"))
     assert json.loads(server.get("/nowhere").json())["class"] == "FeastError"
 
 

@@ -57,3 +57,17 @@ def test_what_is_not_expected_is_told_by_its_id_alone(log):
 def test_passwords_are_blotted_out_of_the_log(log):
     explain(OnlineStoreError("redis://user:canary@host is away"), "r1")
     assert "canary" not in log.text
+
+
+def test_a_defect_is_logged_once_with_its_traceback_under_both_ids(log):
+    """So that who is told an id finds the line that says why."""
+    try:
+        raise ZeroDivisionError("in a plan")
+    except ZeroDivisionError as problem:
+        answer = explain(problem, "r7")
+    assert answer.status == 500
+    (line,) = log.records
+    assert line.exc_info[0] is ZeroDivisionError
+    assert "in request r7" in line.getMessage()
+    assert line.getMessage().split()[1] in said(answer)
+    assert "in a plan" not in said(answer)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from featurestore.errors import UnknownNameError
-from featurestore.server.asgi import JSON, send_answer
+from featurestore.server.asgi import JSON, header, send_answer
 from featurestore.server.auth.refused import not_allowed
 from featurestore.server.problems import RefusedError, explain
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from featurestore.server.asgi import App, Receive, Scope, Send
     from featurestore.server.auth.guard import Guard
     from featurestore.server.auth.scopes import Grant
+    from featurestore.server.exposure import Hosts
 
 OPEN_PATHS = frozenset(("/", "/health", "/ready", "/openapi.json"))
 """For probes, and for people before they have typed their key; none tells a feature."""
@@ -29,19 +30,28 @@ _MOST_KEPT = 4_096
 
 
 class Gate:
-    """The gate of one worker."""
+    """The gate of one worker.
 
-    def __init__(self, guard: Guard) -> None:
+    Args:
+        guard: who may pass.
+        hosts: names that requests may call this machine by; None for any.
+    """
+
+    def __init__(self, guard: Guard, hosts: Hosts | None = None) -> None:
         self._guard = guard
+        self._hosts = hosts
         self._readable: set[tuple[frozenset[str], tuple[str, ...]]] = set()
 
     async def enter(self, scope: Scope) -> Grant:
         """Find out who asks; `grant_of` knows from then on.
 
         Raises:
-            RefusedError: 401 when nobody knows who; 415 for a body that is packed, which nobody unpacks here.
+            RefusedError: 401 when nobody knows who; 403 for a name that is not this machine's; 415 for a body that is
+                packed, which nobody unpacks here.
         """
         headers = dict(scope["headers"])
+        if self._hosts is not None:
+            self._hosts.check(headers.get(b"host"))
         if b"content-encoding" in headers:
             hint = "send it without the header Content-Encoding"
             raise RefusedError(415, "expected a body that is not compressed or otherwise encoded", hint=hint)
@@ -65,13 +75,15 @@ class Gate:
         """Ask before `app` is asked, unless the path is open."""
 
         async def gated(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["path"] not in OPEN_PATHS:
-                try:
+            try:
+                if scope["path"] not in OPEN_PATHS:
                     await self.enter(scope)
-                except RefusedError as refused:
-                    answer = explain(refused, uuid4().hex)
-                    await send_answer(send, answer.status, (JSON, *answer.headers), answer.body)
-                    return
+                elif self._hosts is not None:
+                    self._hosts.check(header(scope, b"host"))
+            except RefusedError as refused:
+                answer = explain(refused, uuid4().hex)
+                await send_answer(send, answer.status, (JSON, *answer.headers), answer.body)
+                return
             await app(scope, receive, send)
 
         return gated

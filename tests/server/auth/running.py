@@ -135,7 +135,7 @@ def serving(tiny, *arguments, environ=None):
     number = len(list(tiny.folder.glob("server-*.log")))
     said, told = tiny.folder / f"server-{number}.log", tiny.folder / f"server-{number}.out"
     with said.open("w") as log, told.open("w") as out:
-        command = ("serve", "--port", "0", "--json", *arguments)
+        command = ("serve", *(() if "--uds" in arguments else ("--port", "0")), "--json", *arguments)
         process = start(*command, cwd=tiny.folder, environ=environ, stdout=out, stderr=log)
         try:
             until(lambda: "}\n" in told.read_text() or process.poll() is not None)

@@ -45,8 +45,23 @@ def test_what_changes_something_is_off_until_a_key_may(tmp_path, keys):
     with serving(tiny) as server:
         key = next(iter(keys), None)
         for path, body in {**WRITES, **SYNCS}.items():
-            assert server.ask(path, key=key, json=body).status_code == 404
-        assert server.ask("/jobs", key=key).status_code == 404
+            off = server.ask(path, key=key, json=body)
+            needed = "admin:*" if path in SYNCS else "write:VIEW"
+            assert (off.status_code, f"this is off until a key has the scope {needed}" in message_of(off.content)) == (
+                404,
+                True,
+            )
+        for path in ("/jobs", "/jobs/some"):
+            off = server.ask(path, key=key)
+            assert (off.status_code, "off until a key" in message_of(off.content)) == (404, True)
+
+
+def test_what_is_wrong_with_a_time_is_said_by_the_name_that_was_sent(server):
+    times = {**PUSH["df"], "event_timestamp": ["yesterday"]}
+    times.pop("placed_at", None)
+    refused = server.ask("/push", key=LOADER, json={**PUSH, "df": times})
+    assert refused.status_code == 400
+    assert "column 'event_timestamp' (which is 'placed_at')" in message_of(refused.content)
 
 
 @pytest.mark.parametrize("path", WRITES)
