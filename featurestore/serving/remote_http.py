@@ -7,11 +7,11 @@ step is the moment at which all must have ended: steps get what is left until th
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import sys
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -32,6 +32,8 @@ _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError)
 class Connections:
     """Connections to one server, kept between requests: for threads, and for each event loop that asks.
 
+    A forked child makes its own.
+
     Args:
         base: URL that paths come behind.
         path: of a Unix socket, in place of the URL's host.
@@ -45,10 +47,9 @@ class Connections:
         self._headers = list(headers.items())
         is_tls = base.startswith("https:")
         self._trusted = trusted or (httpcore.default_ssl_context() if is_tls else None)
+        self._process = os.getpid()
         self._blocking: httpcore.ConnectionPool | None = None
-        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpcore.AsyncConnectionPool] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._waiting: dict[asyncio.AbstractEventLoop, httpcore.AsyncConnectionPool] = {}
 
     def send(self, method: str, path: str, body: bytes | None, until: float) -> Reply:
         """Send a request, and wait for the answer until a moment of `time.monotonic`.
@@ -93,7 +94,14 @@ class Connections:
         if pool is not None:
             await pool.aclose()
 
+    def _leave_inherited(self) -> None:
+        """Forget the connections of the process that this one was forked from: two that use one read each other's."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._blocking, self._waiting = None, {}
+
     def _once(self, method: str, path: str, body: bytes | None, until: float) -> Reply:
+        self._leave_inherited()
         if self._blocking is None:
             self._blocking = httpcore.ConnectionPool(
                 ssl_context=self._trusted,
@@ -110,9 +118,11 @@ class Connections:
         return Reply(response.status, response.content)
 
     async def _aonce(self, method: str, path: str, body: bytes | None, until: float) -> Reply:
+        self._leave_inherited()
         loop = asyncio.get_running_loop()
         pool = self._waiting.get(loop)
         if pool is None:
+            self._waiting = {other: kept for other, kept in self._waiting.items() if not other.is_closed()}
             pool = self._waiting[loop] = httpcore.AsyncConnectionPool(
                 ssl_context=self._trusted,
                 max_connections=_CONNECTIONS,

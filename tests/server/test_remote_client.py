@@ -8,6 +8,8 @@ import pickle
 import socket
 import socketserver
 import struct
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -384,3 +386,33 @@ def test_only_where_nobody_listens_a_server_is_to_be_started(server, tmp_path, a
     ):
         ask(RemoteClient(url, timeout_s=FINISHES_S))
     assert "start it" not in f"{wrong_scheme.value}{reset.value}"
+
+
+FORKED = """
+import os, sys
+from featurestore import RemoteClient
+client = RemoteClient(sys.argv[1], timeout_s=120)
+def ask(customer):
+    for _ in range(100):
+        found = client.get_online_features(["orders:orders_7d"], [{"customer_id": customer}]).to_dict()
+        assert found == {"customer_id": [customer], "orders_7d": [customer]}, found
+ask(1)
+child = os.fork()
+ask(2 if child else 3)
+if not child:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_forked_child_has_connections_of_its_own(server):
+    """On one of its parent's it would read the parent's answers: another customer's features."""
+    ran = subprocess.run([sys.executable, "-c", FORKED, server.url], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_event_loops_that_have_ended_leave_nothing_behind(server):
+    with RemoteClient(server.url, timeout_s=FINISHES_S) as client:
+        for _ in range(5):
+            asyncio.run(client.get_online_features_async(["days:n"], [{}]))
+        assert len(client._connections._waiting) == 1
