@@ -209,7 +209,7 @@ def test_without_join_keys_entities_may_be_counted(server):
     assert server.values(["days:n"], {}, entity_count=2) == {"n": [3, 3]}
     refused = server.ask(["orders:spend"], {}, entity_count=2)
     assert refused.status_code == 400
-    assert "entity_rows[0]: missing join key 'customer_id'" in message(refused)
+    assert "entities, row 0: missing join key 'customer_id'" in message(refused)
     for count, says in [(1001, "at most 1000 entities"), (-1, ">= 0")]:
         refused = server.ask(["days:n"], {}, entity_count=count)
         assert refused.status_code == 400
