@@ -10,7 +10,7 @@ from typing import Literal
 
 Action = Literal["read", "write", "admin"]
 
-SCOPE_FORM = "read:VIEW, read:*, write:VIEW, write:* or admin:*"
+SCOPE_FORM = "read:VIEW, read:VIEW@v2, read:*, write:VIEW, write:* or admin:*"
 _SCOPE = re.compile(r"(?P<action>read|write):(?P<view>[^\s:@*\[\]]+)(?:@v?(?P<version>[^\s:@*\[\]]+))?", re.ASCII)
 _WHOLE = frozenset(("read:*", "write:*", "admin:*"))
 

@@ -15,7 +15,7 @@ class ApiKey:
     Attributes:
         name: for logs and metrics; the key itself is nowhere.
         sha256: of the key, 64 lower-case hexadecimal digits.
-        scopes: what it allows: ``read:VIEW``, ``read:*``, ``write:VIEW``, ``write:*``, ``admin:*``.
+        scopes: what it allows: ``read:VIEW``, ``read:VIEW@v2``, ``read:*``, ``write:VIEW``, ``write:*``, ``admin:*``.
     """
 
     name: str

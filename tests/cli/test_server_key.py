@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from featurestore.manifest.settings import load_settings
+from tests.cli.tiny import orders
 
 
 def test_the_key_is_the_result_and_what_to_write_is_talk(tiny):
@@ -64,7 +65,7 @@ def test_as_json_all_of_it_is_the_result(tiny):
         (["--scope", "read:*"], "Missing argument 'NAME'"),
         (
             ["web", "--scope", "read"],
-            "--scope: expected a scope, read:VIEW, read:*, write:VIEW, write:* or admin:*, got",
+            "--scope: expected a scope, read:VIEW, read:VIEW@v2, read:*, write:VIEW, write:* or admin:*, got",
         ),
         (
             ["a b", "--scope", "read:*"],
@@ -77,3 +78,21 @@ def test_bad_input_makes_no_key(tiny, arguments, message):
     ran = tiny.run("server-key", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+def test_a_second_key_is_an_item_to_add(tiny):
+    """A second `server:` in the file would be refused."""
+    (tiny.folder / "featurestore.yml").write_text("server:\n  keys: []\n")
+    ran = tiny.run("server-key", "web", "--scope", "read:*")
+    talk, _, written = ran.err.partition("\n\n")
+    assert "add under server.keys" in talk
+    assert [key["name"] for key in yaml.safe_load(written)] == ["web"]
+
+
+def test_a_scope_for_a_view_that_is_not_there_is_warned_of(tiny):
+    tiny.write_manifest(orders())
+    assert tiny.run("apply").code == 0
+    ran = tiny.run("server-key", "web", "--scope", "read:ordres", "--scope", "read:orders")
+    assert ran.code == 0
+    assert "no feature view 'ordres'" in ran.err
+    assert "no feature view 'orders'" not in ran.err

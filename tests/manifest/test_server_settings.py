@@ -16,7 +16,7 @@ A_SECRET = "fsk_canary-that-somebody-pasted-in-place-of-its-hash"
 MAKE_A_KEY = "\n  -> `featurestore server-key NAME --scope read:*` makes a key and says what to write here"
 WRITE_A_SCOPE = '\n  -> write `scopes: ["read:*"]` for a key that reads everything'
 NO_HASH = "expected the SHA-256 of the key, 64 hexadecimal digits in quotes"
-FORMS = "expected a scope, read:VIEW, read:*, write:VIEW, write:* or admin:*, got"
+FORMS = "expected a scope, read:VIEW, read:VIEW@v2, read:*, write:VIEW, write:* or admin:*, got"
 
 
 @pytest.fixture

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
+from featurestore import RemoteClient
 from featurestore.cli.commands import COMMANDS
+from featurestore.errors import FeatureStoreError
+from tests.cli.logged import logged_churn
+from tests.cli.tiny import labels, orders
 from tests.server.auth.issuer import RSA_KEY, b64, running_issuer
 from tests.server.auth.running import LOOKUP, make_shop, serving, settings_text
 
@@ -13,18 +19,33 @@ SECRETS = (IN_URI, IN_PROFILE, IN_KEY, WRONG_KEY)
 STORE = f"redis://me:{IN_URI}@127.0.0.1:1/0"
 ARGUMENTS = {
     "init": ["other"],
-    "show": ["view", "orders"],
+    "show": ["orders"],
     "training-sql": ["--spine", "labels", "--features", "orders:order_count"],
-    "training-set": ["--spine", "labels", "--features", "orders:order_count", "--output", "out.parquet"],
-    "training-model": ["churn"],
+    "training-model": ["churn", "--spine", "labels"],
     "explain-row": ["--features", "orders:order_count", "--entity", "customer_id=1", "--time", "2026-06-06"],
     "get-online": ["--features", "orders:order_count", "--entity", "customer_id=1"],
     "server-key": ["web", "--scope", "read:*"],
 }
-OF_GROUPS = {"online": (["stats"], ["get", "orders", "customer_id=1"]), "registry": (["versions"], ["show"])}
+OF_GROUPS = {
+    "online": (
+        ["stats"],
+        ["drop", "orders", "--yes"],
+        ["delete-entity", "--entity", "customer_id=1", "--yes"],
+    ),
+    "registry": (["versions"], ["show"], ["diff", "1"]),
+    "log": (["load"], ["status"], ["sources"]),
+    "verify": ([], ["--log", "churn"]),
+    "training-set": (
+        ["--spine", "labels", "--features", "orders:order_count", "--output", "out.parquet"],
+        ["--from-log", "churn", "--output", "logged.parquet"],
+    ),
+}
 GET = ("/", "/health", "/ready", "/metrics", "/openapi.json", "/feature-views", "/feature-services", "/jobs", "/no")
 POST = ("/get-online-features", "/push", "/write-to-online-store", "/materialize", "/materialize-incremental")
 BODIES = (LOOKUP, {"push_source_name": "orders", "feature_view_name": "orders", "df": {}}, {}, [])
+USAGE = 2
+SAID_LATE = ("no log of what was served can be read", "the dbt project has no macro 'training_set'")
+"""Said once the project, the registry and the warehouse were opened."""
 NOT_RUN = {"demo", "run", "serve"}
 """The first two hand over to dbt; the server is run below."""
 
@@ -36,17 +57,33 @@ def calls():
                 yield [name, *more]
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    tiny = make_shop(tmp_path_factory.mktemp("canary") / "shop")
+def made(folder, **metadata):
+    """The shop, its service logged, its store away."""
+    tiny = make_shop(folder)
+    tiny.write_manifest(orders(), labels(), logged_churn())
+    applied = tiny.run("apply")
+    assert applied.code == 0, applied.err
+    tiny.write_manifest(orders(), labels(), logged_churn(), metadata=metadata)
     (tiny.folder / "featurestore.yml").write_text(
         settings_text({IN_KEY: ["read:*", "write:*", "admin:*"]}) + f"online_store: '{STORE}'\n"
     )
     (tiny.folder / "profiles.yml").write_text(
         "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb, schema: main}\n"
-        f"    away: {{type: postgres, host: localhost, port: 1, user: u, password: {IN_PROFILE}, dbname: d, schema: s}}"
+        f"    away: {{type: postgres, host: localhost, port: 1, user: u, password: {IN_PROFILE}, "
+        "dbname: shop, schema: main}"
     )
     return tiny
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("canary") / "shop")
+
+
+@pytest.fixture(scope="module")
+def shop_away(tmp_path_factory):
+    """Its warehouse is away, too."""
+    return made(tmp_path_factory.mktemp("canary") / "shop", adapter_type="postgres")
 
 
 def secrets_in(*texts):
@@ -55,9 +92,21 @@ def secrets_in(*texts):
 
 @pytest.mark.parametrize("call", list(calls()), ids=" ".join)
 @pytest.mark.parametrize("more", [[], ["--json"], ["--target", "away"]], ids=["", "json", "away"])
-def test_no_command_tells_a_secret(shop, call, more):
-    ran = shop.run(*call, *more)
+def test_no_command_tells_a_secret(shop, shop_away, call, more):
+    ran = (shop_away if "away" in more else shop).run(*call, *more)
     assert secrets_in(ran.out, ran.err) == []
+    is_far = ran.code != USAGE or any(each in ran.err for each in SAID_LATE)
+    assert is_far, f"it did not get as far as to tell one: {ran.err}"
+
+
+def test_the_remote_client_tells_no_secret(shop):
+    (shop.folder / "featurestore.yml").write_text(settings_text({IN_KEY: ["read:*"]}) + f"online_store: '{STORE}'\n")
+    with serving(shop) as server:
+        for key in (IN_KEY, WRONG_KEY):
+            with RemoteClient(server.url, api_key=key) as client, pytest.raises(FeatureStoreError) as refused:
+                client.get_online_features(["orders:order_count"], [{"customer_id": 1}])
+            told = "".join(traceback.format_exception(refused.value))
+            assert secrets_in(told, repr(client), str(vars(refused.value))) == []
 
 
 def test_no_mistake_in_the_settings_tells_a_secret(shop, tmp_path):
