@@ -44,7 +44,7 @@ GET = ("/", "/health", "/ready", "/metrics", "/openapi.json", "/feature-views", 
 POST = ("/get-online-features", "/push", "/write-to-online-store", "/materialize", "/materialize-incremental")
 BODIES = (LOOKUP, {"push_source_name": "orders", "feature_view_name": "orders", "df": {}}, {}, [])
 USAGE = 2
-SAID_LATE = ("no log of what was served can be read", "the dbt project has no macro 'training_set'")
+SAID_LATE = ("nothing was loaded yet into the log", "the dbt project has no macro 'training_set'")
 """Said once the project, the registry and the warehouse were opened."""
 NOT_RUN = {"demo", "run", "serve"}
 """The first two hand over to dbt; the server is run below."""
