@@ -63,7 +63,7 @@ def load(common: Common, service: str | None, spool: Path | None) -> None:
         for each in found:
             result(_line(each))
         if not found:
-            say("Nothing was served that is logged.")
+            say("Nothing waits. What was served a moment ago may still be on its way; featurestore log status tells.")
     waiting = [each for each in found if each.problem]
     if waiting:
         (first, *_) = waiting

@@ -21,6 +21,8 @@ THREE = [
     served(9, "2026-06-06 12:00", None, status="NOT_FOUND"),
 ]
 
+NOTHING = "Nothing waits. What was served a moment ago may still be on its way; featurestore log status tells.\n"
+
 
 @pytest.fixture
 def logged(tiny):
@@ -50,7 +52,7 @@ def test_what_waits_is_shown_and_loaded(logged):
 
 
 def test_nothing_served_and_nothing_logged_are_said(applied):
-    assert applied.run("log", "load").err == "Nothing was served that is logged.\n"
+    assert applied.run("log", "load").err == NOTHING
     said = applied.run("log", "status")
     assert (said.code, said.err) == (0, "No feature service is logged: `logging: true` in its metadata.\n")
     assert applied.run("log", "load", "--service", "chrun").code == 2
@@ -192,7 +194,7 @@ def test_another_folder_may_be_the_spool(logged, tmp_path):
     serve(logged, *THREE)
     elsewhere = tmp_path / "elsewhere"
     Path(spool_of(logged.folder)).rename(elsewhere)
-    assert logged.run("log", "load").err == "Nothing was served that is logged.\n"
+    assert logged.run("log", "load").err == NOTHING
     assert logged.run("log", "load", "--spool", str(elsewhere)).out == "churn  3 rows loaded\n"
 
 
