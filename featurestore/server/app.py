@@ -70,9 +70,22 @@ class Rooms:
             await self.others(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What a worker answers with.
+
+    Attributes:
+        lookups: answers lookups, for those who have one whole.
+        everything: answers everything.
+    """
+
+    lookups: Lookups
+    everything: App
+
+
 def build(
     config: ServerConfig, newest: Newest, store: OnlineStore, instruments: Instruments, *, hosts: Hosts | None = None
-) -> App:
+) -> Application:
     """Make the application of one worker; `hosts` are the names that it answers to, None for any."""
     guard = Guard(config.settings)
     gate, watch = Gate(guard, hosts), instruments.watch
@@ -84,7 +97,8 @@ def build(
     starlette = Starlette(routes=routes, exception_handlers=_HANDLERS, middleware=[Middleware(_Defects)])
     starlette.router.redirect_slashes = False  # it would send people wherever the header Host says
     others = watch.around(gate.around(starlette), routes)
-    return with_cors(Rooms(lookups=answers, others=others), config.settings.cors)
+    everything = with_cors(Rooms(lookups=answers, others=others), config.settings.cors)
+    return Application(lookups=answers, everything=everything)
 
 
 class _WrongMethod:

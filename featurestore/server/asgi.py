@@ -49,10 +49,15 @@ async def read_body(receive: Receive, most_bytes: int) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     if size > most_bytes:
-        raise RefusedError(
-            413, f"expected at most {most_bytes} bytes in the body, got more", hint="ask in several requests"
-        )
+        raise too_long(most_bytes)
     return b"".join(parts)
+
+
+def too_long(most_bytes: int) -> RefusedError:
+    """Say that a body is too long."""
+    return RefusedError(
+        413, f"expected at most {most_bytes} bytes in the body, got more", hint="ask in several requests"
+    )
 
 
 async def send_answer(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:

@@ -96,7 +96,9 @@ class Catalog:
                     owner=service.owner,
                     tags=service.tags,
                     features=service.features,
-                    join_keys=tuple(Named(name=column.name, type=column.type) for column in asked.plan.entity_columns),
+                    join_keys=tuple(
+                        Named(name=column.name, type=column.type) for column in asked.plan.entity_columns.columns
+                    ),
                 )
                 for service, asked in _answered(served)
                 if all(grant.may("read", view) for view in asked.views)

@@ -5,11 +5,12 @@ Shape: body -> typed request -> plan (compiled once) -> one read of the store ->
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import time_ns
 from typing import TYPE_CHECKING
 
 from featurestore.errors import FeatureStoreError, OnlineStoreError, UnknownNameError, UsageError
-from featurestore.server.asgi import JSON, GoneError, read_body, send_answer
+from featurestore.server.asgi import JSON, GoneError, read_body, send_answer, too_long
 from featurestore.server.auth.gate import told
 from featurestore.server.problems import Repeats, explain
 from featurestore.server.turns import Turns
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from featurestore.server.watch import Watch
     from featurestore.server.wire import GetOnlineFeatures
     from featurestore.serving.entities import EntityRows
-    from featurestore.serving.plan import PlannedOutput
+    from featurestore.serving.outputs import PlannedOutput
 
 PATH = "/get-online-features"
+Reply = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
+"""Status, headers, body."""
 
 
 class Lookups:
@@ -53,29 +56,47 @@ class Lookups:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        with suppress(GoneError):
+            status, headers, body = await self.reply(scope, receive)
+            await send_answer(send, status, headers, body)
+
+    async def reply(self, scope: Scope, body: bytes | Receive) -> Reply:
+        """Answer one request; it is counted and logged then.
+
+        Args:
+            scope: the request's; of it only ``method``, ``path``, ``headers`` and ``client`` are read.
+            body: its body, or where that comes from.
+
+        Raises:
+            GoneError: the client closed the connection before it had sent the body.
+        """
         seen = Seen(self._watch.ids.of(scope))
         request_id, status = seen.request_id, 200
         headers: tuple[tuple[bytes, bytes], ...] = (JSON, (b"x-request-id", request_id.encode()))
         try:
-            body = await self.answer(scope, receive, seen)
+            answer = await self._answer(scope, body, seen)
         except GoneError:
             self._watch.looked_up(scope, GONE, seen)
-            return
+            raise
         except FeatureStoreError as problem:
             if isinstance(problem, OnlineStoreError):
                 self._watch.tallies.store_failed(problem)
-            answer = explain(problem, request_id, self._repeats)
-            status, body, headers = answer.status, answer.body, (*headers, *answer.headers)
+            said = explain(problem, request_id, self._repeats)
+            status, answer, headers = said.status, said.body, (*headers, *said.headers)
         except Exception as problem:  # noqa: BLE001  logged with its traceback, under the id that is answered
-            answer = explain(problem, request_id)
-            status, body = answer.status, answer.body
-        await send_answer(send, status, headers, body)
+            said = explain(problem, request_id)
+            status, answer = said.status, said.body
         self._watch.looked_up(scope, status, seen)
+        return status, headers, answer
 
-    async def answer(self, scope: Scope, receive: Receive, seen: Seen) -> bytes:
+    async def _answer(self, scope: Scope, body: bytes | Receive, seen: Seen) -> bytes:
         """Answer one request with JSON, or raise what is wrong with it; notes in `seen` how far it came."""
         grant = await self._gate.enter(scope)
-        request = read_lookup(await read_body(receive, self._limits.body_bytes))
+        if not isinstance(body, bytes):
+            body = await read_body(body, self._limits.body_bytes)
+        elif len(body) > self._limits.body_bytes:
+            raise too_long(self._limits.body_bytes)
+        request = read_lookup(body)
         served = self._newest.now
         try:
             planned = self._planned(served, request)
@@ -89,11 +110,11 @@ class Lookups:
         await self.turns.take()
         served_us = time_ns() // 1_000  # after the wait: the moment that ages are judged at
         try:
-            response = await served.client.answer(planned.plan, _needed(request, planned.plan.entity_columns))
+            response = await served.client.answer(planned.plan, _needed(request, planned.plan.entity_columns.columns))
         finally:
             self.turns.give()
         views = planned.versions if request.include_feature_view_version_metadata else None
-        body = response.to_feast_json(has_types=request.include_types, views=views)
+        written = response.to_feast_json(has_types=request.include_types, views=views)
         seen.response = response
         if planned.service and response.count:
             self._feature_log.note(
@@ -102,9 +123,9 @@ class Lookups:
                 served_us=served_us,
                 registry_version=served.version,
                 columns=request.entities,
-                body=body,
+                body=written,
             )
-        return body
+        return written
 
     def _planned(self, served: Served, request: GetOnlineFeatures) -> Planned:
         limits = self._limits
@@ -119,8 +140,8 @@ class Lookups:
         planned = served.planned(
             request.features, request.feature_service, full_feature_names=request.full_feature_names
         )
-        if len(planned.plan.outputs) > limits.features:
-            raise UsageError(f"expected at most {limits.features} features, got {len(planned.plan.outputs)}")
+        if len(planned.plan.outputs.columns) > limits.features:
+            raise UsageError(f"expected at most {limits.features} features, got {len(planned.plan.outputs.columns)}")
         return planned
 
 

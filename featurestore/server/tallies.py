@@ -59,8 +59,7 @@ class Tallies:
         self._answers: Counter[tuple[str, int]] = Counter()
         self._seconds: dict[str, Histogram] = {}
         self._entities = Histogram(ENTITIES)
-        self._present: Counter[str] = Counter()
-        self._other_rows: Counter[tuple[str, Status]] = Counter()
+        self._rows: Counter[tuple[str, Status]] = Counter()
         self._store_errors: Counter[str] = Counter()
         self._breaker_seen_at = float("-inf")
 
@@ -77,15 +76,12 @@ class Tallies:
         took.total += seconds
         if response is None:
             return
-        count, entities, present = response.count, self._entities, self._present
+        count, entities, rows = response.count, self._entities, self._rows
         entities.counts[bisect_left(ENTITIES, count)] += 1
         entities.total += count
-        for view, statuses in zip(planned.views, response.row_statuses()):  # noqa: B905  strict takes time
-            if statuses is None:
-                present[view] += count
-            else:
-                for status in statuses:
-                    self._other_rows[view, status] += 1
+        for view, counts in zip(planned.views, response.row_counts()):  # noqa: B905  strict takes time
+            for status, number in counts.items():
+                rows[view, status] += number
 
     def store_failed(self, problem: BaseException) -> None:
         """Count a lookup that the store did not answer."""
@@ -103,10 +99,7 @@ class Tallies:
         for service, seconds in self._seconds.items():
             series.update(seconds.series("featurestore_lookup_seconds", service))
         series.update(self._entities.series("featurestore_lookup_entities"))
-        rows = Counter(self._other_rows)
-        for view, count in self._present.items():
-            rows[view, "PRESENT"] += count
-        for (view, status), count in rows.items():
+        for (view, status), count in self._rows.items():
             series["featurestore_rows_total", view, status] = count
         for reason, count in self._store_errors.items():
             series["featurestore_store_errors_total", reason] = count

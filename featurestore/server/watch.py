@@ -87,7 +87,7 @@ class Watch:
                     int(seconds * 1e6) / 1e3,
                     "" if planned is None else planned.service,
                     0 if response is None else response.count,
-                    0 if planned is None else len(planned.plan.outputs),
+                    0 if planned is None else len(planned.plan.outputs.columns),
                     scope["client"][0] if scope["client"] else "",
                     _key_name(scope),
                 )

@@ -25,24 +25,24 @@ from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
 from featurestore.server.config import read_config
+from featurestore.server.connection import connections
 from featurestore.server.exposure import hosts_to_check
 from featurestore.server.instruments import make_instruments
 from featurestore.server.log.at_worker import keep_loading
 from featurestore.server.logs import set_up_logs
 from featurestore.server.served import Newest
-from featurestore.server.slow_clients import bounded_protocol, close_slow_clients
+from featurestore.server.slow_clients import KEEP_ALIVE_S, close_slow_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from featurestore.server.asgi import App
+    from featurestore.server.app import Application
     from featurestore.server.config import ServerConfig
     from featurestore.server.instruments import Instruments
 
 logger = logging.getLogger("featurestore.server")
 
 READY = b"ready\n"
-_KEEP_ALIVE_S = 75
 _BACKLOG = 2_048
 _ALL_CLOSED_S, _LAST_REQUESTS_S = 0.2, 0.5
 """When the server is told to end: within the first all workers have stopped listening, so that clients who are told to
@@ -95,7 +95,12 @@ def main() -> int:
 
 
 async def _work(
-    config: ServerConfig, newest: Newest, app: App, instruments: Instruments, listener: socket.socket, status: int
+    config: ServerConfig,
+    newest: Newest,
+    app: Application,
+    instruments: Instruments,
+    listener: socket.socket,
+    status: int,
 ) -> None:
     server = _Server(_uvicorn_config(config, app))
     _obey(server, newest)
@@ -122,10 +127,10 @@ async def _work(
     await instruments.close()
 
 
-def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:
+def _uvicorn_config(config: ServerConfig, app: Application) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
-        http=bounded_protocol(config.settings.limits),
+        app.everything,
+        http=connections(app.lookups, config.settings),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -133,7 +138,7 @@ def _uvicorn_config(config: ServerConfig, app: App) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=math.ceil(KEEP_ALIVE_S),
         timeout_graceful_shutdown=math.ceil(config.drain_s),
         ssl_certfile=None if config.certificate is None else str(config.certificate),
         ssl_keyfile=None if config.private_key is None else str(config.private_key),

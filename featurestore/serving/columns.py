@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import repeat
+from operator import contains
 from typing import TYPE_CHECKING
 
 from featurestore.serving.judged import NULL_VALUE, PRESENT, JudgedRows
-from featurestore.serving.plan import PlannedOutput
+from featurestore.serving.outputs import PlannedOutput, outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
 
     from featurestore.serving.judged import Status
+    from featurestore.serving.outputs import Outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,49 +45,29 @@ class Columns:
         rows: of each use of a view.
     """
 
-    outputs: Sequence[PlannedOutput]
+    outputs: Outputs
     rows: Sequence[JudgedRows]
 
     @property
     def names(self) -> list[str]:
         """The names of the columns."""
-        return [output.name for output in self.outputs]
+        return [output.name for output in self.outputs.columns]
 
     def values(self) -> dict[str, list[object]]:
         """The values by column name."""
-        return {output.name: values_of(output, self.rows[output.use]) for output in self.outputs}
+        return {output.name: values_of(output, self.rows[output.use]) for output in self.outputs.columns}
 
     def statuses(self) -> dict[str, list[Status]]:
         """The statuses by column name."""
-        return {output.name: statuses_of(output, self.rows[output.use]) for output in self.outputs}
+        return {output.name: statuses_of(output, self.rows[output.use]) for output in self.outputs.columns}
 
     def event_us(self) -> dict[str, list[int | None]]:
         """The event times by column name."""
-        return {output.name: list(self.rows[output.use].event_us) for output in self.outputs}
+        return {output.name: list(self.rows[output.use].event_us) for output in self.outputs.columns}
 
-    def row_statuses(self, with_nulls: Container[int]) -> list[Sequence[Status] | None]:
-        """The statuses of each use's rows; None where all are PRESENT, and with them all that was asked for.
-
-        Args:
-            with_nulls: the uses that have a null in any of their columns; the others are not searched.
-        """
-        return [self._judged(use) if use in with_nulls else rows.statuses for use, rows in enumerate(self.rows)]
-
-    def uses_with_nulls(self) -> set[int]:
-        """Find the uses of views that have a null among what was asked for."""
-        return {output.use for output in self.outputs if None in self.rows[output.use].columns[output.cell]}
-
-    def _judged(self, use: int) -> Sequence[Status]:
-        rows = self.rows[use]
-        statuses = rows.statuses or [PRESENT] * len(rows.event_us)
-        if len(statuses) == 1:
-            return [NULL_VALUE] if statuses[0] == PRESENT else statuses
-        cells = [rows.columns[output.cell] for output in self.outputs if output.use == use]
-        have_null = [None in row for row in zip(*cells, strict=True)]
-        return [
-            NULL_VALUE if has_null and status == PRESENT else status
-            for has_null, status in zip(have_null, statuses, strict=True)
-        ]
+    def row_counts(self) -> list[dict[Status, int]]:
+        """How many rows of each use have each status; NULL_VALUE where one of its columns here is null."""
+        return [_counts(used.pick(rows.columns), rows) for used, rows in zip(self.outputs.uses, self.rows, strict=True)]
 
     def all(self) -> tuple[FeatureColumn, ...]:
         """Everything."""
@@ -95,7 +79,7 @@ class Columns:
                 statuses=statuses_of(output, self.rows[output.use]),
                 event_us=list(self.rows[output.use].event_us),
             )
-            for output in self.outputs
+            for output in self.outputs.columns
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -106,7 +90,9 @@ class Columns:
 def ready_columns(columns: Sequence[FeatureColumn]) -> Columns:
     """Return columns whose items are there already."""
     return Columns(
-        [PlannedOutput(name=column.name, type=column.type, use=use, cell=0) for use, column in enumerate(columns)],
+        outputs_of(
+            PlannedOutput(name=column.name, type=column.type, use=use, cell=0) for use, column in enumerate(columns)
+        ),
         [JudgedRows([column.values], column.statuses, column.event_us) for column in columns],
     )
 
@@ -118,6 +104,19 @@ def values_of(output: PlannedOutput, rows: JudgedRows) -> list[object]:
     if convert is not None:
         return [None if cell is None else convert(cell) for cell in cells]
     return list(cells)
+
+
+def _counts(columns: Sequence[Sequence[object]], rows: JudgedRows) -> dict[Status, int]:
+    if rows.statuses is None and len(rows.event_us) == 1:
+        return {NULL_VALUE if (None,) in columns else PRESENT: 1}
+    have_null = map(contains, zip(*columns, strict=True), repeat(None))
+    if rows.statuses is None:
+        nulls, count = sum(have_null), len(rows.event_us)
+        return {PRESENT: count} if not nulls else {PRESENT: count - nulls, NULL_VALUE: nulls}
+    return Counter(
+        NULL_VALUE if has_null and status == PRESENT else status
+        for has_null, status in zip(have_null, rows.statuses, strict=True)
+    )
 
 
 def statuses_of(output: PlannedOutput, rows: JudgedRows) -> list[Status]:

@@ -11,6 +11,7 @@ from featurestore.definitions.views import Column
 from featurestore.errors import UsageError
 from featurestore.online.codec import HEADER_CELLS, converter
 from featurestore.online.keys import key_text_of
+from featurestore.serving.outputs import PlannedOutput, outputs_of
 from featurestore.serving.row_reader import RowReader
 from featurestore.serving.row_sets import RowSets
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.references import Selection, ViewUse
     from featurestore.definitions.views import FeatureView
     from featurestore.online.codec import Convert
+    from featurestore.serving.outputs import Outputs
     from featurestore.serving.row_sets import KnownNotes
 
 _HOLDS_OTHERS = ("list<", "struct<", "map<", "unknown:")
@@ -47,24 +49,6 @@ class PlannedUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedOutput:
-    """Where one output column's values come from.
-
-    Attributes:
-        name, type: of the output column.
-        use: index of its `PlannedUse`.
-        cell: its index among a row's cells.
-        convert: what turns a stored cell into the value; None if they are the same.
-    """
-
-    name: str
-    type: str
-    use: int = 0
-    cell: int
-    convert: Convert | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LookupPlan:
     """What to ask the store, and how to read its answers.
 
@@ -76,16 +60,16 @@ class LookupPlan:
         outputs: the feature columns, in request order.
     """
 
-    entity_columns: tuple[PlannedOutput, ...]
+    entity_columns: Outputs
     key_columns: tuple[tuple[Column, ...], ...]
     uses: tuple[PlannedUse, ...]
     row_sets: RowSets
-    outputs: tuple[PlannedOutput, ...]
+    outputs: Outputs
 
     @property
     def join_keys(self) -> list[str]:
         """Names of the entity columns."""
-        return [column.name for column in self.entity_columns]
+        return [column.name for column in self.entity_columns.columns]
 
 
 def compile_plan(
@@ -119,9 +103,9 @@ def _key_columns(use: ViewUse) -> tuple[Column, ...]:
     return tuple(Column(name=spine_key, type=key.type) for spine_key, key in pairs)
 
 
-def _entity_columns(selection: Selection) -> tuple[PlannedOutput, ...]:
+def _entity_columns(selection: Selection) -> Outputs:
     types = {column.name: column.type for use in reversed(selection.uses) for column in _key_columns(use)}
-    return tuple(
+    return outputs_of(
         PlannedOutput(name=name, type=types[name], cell=place) for place, name in enumerate(selection.spine_keys)
     )
 
@@ -140,9 +124,9 @@ def _planned_use(use: ViewUse, keys: int) -> PlannedUse:
     )
 
 
-def _outputs(selection: Selection, *, is_cached: bool) -> tuple[PlannedOutput, ...]:
+def _outputs(selection: Selection, *, is_cached: bool) -> Outputs:
     uses = {id(use): index for index, use in enumerate(selection.uses)}
-    return tuple(
+    return outputs_of(
         PlannedOutput(
             name=output.name,
             type=output.feature.type,

@@ -47,7 +47,6 @@ class OnlineResponse:
         self._features = features
         self.count = count
         self.error = error
-        self._with_nulls: set[int] | None = None
 
     def __len__(self) -> int:
         """Count the entities."""
@@ -109,22 +108,16 @@ class OnlineResponse:
 
     def to_feast_json(self, *, has_types: bool = False, views: list[ViewVersion] | None = None) -> bytes:
         """Return Feast's HTTP response, UTF-8; arguments as `serving.feast_json`."""
-        found: set[int] = set()
-        written = feast_json(self._entities, self._features, has_types=has_types, views=views, with_nulls=found)
-        self._with_nulls = found
-        return written
+        return feast_json(self._entities, self._features, has_types=has_types, views=views)
 
-    def row_statuses(self) -> list[Sequence[Status] | None]:
-        """Return the statuses of the rows of each use of a view, for those who count.
+    def row_counts(self) -> list[dict[Status, int]]:
+        """Return how many rows of each use of a view have each status, for those who count.
 
         Returns:
-            One list per use, one status per entity; NULL_VALUE where a feature that was asked for is null. None where
-            all are PRESENT. Cheap after `to_feast_json`, which looks for nulls anyway.
+            One dict per use, statuses that no row has left out; NULL_VALUE counts the rows in which a feature that was
+            asked for is null.
         """
-        known = self._with_nulls
-        if known is not None and not known:
-            return [rows.statuses for rows in self._features.rows]
-        return self._features.row_statuses(self._features.uses_with_nulls() if known is None else known)
+        return self._features.row_counts()
 
     def to_json_dict(self) -> dict[str, Json]:
         """Return the same as `to_feast`: what ``--json`` prints."""

@@ -51,7 +51,7 @@ def test_a_defect_is_answered_under_an_id_and_logged_once(shop_folder, tmp_path,
 
     async def ask():
         newest = Newest(config, document, store)
-        app = build(config, newest, store, make_instruments(config, newest))
+        app = build(config, newest, store, make_instruments(config, newest)).everything
         newest.now = Broken()
         transport = httpx.ASGITransport(app=app)  # raises what an application raises, of which uvicorn logs a traceback
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

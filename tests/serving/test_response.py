@@ -248,15 +248,11 @@ def test_the_status_of_a_row_says_whether_all_that_was_asked_for_is_there(store)
     sync(store, tiers, {"customer_id": 1, "tier": "gold"}, {"customer_id": 2, "tier": "new"})
     client = connect(project(orders, tiers), store)
 
-    def row_statuses(features, *customers):
-        response = client.get_online_features(features, {"customer_id": list(customers)}, now=NOON)
-        before = response.row_statuses()
-        response.to_feast_json()
-        assert response.row_statuses() == before
-        return before
+    def row_counts(features, *customers):
+        return client.get_online_features(features, {"customer_id": list(customers)}, now=NOON).row_counts()
 
-    assert row_statuses(["orders:orders_7d", "tiers:tier"], 1, 2) == [None, None]
-    assert row_statuses(["orders:orders_7d", "orders:spend"], 1, 2) == [["NULL_VALUE", "PRESENT"]]
-    assert row_statuses(["tiers:tier", "orders:spend"], 1) == [None, ["NULL_VALUE"]]
-    assert row_statuses(["orders:spend"], 9) == [["NOT_FOUND"]]
-    assert row_statuses(["orders:spend"], 9, 1, 2) == [["NOT_FOUND", "NULL_VALUE", "PRESENT"]]
+    assert row_counts(["orders:orders_7d", "tiers:tier"], 1, 2) == [{"PRESENT": 2}, {"PRESENT": 2}]
+    assert row_counts(["orders:orders_7d", "orders:spend"], 1, 2) == [{"NULL_VALUE": 1, "PRESENT": 1}]
+    assert row_counts(["tiers:tier", "orders:spend"], 2) == [{"PRESENT": 1}, {"PRESENT": 1}]
+    assert row_counts(["orders:spend"], 9) == [{"NOT_FOUND": 1}]
+    assert row_counts(["orders:spend"], 9, 1, 2, 2) == [{"NOT_FOUND": 1, "NULL_VALUE": 1, "PRESENT": 2}]
