@@ -2,7 +2,8 @@
 
 1x1x8, 10x3x50 and 100x1x8 (entities x views x features) on 16 connections, closed loop; then ours alone, with every
 answer logged and with API keys. ``--slow``: ten minutes of logging; five minutes at 70 % of the peak rate, open loop.
-The worker has the first core; the generator, Valkey and everything else the others.
+The generator is wrk where it is installed, else `load`; for the fixed rate always the latter. The worker has the first
+core; the generator, Valkey and everything else the others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks import wrk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +161,7 @@ def _alone(place: Path, uri: str, options: Options, works: tuple[str, ...], reco
         ):
             if case == "a service" or ("keys" if has_key else "logging") in works:
                 with _with_keys(project, uri, has_key), our_server(project) as running:
-                    line = load(running, bodies[service], seconds, *_header(has_key))
+                    line = load(running, bodies[service], seconds, header=_header(has_key))
                 recorder.add({"case": case, "round": number, **line})
     if "soak" in works:
         with our_server(project) as running:
@@ -169,12 +172,12 @@ def _alone(place: Path, uri: str, options: Options, works: tuple[str, ...], reco
         with our_server(project) as running:
             rate = _SHARE * float(str(load(running, bodies["plain"], seconds)["per_s"]))
             long = 10.0 if options.quick else _OPEN_S
-            line = _generate(running, bodies["plain"], long, "--rate", str(rate), "--connections", "64")
+            line = _generate(running, bodies["plain"], long, rate=rate, connections=64)
         recorder.add({"case": "open loop", "rate": round(rate), **line})
 
 
-def _header(has_key: bool) -> tuple[str, ...]:
-    return ("--header", f"Authorization: Bearer {_KEY}") if has_key else ()
+def _header(has_key: bool) -> str:
+    return f"Authorization: Bearer {_KEY}" if has_key else ""
 
 
 @contextmanager
@@ -304,11 +307,11 @@ def pin(processes: list[int], *, others: bool) -> None:
                 os.sched_setaffinity(int(task.name), cores[1:] if others else cores[:1])
 
 
-def load(running: Running, bodies: Path, seconds: float, *more: str) -> Line:
+def load(running: Running, bodies: Path, seconds: float, *, header: str = "") -> Line:
     """Ask, after a warm-up."""
-    _generate(running, bodies, _WARM_UP_S, *more)
+    _generate(running, bodies, _WARM_UP_S, header=header)
     cpu_s = _cpu_s(running)
-    line = _generate(running, bodies, seconds, *more)
+    line = _generate(running, bodies, seconds, header=header)
     line["cpu_us"] = round(1e6 * (_cpu_s(running) - cpu_s) / (float(str(line["per_s"])) * seconds), 1)
     line["rss_mib"] = _workers_mib(running)
     return line
@@ -332,9 +335,23 @@ def _workers_mib(running: Running) -> float:
     return max(round(_rss_mib(each), 1) for each in _workers(running))
 
 
-def _generate(running: Running, bodies: Path, seconds: float, *more: str) -> Line:
-    arguments = ["--port", str(running.port), "--bodies", str(bodies), "--seconds", str(seconds)]
-    command = [sys.executable, "-m", "benchmarks.load", "--connections", str(_CONNECTIONS), *arguments, *more]
+def _generate(
+    running: Running,
+    bodies: Path,
+    seconds: float,
+    *,
+    rate: float = 0.0,
+    connections: int = _CONNECTIONS,
+    header: str = "",
+) -> Line:
+    """Ask; at a rate, or as fast as answers come."""
+    has_wrk = not rate and wrk.is_installed()
+    if has_wrk:
+        command = wrk.command(running.port, bodies, seconds, connections=connections, header=header)
+    else:
+        words = {"port": running.port, "bodies": bodies, "seconds": seconds, "connections": connections, "rate": rate}
+        more = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+        command = (sys.executable, "-m", "benchmarks.load", *more, "--header", header)
     cores = sorted(os.sched_getaffinity(0))
     started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     if len(cores) > 1:
@@ -342,8 +359,7 @@ def _generate(running: Running, bodies: Path, seconds: float, *more: str) -> Lin
     out, _ = started.communicate()
     if started.returncode:
         sys.exit(f"{' '.join(command)} failed")
-    line: Line = json.loads(out)
-    return line
+    return wrk.line_of(out) if has_wrk else json.loads(out)
 
 
 def _rss_mib(process: int) -> float:

@@ -81,6 +81,11 @@ def integer_key(prefix: bytes, value: int) -> bytes:
     return b"%b%d}" % (prefix, value)
 
 
+def integer_ends(values: Iterable[int]) -> list[bytes]:
+    """Build what follows the prefix in the keys of entities that one integer each identifies."""
+    return [b"%d}" % value for value in values]
+
+
 def key_text(value: object, column: Column) -> str | None:
     """Write the text that a join key's value has inside an online key.
 

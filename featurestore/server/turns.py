@@ -32,10 +32,16 @@ class Turns:
         """How many wait."""
         return len(self._waiting)
 
-    async def take(self) -> None:
-        """Take a turn, when one is free. Raises RefusedError (429) when too many wait already."""
+    def take_now(self) -> bool:
+        """Take a turn if one is free; returns whether it was."""
         if self.free:
             self.free -= 1
+            return True
+        return False
+
+    async def take(self) -> None:
+        """Take a turn, when one is free. Raises RefusedError (429) when too many wait already."""
+        if self.take_now():
             return
         if len(self._waiting) >= self._most_waiting:
             raise RefusedError(429, "too many requests at once", hint="ask again in a second", headers=_COME_AGAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from featurestore.errors import UsageError, unknown_name
 from featurestore.online.keys import is_numpy_scalar, without_numpy
@@ -12,17 +12,16 @@ EntityRows = Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]
 _FORMS = 'write entity_rows=[{"customer_id": 1}, ...] or {"customer_id": [1, ...]}; for a frame, df.to_dict("records")'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entities:
+class Entities(NamedTuple):
     """The requested entities, in order, duplicates kept.
 
     Attributes:
         columns: the values of each join key, as given; numpy's scalars as plain Python values.
-        count: how many entities.
+        number: how many entities.
     """
 
     columns: dict[str, list[object]]
-    count: int
+    number: int
 
 
 def read_entities(entity_rows: EntityRows, join_keys: Sequence[str]) -> Entities:
@@ -37,6 +36,10 @@ def read_entities(entity_rows: EntityRows, join_keys: Sequence[str]) -> Entities
     """
     if type(entity_rows) is list:
         return _from_rows(entity_rows, join_keys)
+    if type(entity_rows) is dict and len(entity_rows) == len(join_keys) == 1:
+        values = entity_rows.get(join_keys[0])  # the most frequent question, by a shorter way to the same answer
+        if type(values) is list:
+            return Entities({join_keys[0]: _plain(values[:])}, len(values))
     if isinstance(entity_rows, Mapping):
         return _from_columns(entity_rows, join_keys)
     if isinstance(entity_rows, (str, bytes)) or not isinstance(entity_rows, Iterable):
@@ -52,7 +55,7 @@ def _from_rows(rows: list[Mapping[str, object]], join_keys: Sequence[str]) -> En
     except KeyError:
         _check_rows(rows, join_keys)
         raise
-    return Entities(columns=columns, count=len(rows))
+    return Entities(columns, len(rows))
 
 
 def _check_rows(rows: list[Mapping[str, object]], join_keys: Sequence[str]) -> None:
@@ -75,9 +78,7 @@ def _from_columns(columns: Mapping[str, Sequence[object]], join_keys: Sequence[s
         got = ", ".join(f"{key}: {length}" for key, length in lengths.items())
         raise UsageError(f"the columns differ in length: {got}", where="entity_rows", hint="give each entity all keys")
     # Without join keys there is nothing to count: one question, one answer (P10).
-    return Entities(
-        columns={key: _plain(list(columns[key])) for key in join_keys}, count=next(iter(lengths.values()), 1)
-    )
+    return Entities({key: _plain(list(columns[key])) for key in join_keys}, next(iter(lengths.values()), 1))
 
 
 def _plain(values: list[object]) -> list[object]:

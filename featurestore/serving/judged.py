@@ -7,8 +7,7 @@ time is before that time less the ttl (P3); the values of both are null (O3).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from featurestore.online.codec import EVENT_TIME
 
@@ -23,8 +22,7 @@ NOT_FOUND: Status = "NOT_FOUND"
 OUTSIDE_MAX_AGE: Status = "OUTSIDE_MAX_AGE"
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedRows:
+class JudgedRows(NamedTuple):
     """Rows of one use of a view, by column, one item per requested entity.
 
     Attributes:

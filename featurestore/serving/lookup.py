@@ -6,14 +6,14 @@ The rules: SEMANTICS O3 (statuses), O4 (order and duplicates), O8 (an emptied st
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from featurestore.errors import OnlineStoreError
 from featurestore.serving.columns import Columns
 from featurestore.serving.entity_keys import key_ends
 from featurestore.serving.judged import JudgedRows, judge
 from featurestore.serving.response import OnlineResponse
-from featurestore.serving.row_reader import fill_gaps
 from featurestore.serving.steps import Ask
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from featurestore.serving.cache import RowCache
     from featurestore.serving.entities import Entities
+    from featurestore.serving.entity_keys import KeyEnds
     from featurestore.serving.plan import LookupPlan, PlannedUse
     from featurestore.serving.row_sets import RowSets
     from featurestore.serving.steps import Found, Steps
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Rows = Sequence[Row | None]
 
 OnError = Literal["raise", "null"]
+Item = TypeVar("Item")
 QUICK_FAILURE_S = 0.04
 """A read that failed sooner is tried once more without the notes; a server that hangs is not waited for twice."""
 
@@ -53,50 +55,49 @@ def look_up(
         OnlineStoreError: the store cannot be reached, or cannot be trusted.
     """
     asked = [key_ends(keys, entities) for keys in plan.key_columns]
-    ends = [asked[use.keys].ends for use in plan.uses]
     error = ""
     try:
-        rows = yield from _rows(plan, ends, cache)
+        rows = yield from _rows(plan, asked, cache)
     except OnlineStoreError as problem:
         if on_error == "raise":
             raise
         error = str(problem)
-        rows = [[None] * len(each) for each in ends]
+        rows = [[None] * len(asked[use.keys].ends) for use in plan.uses]
     judged = [judge(use, asked[use.keys].spread(found), now_us) for use, found in zip(plan.uses, rows, strict=True)]
-    given = JudgedRows(list(entities.columns.values()), None, [None] * entities.count)
+    given = JudgedRows(list(entities.columns.values()), None, (None,) * entities.number)
     return OnlineResponse(
         entities=Columns(plan.entity_columns, [given]),
         features=Columns(plan.outputs, judged),
-        count=entities.count,
+        count=entities.number,
         error=error,
     )
 
 
-def _rows(plan: LookupPlan, ends: Sequence[Sequence[bytes | None]], cache: RowCache | None) -> Steps[list[Rows]]:
+def _rows(plan: LookupPlan, asked: Sequence[KeyEnds], cache: RowCache | None) -> Steps[list[Rows]]:
     """Read the rows of all uses; once more where the store has just said that readers use other sets of rows."""
-    rows: list[Rows] = [[] for _ in ends]
+    rows: list[Rows] = [[] for _ in plan.uses]
+    row_sets = plan.row_sets
     for _ in range(2):
-        prefixes = plan.row_sets.prefixes
-        keys = [[prefix + end for end in each if end is not None] for prefix, each in zip(prefixes, ends, strict=True)]
-        if not any(keys):
+        prefixes = row_sets.prefixes
+        keys: list[bytes] = []
+        for use, prefix in zip(plan.uses, prefixes, strict=True):
+            keys += [prefix + end for end in asked[use.keys].ends]
+        if not keys:
             break
-        rows = yield from (_read(plan, keys) if cache is None else _read_through(cache, plan, keys))
-        if plan.row_sets.prefixes == prefixes:
+        counts = [len(asked[use.keys].ends) for use in plan.uses]
+        rows = yield from (_read(plan, keys, counts) if cache is None else _read_through(cache, plan, keys, counts))
+        if row_sets.prefixes is prefixes:
             break
-    _refuse_emptied(plan, rows)
-    return [
-        found if len(found) == len(each) else fill_gaps(each, found) for each, found in zip(ends, rows, strict=True)
-    ]
+    if row_sets.unsynced or not row_sets.is_filled:
+        _refuse_emptied(row_sets, rows)
+    return rows
 
 
-def _refuse_emptied(plan: LookupPlan, rows: Sequence[Rows]) -> None:
+def _refuse_emptied(row_sets: RowSets, rows: Sequence[Rows]) -> None:
     """A row that is there is right; that one is missing means nothing in a store that was emptied (O8).
 
     The generation comes back with the first sync of any view; of the other views the store then still knows nothing.
     """
-    row_sets = plan.row_sets
-    if row_sets.is_filled and not row_sets.unsynced:
-        return
     missing = [view for view, found in zip(row_sets.views, rows, strict=True) if None in found]
     if missing and not row_sets.is_filled:
         raise OnlineStoreError(EMPTY, hint=FILL)
@@ -108,37 +109,48 @@ def _refuse_emptied(plan: LookupPlan, rows: Sequence[Rows]) -> None:
             )
 
 
-def _read_through(cache: RowCache, plan: LookupPlan, keys: Sequence[Sequence[bytes]]) -> Steps[list[Rows]]:
+def _read_through(cache: RowCache, plan: LookupPlan, keys: Sequence[bytes], counts: Sequence[int]) -> Steps[list[Rows]]:
     """Read the rows that the cache has not, and keep them there."""
     shelf, now = cache.shelf, time.monotonic()
-    kept = [cache.find(shelf, each) for each in keys]
-    missing = [[key for key in each if key not in known] for each, known in zip(keys, kept, strict=True)]
-    fresh = yield from _read(plan, missing)
-    for known, absent, rows in zip(kept, missing, fresh, strict=True):
+    known = cache.find(shelf, keys)
+    each = _per_use(keys, counts)
+    missing = [[key for key in of_use if key not in known] for of_use in each]
+    fresh = yield from _read(plan, list(chain.from_iterable(missing)), list(map(len, missing)))
+    for absent, rows in zip(missing, fresh, strict=True):
         cache.keep(shelf, absent, rows, read_at=now)
         known.update(zip(absent, rows, strict=True))
-    return [[known[key] for key in each] for each, known in zip(keys, kept, strict=True)]
+    return [[known[key] for key in of_use] for of_use in each]
 
 
-def _read(plan: LookupPlan, keys: Sequence[Sequence[bytes]]) -> Steps[list[Rows]]:
-    """Read and decode the rows of all uses, and the notes when it is time."""
-    wanted = [key for each in keys for key in each]
+def _read(plan: LookupPlan, keys: Sequence[bytes], counts: Sequence[int]) -> Steps[list[Rows]]:
+    """Read and decode the rows of all uses, and the notes when it is time.
+
+    Args:
+        plan: what to look up.
+        keys: of the rows, use by use.
+        counts: how many rows each use has.
+    """
     row_sets, now = plan.row_sets, time.monotonic()
     if now >= row_sets.due_at or row_sets.are_apart:
-        found = yield from _ask_with_notes(row_sets, wanted, now)
+        found = yield from _ask_with_notes(row_sets, keys, now)
     else:
-        found = (yield Ask(wanted)) if wanted else []
+        found = (yield Ask(keys)) if keys else []
     rows: list[Rows] = []
-    start = 0
-    for use, each in zip(plan.uses, keys, strict=True):
-        values = found[start : start + len(each)]
-        start += len(each)
+    for use, values in zip(plan.uses, _per_use(found, counts), strict=True):
         decoded, unknown = use.reader.read(values)
         rows.append(decoded if not unknown else (yield from _read_other_layouts(use, values, unknown)))
     return rows
 
 
-def _read_other_layouts(use: PlannedUse, values: Found, unknown: Sequence[int]) -> Steps[Rows]:
+def _per_use(items: Sequence[Item], counts: Sequence[int]) -> list[Sequence[Item]]:
+    """Cut a list of the items of all uses."""
+    if len(counts) == 1:
+        return [items]
+    following = iter(items)
+    return [list(islice(following, count)) for count in counts]
+
+
+def _read_other_layouts(use: PlannedUse, values: Sequence[bytes | None], unknown: Sequence[int]) -> Steps[Rows]:
     """Read the descriptions of layouts that were not met before, then the rows."""
     notes = yield Ask((), [use.reader.note(fingerprint) for fingerprint in unknown])
     for fingerprint, note in zip(unknown, notes, strict=True):

@@ -53,6 +53,7 @@ class LookupPlan:
     """What to ask the store, and how to read its answers.
 
     Attributes:
+        join_keys: names of the entity columns.
         entity_columns: the join keys that a request must bring, each once; `cell` counts them.
         key_columns: the distinct lists of join keys, each the request's columns and the declared types.
         uses: each use of a view.
@@ -60,16 +61,12 @@ class LookupPlan:
         outputs: the feature columns, in request order.
     """
 
+    join_keys: tuple[str, ...]
     entity_columns: Outputs
     key_columns: tuple[tuple[Column, ...], ...]
     uses: tuple[PlannedUse, ...]
     row_sets: RowSets
     outputs: Outputs
-
-    @property
-    def join_keys(self) -> list[str]:
-        """Names of the entity columns."""
-        return [column.name for column in self.entity_columns.columns]
 
 
 def compile_plan(
@@ -90,6 +87,7 @@ def compile_plan(
             )
     key_columns = tuple(dict.fromkeys(_key_columns(use) for use in selection.uses))
     return LookupPlan(
+        join_keys=tuple(selection.spine_keys),
         entity_columns=_entity_columns(selection),
         key_columns=key_columns,
         uses=tuple(_planned_use(use, key_columns.index(_key_columns(use))) for use in selection.uses),

@@ -43,23 +43,34 @@ class Gate:
         self._readable: set[tuple[frozenset[str], tuple[str, ...]]] = set()
 
     async def enter(self, scope: Scope) -> Grant:
-        """Find out who asks; `grant_of` knows from then on.
+        """Find out who asks; `grant_of` knows from then on. Raises as `enter_known`; and 401 when nobody knows who."""
+        grant = self.enter_known(scope)
+        if grant is None:
+            authorization = dict(scope["headers"]).get(b"authorization")  # of several the last, as above
+            grant = scope[_GRANT] = await self._guard.ask(authorization)
+        return grant
+
+    def enter_known(self, scope: Scope) -> Grant | None:
+        """Find out who asks, if that takes no time; None if not.
 
         Raises:
-            RefusedError: 401 when nobody knows who; 403 for a name that is not this machine's; 415 for a body that is
-                packed, which nobody unpacks here.
+            RefusedError: 403 for a name that is not this machine's; 415 for a body that is packed, which nobody
+                unpacks here.
         """
-        headers = dict(scope["headers"])
+        host = authorization = None
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"authorization":
+                authorization = value
+            elif name == b"content-encoding":
+                hint = "send it without the header Content-Encoding"
+                raise RefusedError(415, "expected a body that is not compressed or otherwise encoded", hint=hint)
         if self._hosts is not None:
-            self._hosts.check(headers.get(b"host"))
-        if b"content-encoding" in headers:
-            hint = "send it without the header Content-Encoding"
-            raise RefusedError(415, "expected a body that is not compressed or otherwise encoded", hint=hint)
-        authorization = headers.get(b"authorization")
+            self._hosts.check(host)
         grant = self._guard.known(authorization)
-        if grant is None:
-            grant = await self._guard.ask(authorization)
-        scope[_GRANT] = grant
+        if grant is not None:
+            scope[_GRANT] = grant
         return grant
 
     def check_read(self, grant: Grant, views: tuple[str, ...]) -> None:
