@@ -138,7 +138,7 @@ class Connection(HttpToolsProtocol):
             body, self._held = self._held, None
             self.cycle = whole = self._whole  # type: ignore[assignment]  # all that uvicorn asks of one is there
             whole.keep_alive, whole.response_complete = True, False
-            self._task = self.loop.create_task(self._look_up(body))
+            self._task = self.loop.create_task(self._look_up(self.headers, body))
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and count what of it is kept."""
@@ -214,8 +214,8 @@ class Connection(HttpToolsProtocol):
         self.headers += headers
         super().on_headers_complete()
 
-    async def _look_up(self, body: bytes) -> None:
-        scope = {"method": "POST", "path": PATH, "headers": self.headers, "client": self.client}
+    async def _look_up(self, headers_sent: list[tuple[bytes, bytes]], body: bytes) -> None:
+        scope = {"method": "POST", "path": PATH, "headers": headers_sent, "client": self.client}
         try:
             status, headers, answer = await self.lookups.reply(scope, body)
         except BaseException:  # the worker ends: nobody is answered any more
