@@ -37,7 +37,7 @@ ALONE = ("logging", "keys")
 SLOW = ("soak", "open")
 _KEY = "fsk_of-the-benchmark"
 _SOAK_S, _OPEN_S, _SHARE = 600.0, 300.0, 0.7
-_CONNECTIONS = 16
+_CONNECTIONS, _OPEN_CONNECTIONS = 16, 64
 _WARM_UP_S = 2.0
 _CENTURY_S = 100 * 365 * 86_400
 
@@ -170,9 +170,10 @@ def _alone(place: Path, uri: str, options: Options, works: tuple[str, ...], reco
             )
     if "open" in works:
         with our_server(project) as running:
-            rate = _SHARE * float(str(load(running, bodies["plain"], seconds)["per_s"]))
+            peak = _generate(running, bodies["plain"], seconds, by_wrk=False, connections=_OPEN_CONNECTIONS)
+            rate = _SHARE * float(str(peak["per_s"]))
             long = 10.0 if options.quick else _OPEN_S
-            line = _generate(running, bodies["plain"], long, rate=rate, connections=64)
+            line = _generate(running, bodies["plain"], long, rate=rate, connections=_OPEN_CONNECTIONS)
         recorder.add({"case": "open loop", "rate": round(rate), **line})
 
 
@@ -341,11 +342,12 @@ def _generate(
     seconds: float,
     *,
     rate: float = 0.0,
+    by_wrk: bool = True,
     connections: int = _CONNECTIONS,
     header: str = "",
 ) -> Line:
     """Ask; at a rate, or as fast as answers come."""
-    has_wrk = not rate and wrk.is_installed()
+    has_wrk = by_wrk and not rate and wrk.is_installed()
     if has_wrk:
         command = wrk.command(running.port, bodies, seconds, connections=connections, header=header)
     else:
