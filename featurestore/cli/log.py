@@ -91,6 +91,10 @@ def status(common: Common, spool: Path | None) -> None:
         say("No feature service is logged: `logging: true` in its metadata.")
         return
     result(aligned([["SERVICE", "TO", "SEGMENTS", "FILES", "ROWS", "SIZE", "OLDEST (UTC)"], *map(_row, found)]))
+    for each in found:
+        if each.refused:
+            files = counted(each.refused, "file")
+            warn(f"{each.service}: {files} set aside, refused by {each.to}: featurestore log load says why")
     if dropped:
         warn(f"{counted(dropped, 'answer')} dropped: {workers[-1].error or 'they came faster than they were written'}")
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from featurestore.server.log.feature_log import WORKERS, FeatureLog
+from featurestore.server.log.segments import REFUSED, folder_of
 from featurestore.server.log.spool import spool_of
 from featurestore.store import FeatureStore
 from tests.cli.logged import log_churn, logged_churn, serve, served, us
@@ -68,6 +69,17 @@ def test_rows_that_cannot_be_loaded_wait_and_the_exit_code_says_so(logged):
     assert [(each["waiting"], each["waiting_rows"], each["segments"]) for each in status] == [(1, 3, 0)]
     logged.sql("drop view churn__log")
     assert logged.run("log", "load").out == "churn  3 rows loaded\n"
+
+
+def test_files_set_aside_are_a_warning(logged):
+    serve(logged, *THREE)
+    aside = folder_of(spool_of(logged.folder), "churn") / REFUSED
+    aside.mkdir()
+    (aside / "rows.parquet").write_bytes(b"")
+    said = logged.run("log", "status")
+    expected = 'Warning: churn: 1 file set aside, refused by "main"."churn__log": featurestore log load says why\n'
+    assert (said.code, said.err) == (0, expected)
+    assert logged.run("log", "status", "--json").json["services"][0]["refused"] == 1
 
 
 def test_drops_are_a_warning(logged):

@@ -182,6 +182,16 @@ def test_what_it_copies_runs(shown, tmp_path):
 
 
 @in_a_browser
+def test_code_is_an_example_while_nothing_was_typed(shown):
+    code = "document.getElementById('code').textContent"
+    assert '"customer_id": [1001]' in shown.value(code)
+    shown.type("#entity-0-customer_id", "7")
+    assert '"customer_id": [7]' in shown.value(code)
+    shown.click("#as-python")
+    assert '{"customer_id": 7}' in shown.value(code)
+
+
+@in_a_browser
 def test_quotes_and_large_numbers_survive_the_copy(shown):
     shown.value("document.querySelectorAll('#views details').forEach(each => each.open = true)")
     shown.click('[data-reference="places:is_open"]')

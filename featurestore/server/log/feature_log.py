@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ import msgspec
 
 from featurestore.errors import FeatureStoreError
 from featurestore.server.log.sampling import Sampler, sampler_of
+from featurestore.server.log.segments import service_of
 from featurestore.server.log.spool import SegmentWriter
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class LogLimits:
         batch_bytes: so many waiting wake the writer before its time.
         flush_s: at least so often what waits is written.
         segment_bytes, segment_s: a segment of this size or age is closed, so that it can be loaded.
-        spool_bytes: of all that waits on disk to be loaded; beyond, nothing more is written.
+        spool_bytes: of all that waits on disk to be loaded; beyond, nothing more is written of services that have more
+            than an equal share of it.
         close_s: how long `close` waits for the disk.
     """
 
@@ -245,7 +247,7 @@ class _Writing:
         self._failing: set[str] = set()
         self._has_failed = False
         self._complained_s = -_COMPLAIN_S
-        self._is_full = False
+        self._full: set[str] = set()
         self.bytes_out = self.written = self.dropped = self.dropped_said = 0
         self.error = ""
 
@@ -256,14 +258,16 @@ class _Writing:
         for service, writer in self._writers.items():
             if writer.is_removed:
                 self._finish(service, writer)
-        if not self._is_full:
-            self._write_pending()
+        if self._full:
+            self._measure_spool()
+        self._failing |= self._full
+        self._write_pending()
         while self._take_batch():
             self._write_pending()
         for service, writer in self._writers.items():
             if writer.age_s >= self._limits.segment_s:
                 self._finish(service, writer)
-        if not self._has_failed and not self._is_full:
+        if not self._has_failed and not self._full:
             self.error = ""
 
     def finish(self) -> None:
@@ -289,11 +293,7 @@ class _Writing:
 
         What was refused before is kept beside, up to half of what may wait; beyond, that service's answers are dropped.
         """
-        if self._is_full:
-            self._measure_spool()
-            if self._is_full:
-                return False
-        stuck = {*self._pending}
+        stuck = {*self._pending, *self._full}
         most = self._limits.queue_bytes // 2
         taken = 0
         while self._queue and taken < self._limits.batch_bytes:
@@ -331,7 +331,11 @@ class _Writing:
             self._pending_bytes -= size
             if writer.size_bytes >= self._limits.segment_bytes:
                 self._finish(service, writer)
-        del self._pending[service]
+                if service in self._full:
+                    self._failing.add(service)
+                    break
+        if not pending:
+            del self._pending[service]
 
     def _finish(self, service: str, writer: SegmentWriter) -> None:
         path = writer.path
@@ -346,14 +350,26 @@ class _Writing:
             self.complain(f"{service}: {lost:,} answers are lost: somebody removed the file ({path})")
 
     def _measure_spool(self) -> None:
-        """Find out whether too much waits on disk already: where nothing loads it, it must not fill the disk."""
+        """Find out whether too much waits on disk already, and of which services.
+
+        Where nothing loads it, it must not fill the disk; a service whose destination refuses all its rows must not
+        take the room of the others, so those that have more than an equal share of it are stopped.
+        """
+        sizes: Counter[str] = Counter()
         try:
-            size = sum(file.stat().st_size for file in self._spool.rglob("*"))
+            for folder in self._spool.iterdir():
+                if folder.is_dir() and folder.name != WORKERS:
+                    sizes[service_of(folder)] = sum(file.stat().st_size for file in folder.rglob("*"))
         except OSError:  # a file was loaded meanwhile: the next time tells
             return
-        self._is_full = size > self._limits.spool_bytes
-        if self._is_full:
-            self.complain(f"{size:,} bytes wait in {self._spool} to be loaded: featurestore log load")
+        most = self._limits.spool_bytes
+        is_too_much = sizes.total() > most
+        self._full = {service for service, size in sizes.items() if is_too_much and size * len(sizes) > most}
+        if self._full:
+            names = ", ".join(sorted(self._full))
+            self.complain(
+                f"{sizes.total():,} bytes wait in {self._spool} to be loaded ({names}): featurestore log load"
+            )
 
 
 def _first(pending: deque[tuple[int, bytes]], most_bytes: int) -> list[bytes]:

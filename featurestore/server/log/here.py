@@ -15,7 +15,7 @@ from featurestore.errors import UsageError
 from featurestore.server.log.destination import Bucket, LocalFolder, WarehouseTable
 from featurestore.server.log.feature_log import WORKERS, LogCounts
 from featurestore.server.log.load import Around, services_in, waiting_files
-from featurestore.server.log.segments import OPEN, WHOLE, folder_of, service_of
+from featurestore.server.log.segments import OPEN, REFUSED, WHOLE, folder_of, service_of
 from featurestore.server.log.spool import spool_of
 from featurestore.training.logged import log_relation
 
@@ -42,6 +42,7 @@ class LogStatus:
         waiting_rows: how many these are.
         size_bytes: of all these on disk.
         oldest: since when the oldest of them waits, UTC; None when nothing does.
+        refused: files of rows that were set aside, because their destination refused them again and again.
     """
 
     service: str
@@ -52,6 +53,7 @@ class LogStatus:
     waiting_rows: int
     size_bytes: int
     oldest: datetime | None
+    refused: int
 
 
 def around(
@@ -139,4 +141,5 @@ def _status(service: str, to: str, folder: Path) -> LogStatus:
         waiting_rows=rows,
         size_bytes=sum(sizes),
         oldest=datetime.fromtimestamp(min(times), tz=timezone.utc) if times else None,
+        refused=len(list((folder / REFUSED).glob("*"))),
     )

@@ -283,6 +283,32 @@ def test_a_service_that_cannot_be_written_holds_up_no_other(tmp_path):
     assert len(kept) == 400 - 200 - counts.dropped
 
 
+def test_a_service_whose_rows_are_refused_takes_no_room_from_others(tmp_path):
+    """Of a spool that is too large, those are stopped that have more than an equal share of it."""
+    project = shop()
+    project = replace(project, services=(replace(project.services[0], name="aaa"), project.services[0]))
+    aside = tmp_path / "aaa" / "refused" / "rows.parquet"
+    aside.parent.mkdir(parents=True)
+    aside.write_bytes(b" " * 1_000_000)
+    limits = LogLimits(spool_bytes=1_000_000, segment_bytes=2_000, batch_bytes=1_000, queue_bytes=8_000, flush_s=0.01)
+    log = FeatureLog(tmp_path, limits=limits)
+    log.define(project)
+    arguments = {"served_us": 1, "registry_version": 1, "columns": {"customer_id": [1]}, "body": churn_body([1])}
+    for number in range(100):
+        before = log.counts()
+        log.note("aaa", request_id=f"a{number}", **arguments)
+        log.note("churn", request_id=f"c{number}", **arguments)
+        wait_until(lambda written=before.written: log.counts().written > written)
+    assert "(aaa): featurestore log load" in log.counts().error
+    assert log.counts().dropped > 0
+    aside.unlink()
+    wait_until(lambda: not log.counts().error)
+    log.close()
+    counts = log.counts()
+    assert counts.written + counts.dropped == counts.noted == 200
+    assert {record.request_id for record in records(tmp_path)} == {f"c{number}" for number in range(100)}
+
+
 def test_a_spool_that_nobody_loads_is_bounded(tmp_path):
     log = open_log(
         tmp_path,
