@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from featurestore.definitions.pushed import Pushed
 from featurestore.server.catalog import ServiceLine, ViewLine
 from featurestore.server.wire import GetOnlineFeatures, Materialize, MaterializeIncremental, Push, WriteToOnlineStore
 
@@ -91,22 +92,6 @@ class Ready(msgspec.Struct):
     reason: str
     generation: str | None
     not_synced: list[str]
-
-
-class Pushed(msgspec.Struct):
-    """What became of a push.
-
-    Attributes:
-        view: its reference.
-        rows: how many were given.
-        written: of these, how many landed: the others were older than what the store holds.
-        skipped: of these, how many had a NULL join key or no event time.
-    """
-
-    view: str
-    rows: int
-    written: int
-    skipped: int
 
 
 class Asked(msgspec.Struct):

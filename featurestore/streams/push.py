@@ -7,12 +7,12 @@ The rules: a push replaces whole rows; repeated, it changes nothing; what would 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from featurestore.definitions.pushed import Pushed
 from featurestore.definitions.views import Column
 from featurestore.errors import OperationError, UsageError, did_you_mean
 from featurestore.online.batches import cut
@@ -36,23 +36,6 @@ EVENT_TIME = "event_timestamp"
 """What Feast calls every view's event time."""
 _CREATED = ("created", "created_timestamp")
 """What Feast's clients call the two times, whatever the view calls them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
-    """What became of a push.
-
-    Attributes:
-        view: its reference.
-        rows: how many were given.
-        written: of these, how many landed: the others were older than what the store holds.
-        skipped: of these, how many had a NULL join key or no event time.
-    """
-
-    view: str
-    rows: int
-    written: int
-    skipped: int
 
 
 class Pusher:
