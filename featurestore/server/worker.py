@@ -30,7 +30,7 @@ from featurestore.server.exposure import hosts_to_check
 from featurestore.server.instruments import make_instruments
 from featurestore.server.log.at_worker import keep_loading
 from featurestore.server.logs import set_up_logs
-from featurestore.server.served import Newest
+from featurestore.server.served import Newest, settle
 from featurestore.server.slow_clients import KEEP_ALIVE_S, close_slow_clients
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def main() -> int:
     instruments = make_instruments(config, newest)
     served_on = socket.socket(fileno=listener)
     app = build(config, newest, store, instruments, hosts=hosts_to_check(served_on, config.settings))
+    settle()
     try:
         uvloop.run(_work(config, newest, app, instruments, served_on, status))
     finally:

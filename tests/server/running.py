@@ -14,8 +14,10 @@ from uuid import uuid4
 
 import httpx
 
+from featurestore.definitions.server import ServerSettings
 from featurestore.registry.document import ManifestFacts
 from featurestore.registry.read import open_registry
+from featurestore.server.config import ServerConfig
 from tests.online.servers import wait_until
 
 FACTS = ManifestFacts()
@@ -28,6 +30,19 @@ def apply(folder, definitions):
     newest = registry.latest()
     applied = registry.apply(definitions, FACTS, expected=None if newest is None else newest.version)
     return applied.document.version
+
+
+def config_of(folder, own, *, settings=None):
+    """How a worker in the test's own process serves a folder's registry and SQLite store; `own` is its state."""
+    return ServerConfig(
+        base_dir=Path(folder),
+        registry="registry",
+        online_store="sqlite:online.sqlite",
+        settings=settings or ServerSettings(),
+        spool=own / "spool",
+        state_dir=own,
+        has_access_log=False,
+    )
 
 
 class Running:

@@ -20,12 +20,11 @@ from featurestore.definitions.server import Limits, ServerSettings
 from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
-from featurestore.server.config import ServerConfig
 from featurestore.server.connection import connections
 from featurestore.server.instruments import make_instruments
 from featurestore.server.served import Newest
 from featurestore.server.slow_clients import KEEP_ALIVE_S, SlowClients
-from tests.server.running import FINISHES_S
+from tests.server.running import FINISHES_S, config_of
 
 MOST_BYTES = 1 << 20
 
@@ -137,15 +136,7 @@ def test_a_client_that_asks_nothing_more_is_left_after_a_while(shop_folder, tmp_
 def in_process(folder, tmp_path, server_settings, ask):
     """Serve the shop in this process while `ask(url, look)` runs in a thread; `look(at)` looks for slow clients."""
     base_dir = Path(folder)
-    config = ServerConfig(
-        base_dir=base_dir,
-        registry="registry",
-        online_store="sqlite:online.sqlite",
-        settings=server_settings,
-        spool=tmp_path / "spool",
-        state_dir=tmp_path,
-        has_access_log=False,
-    )
+    config = config_of(folder, tmp_path, settings=server_settings)
     document = read_latest_document("registry", base_dir)
     store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=base_dir)
     newest = Newest(config, document, store)

@@ -10,14 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from featurestore.definitions.server import ServerSettings
 from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.app import build
-from featurestore.server.config import ServerConfig
 from featurestore.server.instruments import make_instruments
 from featurestore.server.served import Newest
-from tests.server.running import error_class, message
+from tests.server.running import config_of, error_class, message
 
 
 class Broken:
@@ -36,15 +34,7 @@ class Broken:
 @pytest.mark.parametrize(("method", "path"), [("POST", "/get-online-features"), ("GET", "/feature-services")])
 def test_a_defect_is_answered_under_an_id_and_logged_once(shop_folder, tmp_path, caplog, method, path):
     folder = Path(shop_folder)
-    config = ServerConfig(
-        base_dir=folder,
-        registry="registry",
-        online_store="sqlite:online.sqlite",
-        settings=ServerSettings(),
-        spool=tmp_path / "spool",
-        state_dir=tmp_path,
-        has_access_log=False,
-    )
+    config = config_of(folder, tmp_path)
     caplog.set_level(logging.ERROR)
     document = read_latest_document("registry", folder)
     store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=folder)

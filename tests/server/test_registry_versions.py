@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from featurestore.online.open import open_online_store
-from tests.server.running import apply, message, running, wait_for
+from featurestore.registry.read import read_latest_document
+from featurestore.server.served import Newest, settle
+from tests.server.running import apply, config_of, message, running, wait_for
 from tests.serving.conftest import project, sync, view
 
 ORDERS = view()
@@ -104,3 +108,21 @@ def test_a_service_that_is_gone_is_not_found(folder):
         apply(folder, project(ORDERS))
         answer = wait_for(lambda: (found := server.ask(*ASKED)).status_code == 404 and found)
         assert "no feature service 'churn'" in message(answer)
+
+
+def test_what_is_served_is_settled_and_what_was_served_before_is_forgotten(tmp_path):
+    """The garbage collector passes over what stays; a version that no request holds any more does not stay."""
+    apply(tmp_path, project(ORDERS, services=SERVICE))
+    store = open_online_store("memory:", project="shop", base_dir=tmp_path)
+    newest = Newest(config_of(tmp_path, tmp_path), read_latest_document("registry", tmp_path), store)
+    try:
+        settle()
+        assert gc.get_freeze_count() > 0
+        newest.now.planned(["orders:spend"], None, full_feature_names=False)
+        before = weakref.ref(newest.now)
+        apply(tmp_path, project(ORDERS, services=WIDER))
+        newest.look()
+        assert (newest.now.version, before()) == (2, None)
+    finally:
+        gc.unfreeze()
+        store.close()
