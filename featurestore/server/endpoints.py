@@ -150,7 +150,7 @@ class Endpoint:
     summary: str
     asks: type[msgspec.Struct] | None = None
     example: object = None
-    answers: Mapping[int, type[msgspec.Struct] | str | None]
+    answers: Mapping[int, type | str | None]
     refuses: tuple[int, ...] = ()
     is_open: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
