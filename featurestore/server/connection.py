@@ -26,6 +26,8 @@ _FRAMING = 16
 """A body in chunks of a byte each arrives as so many times its size at most, near enough."""
 _TOGETHER_BYTES = 16 << 10
 _PATH = PATH.encode()
+_LAST = (b"connection", b"close")
+"""Among the headers of all answers while the worker ends."""
 
 
 class Awaited(Enum):
@@ -46,7 +48,7 @@ class _Whole:
     response_started = False
 
     def __init__(self) -> None:
-        self.disconnected = False
+        self.disconnected = False  # said by uvicorn; the transport knows it, too
         self.keep_alive = True
         self.response_complete = True
 
@@ -221,13 +223,11 @@ class Connection(HttpToolsProtocol):
         except BaseException:  # the worker ends: nobody is answered any more
             self.transport.close()
             raise
-        if self._whole.disconnected:
-            self._whole.response_complete = True
-            return
+        of_all = self.server_state.default_headers
         head = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
+        for name, value in (*of_all, *headers):
             head += (name, b": ", value, b"\r\n")
-        if not self._whole.keep_alive:
+        if not self._whole.keep_alive and _LAST not in of_all:
             head.append(b"connection: close\r\n")
         head += (b"content-length: %d\r\n\r\n" % len(answer), answer)
         self.outbox.add(self, b"".join(head))
@@ -236,10 +236,10 @@ class Connection(HttpToolsProtocol):
         """Send the answer to the lookup that came whole."""
         whole = self._whole
         whole.response_complete = True
-        if whole.disconnected:
+        if self.transport.is_closing():  # also when the client has gone
             return
         self.transport.write(answer)
-        if not whole.keep_alive or (b"connection", b"close") in self.server_state.default_headers:
+        if not whole.keep_alive or _LAST in self.server_state.default_headers:
             self.transport.close()
         self.on_response_complete()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def test_answers_come_in_order_however_the_requests_are_cut(server, cuts):
     assert json.loads(seen[0][2]) == json.loads(seen[-1][2])
     assert json.loads(seen[1][2]) == json.loads(seen[4][2]) == json.loads(seen[6][2])
     assert json.loads(seen[1][2])["results"][1]["values"] == [0.5, 1.0]
+
+
+def test_clients_that_leave_between_their_requests_take_no_answer_from_others(server):
+    two, at_once = post("a", ORDERS) + post("b", ORDERS), struct.pack("ii", 1, 0)
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port), timeout=FINISHES_S) as staying:
+        for _ in range(100):
+            staying.sendall(post("s", ORDERS))
+            with socket.create_connection(staying.getpeername(), timeout=FINISHES_S) as leaving:
+                leaving.sendall(two)
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            assert staying.recv(1 << 16).startswith(b"HTTP/1.1 200")
 
 
 def test_a_client_of_http_1_0_is_answered_and_left(server):
