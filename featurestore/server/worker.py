@@ -31,7 +31,7 @@ from featurestore.server.instruments import make_instruments
 from featurestore.server.log.at_worker import keep_loading
 from featurestore.server.logs import set_up_logs
 from featurestore.server.served import Newest, settle
-from featurestore.server.slow_clients import KEEP_ALIVE_S, close_slow_clients
+from featurestore.server.slow_clients import close_slow_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,6 @@ def _uvicorn_config(config: ServerConfig, app: Application) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=math.ceil(KEEP_ALIVE_S),
         timeout_graceful_shutdown=math.ceil(config.drain_s),
         ssl_certfile=None if config.certificate is None else str(config.certificate),
         ssl_keyfile=None if config.private_key is None else str(config.private_key),

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import repeat
 from operator import contains
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from featurestore.serving.judged import NULL_VALUE, PRESENT, JudgedRows
 from featurestore.serving.outputs import PlannedOutput, outputs_of
@@ -36,7 +36,8 @@ class FeatureColumn:
     event_us: list[int | None]
 
 
-class Columns(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Columns:
     """Columns that are made when they are asked for; each list of items is a new one.
 
     Attributes:

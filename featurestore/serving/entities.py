@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from featurestore.errors import UsageError, unknown_name
 from featurestore.online.keys import is_numpy_scalar, without_numpy
@@ -12,16 +12,17 @@ EntityRows = Sequence[Mapping[str, object]] | Mapping[str, Sequence[object]]
 _FORMS = 'write entity_rows=[{"customer_id": 1}, ...] or {"customer_id": [1, ...]}; for a frame, df.to_dict("records")'
 
 
-class Entities(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entities:
     """The requested entities, in order, duplicates kept.
 
     Attributes:
         columns: the values of each join key, as given; numpy's scalars as plain Python values.
-        number: how many entities.
+        count: how many entities.
     """
 
     columns: dict[str, list[object]]
-    number: int
+    count: int
 
 
 def read_entities(entity_rows: EntityRows, join_keys: Sequence[str]) -> Entities:

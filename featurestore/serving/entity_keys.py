@@ -5,7 +5,8 @@ Equal entities are one; views with the same join keys share the work. A NULL joi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from featurestore.definitions.types import INTEGERS
 from featurestore.errors import UsageError
@@ -22,7 +23,8 @@ _Row = TypeVar("_Row")
 _Key = TypeVar("_Key", int, bytes)
 
 
-class KeyEnds(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KeyEnds:
     """The distinct entities of a request, for views with the same join keys.
 
     Attributes:
@@ -75,7 +77,7 @@ def _with_gaps(ends: Sequence[bytes | None]) -> tuple[Sequence[bytes], Sequence[
 
 def _ends(keys: Sequence[Column], entities: Entities) -> Sequence[bytes | None]:
     if not keys:
-        return [entity_key(b"", ())] * entities.number
+        return [entity_key(b"", ())] * entities.count
     columns = [_texts(entities.columns[key.name], key) for key in keys]
     return [None if None in texts else _end(texts, row) for row, texts in enumerate(zip(*columns, strict=True))]
 

@@ -2,8 +2,8 @@
 
 Shape: ``{"metadata": {"feature_names": [...]}, "results": [{"values", "statuses", "event_timestamps"}, ...]}``, one
 result per column, entities first. The rules: statuses and times of a view's rows are written once for all its columns;
-columns of numbers are written in one call of the encoder, and one by one only where it wrote a null of its own: for a
-null among present rows, and for NaN and infinities, which JSON has not.
+the columns of numbers of a view are written in one call of the encoder, whose nulls tell where each has none; value by
+value only those with NaN or infinities, which JSON has not.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _NO_TIME = "1970-01-01T00:00:00Z"  # what Feast answers where there is no event 
 _TIMES_KEPT = 65_536
 _SHORT = 20
 """What is written of nulls among ten rows or so is kept: there are few patterns."""
+_KEPT_ROWS = 100
+"""What follows the keys of more entities than this is not kept: it is long."""
 _NEXT = b',{"values":['
 _JSON_TYPES = frozenset((int, str, bool, type(None)))
 _UNMARKED = bytes(set(range(256)) - set(b"n,[]"))
@@ -95,11 +97,12 @@ def _given(columns: Columns) -> tuple[list[bytes], list[bytes]]:
         nulls = _nulls(values) if type(None) in kinds else b"," * (len(values) - 1)
         written.append(_encode(values if kinds <= _JSON_TYPES else list(map(json_value, values)))[1:-1])
         is_plain = rows.statuses is None and not any(rows.event_us)
-        tails.append(_tail_without_times(nulls, len(values)) if is_plain else _Tails(rows)[nulls])
+        is_kept = is_plain and len(values) <= _KEPT_ROWS
+        tails.append(_tail_without_times(nulls, len(values)) if is_kept else _Tails(rows)[nulls])
     return written, tails
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=512)
 def _tail_without_times(nulls: bytes, count: int) -> bytes:
     return _Tails(JudgedRows((), None, [None] * count))[nulls]
 
@@ -126,7 +129,8 @@ def _of_use(used: UsedView, rows: JudgedRows) -> tuple[Sequence[bytes], Sequence
     written: list[bytes] = []
     ends: list[bytes] = []
     for group in used.groups:
-        values, nulls = (_numbers if group.kind is Kind.NUMBERS else _others)(group, rows, tails.no_nulls)
+        is_numbers = group.kind is Kind.NUMBERS
+        values, nulls = _numbers(group, rows) if is_numbers else _others(group, rows, tails.no_nulls)
         written += values
         ends += map(tails.__getitem__, nulls)
     return used.arrange(written), used.arrange(ends)
@@ -152,18 +156,18 @@ def _tail_of_one(status: Status, time: str) -> bytes:
     return f'],"statuses":["{status}"],"event_timestamps":["{time}"]}},{{"values":['.encode()
 
 
-def _numbers(group: Group, rows: JudgedRows, no_nulls: bytes) -> tuple[list[bytes], list[bytes]]:
-    """Write columns of numbers, and where each has nulls; value by value where NaN or infinities are among them."""
+def _numbers(group: Group, rows: JudgedRows) -> tuple[list[bytes], list[bytes]]:
+    """Write columns of numbers, and where each has nulls; value by value those with NaN or infinities."""
     columns = group.pick(rows.columns)
-    written = _encode(columns)
-    marks = written.translate(None, _UNMARKED)
-    nulls = marks[2:-2].split(b"],[")
+    whole = _encode(columns)
+    marks = whole.translate(None, _UNMARKED)
+    written, nulls = whole[2:-2].split(b"],["), marks[2:-2].split(b"],[")
     if b"n" in marks:
         for place in group.floats:
-            marked = nulls[place].count(b"n")
-            if marked and marked != columns[place].count(None):
-                return _others(group, rows, no_nulls)
-    return written[2:-2].split(b"],["), nulls
+            marked, cells = nulls[place].count(b"n"), columns[place]
+            if marked and marked != cells.count(None):
+                written[place], nulls[place] = _encode(list(map(json_value, cells)))[1:-1], _nulls(cells)
+    return written, nulls
 
 
 def _others(group: Group, rows: JudgedRows, no_nulls: bytes) -> tuple[list[bytes], list[bytes]]:

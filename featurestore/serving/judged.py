@@ -7,7 +7,8 @@ time is before that time less the ttl (P3); the values of both are null (O3).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
 
 from featurestore.online.codec import EVENT_TIME
 
@@ -22,7 +23,8 @@ NOT_FOUND: Status = "NOT_FOUND"
 OUTSIDE_MAX_AGE: Status = "OUTSIDE_MAX_AGE"
 
 
-class JudgedRows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class JudgedRows:
     """Rows of one use of a view, by column, one item per requested entity.
 
     Attributes:

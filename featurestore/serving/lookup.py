@@ -64,11 +64,11 @@ def look_up(
         error = str(problem)
         rows = [[None] * len(asked[use.keys].ends) for use in plan.uses]
     judged = [judge(use, asked[use.keys].spread(found), now_us) for use, found in zip(plan.uses, rows, strict=True)]
-    given = JudgedRows(list(entities.columns.values()), None, (None,) * entities.number)
+    given = JudgedRows(list(entities.columns.values()), None, (None,) * entities.count)
     return OnlineResponse(
         entities=Columns(plan.entity_columns, [given]),
         features=Columns(plan.outputs, judged),
-        count=entities.number,
+        count=entities.count,
         error=error,
     )
 

@@ -149,7 +149,7 @@ def _parts(labels: Sequence[Hashable]) -> list[list[int]]:
 
 def _arrange(parts: list[list[int]]) -> Arrange:
     order = [place for places in parts for place in places]
-    return _picker([order.index(place) for place in range(len(order))])
+    return _picker(sorted(range(len(order)), key=order.__getitem__))
 
 
 def _picker(places: list[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:

@@ -152,7 +152,7 @@ def talk(asked: Asked) -> Talk:
     except OnlineStoreError:
         raise refused from None
     entities = checked(rows, answer.metadata, is_refused=True)
-    if entities.number:
+    if entities.count:
         raise refused
     return answer.metadata, response_of(entities, answer)
 
@@ -205,7 +205,7 @@ def _body(question: Question, rows: EntityRows) -> bytes:
     try:
         columns = {str.__str__(key): list(map(_key_json, values)) for key, values in entities.columns.items()}
         # Rows without join keys are counted; columns without any are one question (P10).
-        return question.body(columns, None if columns or is_columns else entities.number)
+        return question.body(columns, None if columns or is_columns else entities.count)
     except (ValueError, TypeError, OverflowError) as problem:
         raise UsageError("these join keys cannot be sent as JSON", where="entity_rows") from problem
 
@@ -314,9 +314,9 @@ def response_without(asked: Asked, told: Metadata, error: str) -> OnlineResponse
         FeatureColumn(
             name=name,
             type=value_type,
-            values=[None] * entities.number,
-            statuses=[NOT_FOUND] * entities.number,
-            event_us=[None] * entities.number,
+            values=[None] * entities.count,
+            statuses=[NOT_FOUND] * entities.count,
+            event_us=[None] * entities.count,
         )
         for name, value_type in zip(told.feature_names, told.feature_types, strict=True)
     ]
@@ -331,13 +331,13 @@ def _response(
             name=name,
             type=value_type,
             values=list(values),
-            statuses=[PRESENT] * entities.number,
-            event_us=[None] * entities.number,
+            statuses=[PRESENT] * entities.count,
+            event_us=[None] * entities.count,
         )
         for (name, values), value_type in zip(entities.columns.items(), told.feature_types, strict=False)
     ]
     return OnlineResponse(
-        entities=ready_columns(given), features=ready_columns(features), count=entities.number, error=error
+        entities=ready_columns(given), features=ready_columns(features), count=entities.count, error=error
     )
 
 

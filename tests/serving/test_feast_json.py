@@ -80,6 +80,7 @@ def time_of(us):
 
 @given(answers())
 def test_it_is_what_a_loop_over_the_columns_says(answer):
+    """O3: the status of each value is told."""
     entities, features = answer
     written = json.loads(feast_json(entities, features))
     assert written["metadata"] == {"feature_names": [*entities.names, *features.names]}

@@ -30,6 +30,12 @@ def open_log(spool, *, limits=None, **logging):
     return log
 
 
+def with_another(name):
+    """The shop, with one more service that is logged as `churn` is."""
+    project = shop()
+    return replace(project, services=(replace(project.services[0], name=name), project.services[0]))
+
+
 def files(spool, ending):
     return sorted(spool.glob(f"churn/*{ending}"))
 
@@ -257,11 +263,9 @@ def test_a_segment_that_cannot_be_closed_is_an_error_until_it_is(tmp_path):
 
 def test_a_service_that_cannot_be_written_holds_up_no_other(tmp_path):
     """A file where its folder should be: its own answers are dropped in the end, and no others."""
-    project = shop()
-    project = replace(project, services=(replace(project.services[0], name="aaa"), project.services[0]))
     (tmp_path / "aaa").write_text("in the way")
     log = FeatureLog(tmp_path, limits=LogLimits(queue_bytes=20_000, batch_bytes=2_000, flush_s=0.01, segment_s=600))
-    log.define(project)
+    log.define(with_another("aaa"))
     arguments = {"served_us": 1, "registry_version": 1, "columns": {"customer_id": [1]}, "body": churn_body([1])}
     for number in range(200):
         before = log.counts()
@@ -285,14 +289,12 @@ def test_a_service_that_cannot_be_written_holds_up_no_other(tmp_path):
 
 def test_a_service_whose_rows_are_refused_takes_no_room_from_others(tmp_path):
     """Of a spool that is too large, those are stopped that have more than an equal share of it."""
-    project = shop()
-    project = replace(project, services=(replace(project.services[0], name="aaa"), project.services[0]))
     aside = tmp_path / "aaa" / "refused" / "rows.parquet"
     aside.parent.mkdir(parents=True)
     aside.write_bytes(b" " * 1_000_000)
     limits = LogLimits(spool_bytes=1_000_000, segment_bytes=2_000, batch_bytes=1_000, queue_bytes=8_000, flush_s=0.01)
     log = FeatureLog(tmp_path, limits=limits)
-    log.define(project)
+    log.define(with_another("aaa"))
     arguments = {"served_us": 1, "registry_version": 1, "columns": {"customer_id": [1]}, "body": churn_body([1])}
     for number in range(100):
         before = log.counts()
