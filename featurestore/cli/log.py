@@ -136,7 +136,7 @@ def _check_spool(spool: Path | None) -> None:
 
 def _write(path: Path, text: str) -> None:
     from featurestore.scaffold.log_sources import MARK
-    from featurestore.training.places import write_whole
+    from featurestore.storage.places import write_whole
 
     if not path.parent.is_dir():
         raise UsageError(f"no folder {path.parent}", where="--write", hint="make it first, or check the path")

@@ -67,7 +67,7 @@ def command(common: Common, service: str, spine: str, time: str | None, as_of: s
 
 def _write(path: Path, text: str) -> None:
     """Write a new file; one that is there with the same text is left alone."""
-    from featurestore.training.places import write_whole
+    from featurestore.storage.places import write_whole
 
     if not path.parent.is_dir():
         raise UsageError(f"no folder {path.parent}", where="--write", hint="make it first, or check the path")

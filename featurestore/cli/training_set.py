@@ -110,7 +110,7 @@ def command(
 
 def _destination(common: Common, output: str | None, into: str | None) -> Destination:
     """Read the options; what cannot be written is refused before anything is asked of the warehouse."""
-    from featurestore.training.places import place_of
+    from featurestore.storage.places import place_of
     from featurestore.training.write import check_table
 
     if output is not None and into is not None:

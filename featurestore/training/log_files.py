@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.feature_log import log_folder_name
 from featurestore.errors import OperationError
-from featurestore.training.places import LocalPlace
+from featurestore.storage.places import LocalPlace
 from featurestore.warehouse.names import literal, quoted
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from featurestore.training.places import Place
+    from featurestore.storage.places import Place
 
 UPLOADED_LOG = "__uploaded log"  # with a blank, which no view's name has, so that it meets no step of a plan
 _IN_PLACE = {"duckdb": "READ_PARQUET({}, union_by_name = TRUE, hive_partitioning = FALSE)"}
@@ -112,7 +112,7 @@ class LogFiles:
     def _place(self) -> Place:
         if "://" not in self.to:
             return LocalPlace(self.base_dir / self.to / log_folder_name(self.service))
-        from featurestore.training.object_store import ObjectPlace
+        from featurestore.storage.object_store import ObjectPlace
 
         scheme, _, rest = self.to.partition("://")
         bucket, _, prefix = rest.rstrip("/").partition("/")

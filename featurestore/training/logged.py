@@ -15,7 +15,7 @@ from featurestore.definitions.feature_log import ROW_ID, SERVED_AT, log_of, log_
 from featurestore.definitions.services import WAREHOUSE
 from featurestore.errors import QueryError, UsageError
 from featurestore.training.log_files import UPLOADED_LOG, LogFiles
-from featurestore.warehouse.names import quoted
+from featurestore.warehouse.names import table_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +47,7 @@ class ReadableLog:
 
 def log_relation(service: str, schema: str | None, dialect: str) -> str:
     """The name in SQL of the table that holds a service's log."""
-    names = [log_table_name(service)] if not schema else [schema, log_table_name(service)]
-    return ".".join(quoted(name, dialect) for name in names)
+    return table_in(schema, log_table_name(service), dialect)
 
 
 def logged_service(project: Project, name: str) -> FeatureService:

@@ -15,8 +15,8 @@ from featurestore.training.measure import Meter, completed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from featurestore.storage.places import Place
     from featurestore.training.card import Card
-    from featurestore.training.places import Place
 
 CARD_KEY = "featurestore.card"
 """Where the card is in a file's own metadata."""

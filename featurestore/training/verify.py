@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 from featurestore.errors import OperationError, QueryError, UsageError, near_names
 from featurestore.sql.stored import stored_query
+from featurestore.storage.places import CARD_ENDING, LocalPlace, is_uri, place_of
 from featurestore.training.card import Card, decode_card
 from featurestore.training.measure import measured_card
 from featurestore.training.parquet import card_inside, read_parquet
-from featurestore.training.places import CARD_ENDING, LocalPlace, is_uri, place_of
 from featurestore.training.write import card_file_name
 from featurestore.warehouse.protocol import TableWrite
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from featurestore.storage.places import Place
     from featurestore.training.card import CardColumn
-    from featurestore.training.places import Place
     from featurestore.warehouse.protocol import Warehouse
 
 _DATA_ENDINGS = (".parquet", ".pq")

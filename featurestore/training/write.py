@@ -15,10 +15,10 @@ from urllib.parse import quote
 from featurestore.definitions.views import Column
 from featurestore.errors import FeatureStoreError, QueryError, UsageError
 from featurestore.sql.stored import stored_query
+from featurestore.storage.places import card_file_aside, place_of, write_card_file
 from featurestore.training.card import WrittenTo, decode_card, encode_card, sha256
 from featurestore.training.measure import measured_card
 from featurestore.training.parquet import read_parquet, write_parquet
-from featurestore.training.places import card_file_aside, place_of, write_card_file
 from featurestore.warehouse.names import is_table_name, quoted
 from featurestore.warehouse.table_columns import already_there, refuse_other_columns
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from featurestore.storage.places import Place
     from featurestore.training.card import Card
-    from featurestore.training.places import Place
     from featurestore.warehouse.protocol import TableWrite, Warehouse
 
 _QUOTED = re.compile(r'"(?:[^"]|"")+"|`(?:[^`]|``)+`')

@@ -81,6 +81,11 @@ def quoted(name: str, dialect: str) -> str:
     return exp.to_identifier(name, quoted=True).sql(dialect=dialect)
 
 
+def table_in(schema: str | None, name: str, dialect: str) -> str:
+    """A table's name as it stands in SQL; without a schema it is in the connection's own."""
+    return ".".join(quoted(part, dialect) for part in ([schema, name] if schema else [name]))
+
+
 def literal(text: str, dialect: str) -> str:
     """A text in the dialect's quotes."""
     return exp.Literal.string(text).sql(dialect=dialect)

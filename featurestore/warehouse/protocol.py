@@ -124,7 +124,7 @@ class Warehouse(Protocol):
 class TakesRows(Protocol):
     """A warehouse into which rows of this process are added, time after time: what was served. Not all can."""
 
-    def append(self, relation: str, rows: pa.Table, *, known_by: str | None = None) -> int:
+    def append(self, relation: str, rows: pa.Table, *, known_by: Sequence[str] = ()) -> int:
         """Add rows to a table, all of them or none, in one transaction; returns how many.
 
         The table is made if it is not there, and gets the columns that it lacks; columns that the rows lack are NULL.
@@ -132,7 +132,7 @@ class TakesRows(Protocol):
         Args:
             relation: the table's name as it stands in SQL; its schema is there.
             rows: as Arrow has them; a column of another type than the table's is cast by the warehouse.
-            known_by: a column; rows whose value in it the table has already are left out.
+            known_by: columns; rows whose values in them the table has already are left out.
 
         Raises:
             QueryError: it is no table that can be written, or a value does not fit its column there.

@@ -62,7 +62,7 @@ class Tiny:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             patch.dict(os.environ, {**kept, **(environ or {})}, clear=True),
-            patch.object(sys, "stdin", io.StringIO(stdin)),
+            patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
         ):
             code = main(arguments)
         return Ran(code=code, out=out.getvalue(), err=err.getvalue())

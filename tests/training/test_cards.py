@@ -21,10 +21,10 @@ from featurestore.definitions.part import Part
 from featurestore.definitions.rules import Override
 from featurestore.definitions.views import Column
 from featurestore.errors import OperationError, QueryError, UsageError, without_secrets
+from featurestore.storage.places import place_of
 from featurestore.training.card import decode_card, encode_card
 from featurestore.training.hash import hash_table
 from featurestore.training.parquet import CARD_KEY
-from featurestore.training.places import place_of
 from featurestore.training.replay import question_of, replay
 from featurestore.training.request import Question, asked
 from featurestore.training.verify import find_card, verify

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from featurestore.errors import ObjectStoreError, OperationError, QueryError, UsageError
+from featurestore.storage.places import place_of
 from featurestore.training import object_store
 from featurestore.training.card import encode_card
 from featurestore.training.hash import hash_table
-from featurestore.training.places import place_of
 from featurestore.training.verify import find_card, verify
 from tests.moto_server import start_moto
 from tests.shop_in_memory import change_shop, make_shop

@@ -6,9 +6,7 @@ Arrow and the warehouse are imported by the first load: a helper that only takes
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,18 +62,9 @@ class LogLoads:
                 _LOGGER.warning("the feature log waits: %s", problem)
 
     def _workspace(self) -> Workspace:
-        from featurestore.workspace import Places, open_workspace
+        from featurestore.server.config import open_project
 
-        config = self._config
-        places = Places(
-            project_dir=config.base_dir,
-            profiles_dir=None if config.profiles_dir is None else Path(config.profiles_dir),
-            profile=config.profile,
-            target=config.target,
-            registry=config.registry,
-            online_store=config.online_store,
-        )
-        return open_workspace(places, os.environ)
+        return open_project(self._config)
 
     def _say(self, loaded: Loaded) -> None:
         """Log why a service's log waits, when that changes."""

@@ -14,8 +14,8 @@ from featurestore.server.problems import RefusedError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from featurestore.prometheus import Series
     from featurestore.server.log.feature_log import FeatureLog
-    from featurestore.server.tallies import Series
 
 LOAD_S = 10.0
 """How often a worker looks whether something waits to be loaded."""

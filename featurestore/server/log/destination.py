@@ -5,25 +5,24 @@ The rule: a file that was begun and not finished can be taken again, and none of
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from featurestore.definitions.feature_log import ROW_ID, SERVED_AT
 from featurestore.errors import OperationError, UsageError
 from featurestore.server.log.decode import without_nul
-from featurestore.server.log.segments import folder_of, sync_folder
+from featurestore.server.log.segments import folder_of
+from featurestore.storage.whole_files import parquet_bytes, write_durably
 from featurestore.training.logged import log_relation
 from featurestore.warehouse.protocol import TakesRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pyarrow as pa
 
     from featurestore.warehouse.protocol import Warehouse
 
@@ -79,7 +78,7 @@ class WarehouseTable:
         lost = 0
         if warehouse.dialect == _WITHOUT_NUL:
             rows, lost = without_nul(rows)
-        warehouse.append(relation, rows, known_by=ROW_ID if is_again else None)
+        warehouse.append(relation, rows, known_by=(ROW_ID,) if is_again else ())
         return lost
 
     def close(self) -> None:
@@ -101,7 +100,7 @@ class LocalFolder:
             folder = folder_of(self.folder, service) / f"date={day}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                write_whole(folder / f"{name}.parquet", _parquet(part))
+                write_durably(folder / f"{name}.parquet", parquet_bytes(part))
             except OSError as error:
                 raise OperationError(
                     f"cannot be written: {error.strerror}", where=str(folder), hint="check the folder and free space"
@@ -120,37 +119,16 @@ class Bucket:
 
     def add(self, service: str, name: str, rows: pa.Table, *, is_again: bool) -> int:  # noqa: ARG002
         """Write one object per day."""
-        from featurestore.training.object_store import ObjectPlace
+        from featurestore.storage.object_store import object_place
 
-        scheme, _, rest = self.uri.partition("://")
-        bucket, _, prefix = rest.rstrip("/").partition("/")
         for day, part in _by_day(rows):
-            key = "/".join(each for each in (prefix, service, f"date={day}", f"{name}.parquet") if each)
-            ObjectPlace(scheme=scheme, bucket=bucket, key=key).put(_parquet(part))
+            object_place(self.uri, service, f"date={day}", f"{name}.parquet").put(parquet_bytes(part))
         return 0
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all, also after a loss of power. Raises OSError."""
-    new = path.with_suffix(".tmp")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_folder(path.parent)
-
-
 def _by_day(rows: pa.Table) -> list[tuple[str, pa.Table]]:
     days = pc.strftime(rows.column(SERVED_AT), format="%Y-%m-%d")
     return [(day, rows.filter(pc.equal(days, day))) for day in sorted(pc.unique(days).to_pylist())]
-
-
-def _parquet(rows: pa.Table) -> bytes:
-    with closing(pa.BufferOutputStream()) as stream:
-        pq.write_table(rows, stream, compression="zstd")
-        return bytes(stream.getvalue())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import time
 from typing import TYPE_CHECKING
@@ -31,14 +31,13 @@ from featurestore.server.log.segments import (
     REFUSED,
     WHOLE,
     folder_of,
-    locked,
     read_segment,
     service_of,
-    sync_folder,
 )
+from featurestore.storage.whole_files import HALF, locked, only_one, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from featurestore.definitions.project import Project
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from featurestore.server.log.destination import Destination
     from featurestore.server.log.segments import Record
 
-READY, PARQUET, LOADING, HALF, TRIES = "ready", ".parquet", ".loading", ".tmp", ".tries"
+READY, PARQUET, LOADING, TRIES = "ready", ".parquet", ".loading", ".tries"
 _LOCK = "load.lock"
 _CHECK = "check its rights and free space; what waits, waits"
 _TRIES = 5
@@ -168,7 +167,7 @@ def _load(folder: Path, around: Around, destinations: _Destinations) -> Loaded:
     """Load one service's segments, unless somebody else does so now; a folder that cannot be used stops no other."""
     loading = _Loading(folder, around, destinations)
     try:
-        with _only_one(folder / _LOCK) as is_ours:
+        with only_one(folder / _LOCK) as is_ours:
             if not is_ours:
                 return loading.done("another process loads it now", "it is done there")
             loading.adopt_orphans()
@@ -179,13 +178,6 @@ def _load(folder: Path, around: Around, destinations: _Destinations) -> Loaded:
         where = error.filename or folder
         return loading.done(format_problem(f"cannot be used: {error.strerror or error}", where=str(where)), _CHECK)
     return loading.done()
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    with locked(path) as is_ours:
-        yield is_ours
 
 
 class _DamagedError(OperationError):

@@ -8,11 +8,8 @@ long as that process holds its lock (flock), which ends with the process.
 
 from __future__ import annotations
 
-import os
 import struct
-from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -21,7 +18,6 @@ import msgspec
 from featurestore.definitions.feature_log import log_folder_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MARK = b"fslog\x00\x01\n"
@@ -95,42 +91,3 @@ def read_segment(path: Path) -> Segment:
             break
         place = end
     return Segment(records=records, lost_bytes=len(data) - place)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Lock a file for as long as the block runs; False where another process has it, or it is not there any more."""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        yield _lock(descriptor) and _is_still(path, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """Force names of files to disk: those that are new, and those that are gone."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether the file that was opened still has its name: its writer may have renamed it before the lock was ours."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

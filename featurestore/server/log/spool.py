@@ -8,7 +8,8 @@ from fcntl import LOCK_EX, flock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from featurestore.server.log.segments import LENGTH, MARK, NEW, OPEN, WHOLE, folder_of, sync_folder
+from featurestore.server.log.segments import LENGTH, MARK, NEW, OPEN, WHOLE, folder_of
+from featurestore.storage.whole_files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

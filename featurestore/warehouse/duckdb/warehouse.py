@@ -103,7 +103,7 @@ class DuckDBWarehouse:
         """Run `statements`, then store the rows of `sql`, all or none (`write`); returns how many."""
         return write(self, table, statements, sql)
 
-    def append(self, relation: str, rows: pa.Table, *, known_by: str | None = None) -> int:
+    def append(self, relation: str, rows: pa.Table, *, known_by: Sequence[str] = ()) -> int:
         """Add rows of this process, all or none (`warehouse.protocol.TakesRows`); returns how many."""
         return append(self, relation, rows, known_by)
 

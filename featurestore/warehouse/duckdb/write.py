@@ -13,7 +13,7 @@ from featurestore.warehouse.duckdb.names import literal, quoted
 from featurestore.warehouse.table_columns import refuse_other_columns, with_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -52,7 +52,7 @@ def write(warehouse: Warehouse, table: TableWrite, statements: Iterable[str], sq
     return rows_added
 
 
-def append(warehouse: Warehouse, relation: str, rows: pa.Table, known_by: str | None) -> int:
+def append(warehouse: Warehouse, relation: str, rows: pa.Table, known_by: Sequence[str]) -> int:
     """Add rows; arguments and errors as in `warehouse.protocol.TakesRows.append`."""
     warehouse.upload(_ADDED, rows)
     added = quoted(_ADDED)
@@ -64,8 +64,8 @@ def append(warehouse: Warehouse, relation: str, rows: pa.Table, known_by: str | 
             if column.name.casefold() not in there:
                 warehouse.execute(f"ALTER TABLE {relation} ADD COLUMN {quoted(column.name)} {declared}")
         new = f"SELECT * FROM {added}"
-        if known_by is not None:
-            new += f" ANTI JOIN {relation} USING ({quoted(known_by)})"
+        if known_by:
+            new += f" ANTI JOIN {relation} USING ({', '.join(map(quoted, known_by))})"
         count = _count(warehouse, f"({new})")
         warehouse.execute(f"INSERT INTO {relation} BY NAME {new}")
     return count

@@ -156,7 +156,7 @@ class PostgresWarehouse:
             write = {"create": self._create, "replace": self._replace, "append": self._append}[mode]
             return write(table, with_partition(table, sql, self.dialect))
 
-    def append(self, relation: str, rows: pa.Table, *, known_by: str | None = None) -> int:
+    def append(self, relation: str, rows: pa.Table, *, known_by: Sequence[str] = ()) -> int:
         """Add rows of this process, all or none (`warehouse.protocol.TakesRows`); returns how many."""
         self.upload(_ADDED, rows)
         added = quoted(_ADDED)
@@ -169,9 +169,9 @@ class PostgresWarehouse:
                     self.execute(f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {quoted(name)} {declared}")
             names = ", ".join(map(quoted, rows.column_names))
             new = f"SELECT {names} FROM {added} AS new"
-            if known_by is not None:
-                known = quoted(known_by)
-                new += f" WHERE NOT EXISTS (SELECT 1 FROM {relation} AS known WHERE known.{known} = new.{known})"
+            if known_by:
+                same = " AND ".join(f"known.{quoted(name)} = new.{quoted(name)}" for name in known_by)
+                new += f" WHERE NOT EXISTS (SELECT 1 FROM {relation} AS known WHERE {same})"
             return self._count(f"INSERT INTO {relation} ({names}) {new}")
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002

@@ -18,7 +18,7 @@ from featurestore.operations.values import exact, warehouse_values
 from featurestore.server.log.destination import Bucket, WarehouseTable
 from featurestore.server.log.feature_log import FeatureLog
 from featurestore.server.log.load import load_segments
-from featurestore.training.object_store import ObjectPlace
+from featurestore.storage.object_store import ObjectPlace
 from featurestore.warehouse.postgres import open_warehouse as open_postgres_warehouse
 from tests.moto_server import CREDENTIALS, start_moto
 from tests.registry.shop import ORDERS, VISITS

@@ -18,7 +18,8 @@ from featurestore.definitions.services import FeatureLogging, FeatureService
 from featurestore.definitions.views import Column
 from featurestore.server.log.feature_log import WORKERS, FeatureLog, LogLimits
 from featurestore.server.log.sampling import sampler_of
-from featurestore.server.log.segments import folder_of, locked, read_segment, service_of
+from featurestore.server.log.segments import folder_of, read_segment, service_of
+from featurestore.storage.whole_files import locked
 from tests.online.servers import wait_until
 from tests.registry.shop import ORDERS, SHOP
 from tests.server.log.served import NOON_US, churn_body, note_churn, shop

@@ -22,7 +22,7 @@ from featurestore.server.log.at_worker import has_waiting
 from featurestore.server.log.destination import LocalFolder, WarehouseTable
 from featurestore.server.log.feature_log import FeatureLog, LogLimits
 from featurestore.server.log.load import Around, load_segments
-from featurestore.server.log.segments import locked
+from featurestore.storage.whole_files import locked
 from featurestore.warehouse.duckdb import open_warehouse
 from featurestore.warehouse.postgres import open_warehouse as open_postgres_warehouse
 from tests.online.servers import wait_until

@@ -185,6 +185,13 @@ class ObjectPlace:
         return "the store cannot be used", set_up
 
 
+def object_place(uri: str, *names: str) -> ObjectPlace:
+    """The object of these names below a URI with a bucket."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, prefix = rest.rstrip("/").partition("/")
+    return ObjectPlace(scheme=scheme, bucket=bucket, key="/".join(each for each in (prefix, *names) if each))
+
+
 def _code_of(error: Exception) -> str | None:
     code = _CODE.search(str(error))
     return None if code is None else code[1]

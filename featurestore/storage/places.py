@@ -88,7 +88,7 @@ def place_of(text: str | Path) -> Place:
         raise UsageError(f"a {scheme}:// URI is a bucket and a name, nothing else", hint=hint)
     if not bucket or not key or key.endswith("/"):
         raise UsageError(f"expected {scheme}://BUCKET/NAME, got {text}", hint=f"e.g. {scheme}://models/train.parquet")
-    from featurestore.training.object_store import ObjectPlace
+    from featurestore.storage.object_store import ObjectPlace
 
     return ObjectPlace(scheme=scheme, bucket=bucket, key=key)
 
