@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from featurestore.errors import FeatureStoreError, format_problem
+from featurestore.prometheus import CONTENT_TYPE
 from featurestore.server import lookups
 from featurestore.server.asgi import JSON, GoneError, send_answer
 from featurestore.server.auth.gate import Gate, grant_of, require
@@ -28,7 +29,6 @@ from featurestore.server.health import Readiness
 from featurestore.server.instruments import turn_series
 from featurestore.server.job_counts import JobCounts
 from featurestore.server.lookups import Lookups
-from featurestore.server.metrics import CONTENT_TYPE
 from featurestore.server.page import page
 from featurestore.server.problems import error_body, explain
 from featurestore.server.watch import GONE, REQUEST_ID

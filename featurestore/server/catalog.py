@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
     from featurestore.online.state import Watermark
+    from featurestore.prometheus import Series
     from featurestore.server.auth.scopes import Grant
     from featurestore.server.served import Newest, Planned, Served
-    from featurestore.server.tallies import Series
 
 _KEPT_S = 1.0
 

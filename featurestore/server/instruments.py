@@ -15,9 +15,9 @@ from featurestore.server.tallies import Tallies
 from featurestore.server.watch import Watch
 
 if TYPE_CHECKING:
+    from featurestore.prometheus import Series
     from featurestore.server.config import ServerConfig
     from featurestore.server.served import Newest
-    from featurestore.server.tallies import Series
     from featurestore.server.turns import Turns
 
 _LOG_S, _FLUSHES_PER_WRITE = 0.2, 5

@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from featurestore.server.tallies import Series
+    from featurestore.prometheus import Series
 
 _RUNNING = "running"
 

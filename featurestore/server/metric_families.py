@@ -6,32 +6,7 @@ values: names of the registry, endpoints, codes, workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
-
-Kind = Literal["counter", "gauge", "histogram"]
-Combine = Callable[[Iterable[float]], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric.
-
-    Attributes:
-        name: with its prefix and unit.
-        kind: Prometheus's type.
-        help: one sentence.
-        labels: their names, in the order of a sample's values; those of a histogram's buckets end with ``le``.
-        combine: makes one number of what the workers have.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    combine: Combine = sum
-
+from featurestore.prometheus import Family
 
 FAMILIES = (
     Family("featurestore_requests_total", "counter", "Requests that were answered.", ("endpoint", "code")),

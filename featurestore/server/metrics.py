@@ -19,21 +19,19 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from featurestore import __version__
+from featurestore.prometheus import format_metrics
 from featurestore.server.metric_families import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from featurestore.server.metric_families import Family
-    from featurestore.server.tallies import Series
+    from featurestore.prometheus import Series
 
 logger = logging.getLogger("featurestore.server")
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4_096
 _STARTS = ("_starts",)
-_HISTOGRAM_PARTS = ("_bucket", "_sum", "_count")
 _Stored = list[tuple[tuple[str, ...], float]]
 
 
@@ -89,7 +87,7 @@ class Metrics:
         """
         await self.flush()
         workers = await asyncio.to_thread(self._read_all)
-        return format_metrics([*workers, *more])
+        return format_metrics(FAMILIES, [*workers, *more])
 
     def _series(self) -> Series:
         series = dict(self._before)
@@ -133,58 +131,11 @@ def _restarts(series: Series) -> Series:
     return {("featurestore_worker_restarts_total",): series.get(_STARTS, 1) - 1}
 
 
-def format_metrics(workers: Sequence[Series]) -> str:
-    """Write samples in Prometheus' text format; those of one name and labels become one, as their family says."""
-    values: dict[tuple[str, ...], list[float]] = {}
-    for series in workers:
-        for key, value in series.items():
-            values.setdefault(key, []).append(value)
-    by_name: dict[str, list[tuple[str, ...]]] = {}
-    for key in values:
-        by_name.setdefault(key[0], []).append(key)
-    lines: list[str] = []
-    for family in FAMILIES:
-        keys = [key for name in _sample_names(family) for key in sorted(by_name.get(name, ()), key=_in_order)]
-        if keys:
-            lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
-        lines += [f"{_sample(family, key)} {_number(family.combine(values[key]))}" for key in keys]
-    return "\n".join([*lines, ""])
-
-
-def _sample_names(family: Family) -> Iterable[str]:
-    if family.kind == "histogram":
-        return [family.name + part for part in _HISTOGRAM_PARTS]
-    return [family.name]
-
-
-def _in_order(key: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
-    """Buckets stand in the order of their bounds."""
-    if key[0].endswith("_bucket"):
-        return key[:-1], float(key[-1])
-    return key, 0
-
-
-def _sample(family: Family, key: tuple[str, ...]) -> str:
-    names = (*family.labels, "le") if key[0].endswith("_bucket") else family.labels
-    labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, key[1:], strict=True))
-    return f"{key[0]}{{{labels}}}" if labels else key[0]
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
-
-
 def _grows(name: str) -> bool:
     return name in _GROWING
 
 
-_GROWING = frozenset(
-    [_STARTS[0], *(name for family in FAMILIES if family.kind != "gauge" for name in _sample_names(family))]
-)
+_GROWING = frozenset([_STARTS[0], *(name for family in FAMILIES if family.kind != "gauge" for name in family.samples)])
 
 
 def _read(path: Path) -> Series:

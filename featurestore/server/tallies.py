@@ -16,11 +16,10 @@ from featurestore.online.redis.replies import BreakerOpenError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from featurestore.prometheus import Series
     from featurestore.server.served import Planned
     from featurestore.serving.judged import Status
     from featurestore.serving.response import OnlineResponse
-
-Series = dict[tuple[str, ...], float]
 
 LATENCIES_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 ENTITIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)

@@ -11,9 +11,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from featurestore.prometheus import format_metrics
 from featurestore.server.job_counts import JobCounts
 from featurestore.server.metric_families import FAMILIES
-from featurestore.server.metrics import Metrics, format_metrics
+from featurestore.server.metrics import Metrics
 from tests.server.running import running, wait_for
 from tests.server.scene import SCRIPT, TODAY, scene
 
@@ -161,7 +162,7 @@ def test_every_metric_is_named_as_prometheus_asks():
 
 def test_what_is_no_family_is_not_shown_and_labels_are_escaped():
     nasty = 'a"b\\c\nd' + SCRIPT
-    text = format_metrics([{("unknown", "x"): 1, ("featurestore_view_ttl_seconds", nasty): 2.5}])
+    text = format_metrics(FAMILIES, [{("unknown", "x"): 1, ("featurestore_view_ttl_seconds", nasty): 2.5}])
     assert text.splitlines()[2:] == [
         'featurestore_view_ttl_seconds{view="a\\"b\\\\c\\nd' + SCRIPT + '"} 2.5',
     ]
@@ -181,7 +182,7 @@ def test_gauges_of_the_workers_become_one_as_they_say():
             ("featurestore_lookups_waiting",): 5,
         },
     ]
-    said = parsed(format_metrics(workers))
+    said = parsed(format_metrics(FAMILIES, workers))
     assert said["featurestore_registry_version",] == 3
     assert said["featurestore_breaker_open",] == 1
     assert said["featurestore_lookups_waiting",] == 7
