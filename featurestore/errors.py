@@ -11,10 +11,11 @@
     │   ├── RegistryCorruptError      a document that does not match its own hash or schema
     │   └── QueryError                the warehouse refused a statement
     ├── CheckError                 3  a check ran and found problems
-    └── BackendError               4  a warehouse, store or registry cannot be reached
+    └── BackendError               4  a warehouse, store, broker or registry cannot be reached
         ├── WarehouseError
         ├── OnlineStoreError
         ├── ObjectStoreError
+        ├── StreamError
         └── RegistryUnavailableError
 
 Shape of every message: ``where: what (expected, got)`` and on the next line ``  -> what to do``.
@@ -122,7 +123,7 @@ class CheckError(FeatureStoreError):
 
 
 class BackendError(FeatureStoreError):
-    """A warehouse, store or registry cannot be reached."""
+    """A warehouse, store, broker or registry cannot be reached."""
 
     exit_code = 4
 
@@ -137,6 +138,10 @@ class OnlineStoreError(BackendError):
 
 class ObjectStoreError(BackendError):
     """A bucket cannot be reached, or refuses these credentials."""
+
+
+class StreamError(BackendError):
+    """A broker cannot be reached, has no such topic, or refuses."""
 
 
 class RegistryUnavailableError(BackendError):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 WAREHOUSES = "featurestore.warehouses"
 ONLINE_STORES = "featurestore.online_stores"
 ENGINES = "featurestore.engines"
+STREAM_SOURCES = "featurestore.stream_sources"
 
 
 def load_backend(group: str, name: str) -> Callable[..., Any]:

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.services import FeatureService
+from featurestore.definitions.streams import Stream
 from featurestore.definitions.views import FeatureView
 from featurestore.errors import UnknownNameError, unknown_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Entities, feature views and feature services of one dbt project for one target.
+    """Entities, feature views, feature services and streams of one dbt project for one target.
 
     Attributes:
         name: the dbt project's name; first part of every online key.
         target: the dbt target the manifest was made for.
         dialect: sqlglot's name of the target's warehouse.
-        entities, views, services: sorted by name (and version), so that equal projects are equal bytes (SEMANTICS R4).
+        entities, views, services, streams: sorted by name (and version), so that equal projects are equal bytes
+            (SEMANTICS R4).
     """
 
     name: str
@@ -27,6 +29,7 @@ class Project:
     entities: tuple[Entity, ...] = ()
     views: tuple[FeatureView, ...] = ()
     services: tuple[FeatureService, ...] = ()
+    streams: tuple[Stream, ...] = ()
 
     def view(self, name: str, *, version: str | None = None) -> FeatureView:
         """Find a view; without a version the latest one. Raises UnknownNameError with near names."""
@@ -63,3 +66,14 @@ class Project:
             if entity.name == name:
                 return entity
         raise unknown_name("entity", name, [entity.name for entity in self.entities])
+
+    def stream(self, name: str) -> Stream:
+        """Find a stream. Raises UnknownNameError with near names."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        raise unknown_name("stream", name, [stream.name for stream in self.streams])
+
+    def stream_views(self, name: str) -> tuple[FeatureView, ...]:
+        """The online views that are made of a stream's events."""
+        return tuple(view for view in self.views if view.stream is not None and view.stream.source == name)

@@ -58,6 +58,22 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamBinding:
+    """How rows of a view are made of the events of a stream (`definitions.streams`).
+
+    Attributes:
+        source: the stream's name.
+        sql: one row-level SELECT in DuckDB's dialect from the table ``events``; empty where an event's columns are the
+            view's.
+        ahead_us: how far ahead of the clock an event time may be, microseconds; later ones are refused.
+    """
+
+    source: str
+    sql: str = ""
+    ahead_us: int = 300_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureView:
     """A dbt model as a feature view. Rules of time: SEMANTICS P2-P9.
 
@@ -76,6 +92,7 @@ class FeatureView:
         valid_to: end of validity of a row, for snapshots and SCD2 models (P9).
         lookback_us: how far an incremental sync reads back without a created time (O6).
         online: whether the view is synced to the online store.
+        stream: the events that its rows are also made of, as they come; None for a view that is synced only.
         features: in declared order; this order is frozen in the online rows.
     """
 
@@ -95,6 +112,7 @@ class FeatureView:
     valid_to: Column | None = None
     lookback_us: int | None = None
     online: bool = True
+    stream: StreamBinding | None = None
     features: tuple[Feature, ...] = ()
     description: str = ""
     owner: str = ""

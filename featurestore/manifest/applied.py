@@ -17,24 +17,28 @@ if TYPE_CHECKING:
     from featurestore.definitions.views import FeatureView
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.settings import Settings
+    from featurestore.manifest.streams import Compile
 
 
-def says_the_same(manifest: Manifest, settings: Settings, applied: Project) -> bool:
+def says_the_same(manifest: Manifest, settings: Settings, applied: Project, compiled: Compile) -> bool:
     """Read the manifest, and compare.
 
     Args:
         manifest: dbt's, made for the target of `applied`.
         settings: `featurestore.yml`.
         applied: the registry's definitions.
+        compiled: as for `read_project`.
 
     Returns:
         False also where it cannot be told without the warehouse, e.g. for a new view.
     """
     columns = {view.relation: _columns(view) for view in applied.views}
+    columns |= {stream.relation: stream.columns for stream in applied.streams if stream.relation}
     try:
-        return read_project(manifest, settings, target=applied.target, columns=columns).project == applied
+        reading = read_project(manifest, settings, target=applied.target, columns=columns, compiled=compiled)
     except DefinitionError:
         return False
+    return reading.project == applied
 
 
 def _columns(view: FeatureView) -> tuple[Column, ...]:

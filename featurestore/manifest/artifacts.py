@@ -62,6 +62,7 @@ class RawNode(TypedDict, total=False):
     """The keys of a node that we read; dbt writes many more."""
 
     attached_node: Any
+    compiled_code: Any
     depends_on: Any
     name: Any
     resource_type: Any

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 VIEW_KEY = "feature_view"
 ENTITY_KEY = "feature_entity"
 SERVICE_KEY = "feature_service"
+STREAM_KEY = "feature_stream"
 FEATURE_KEY = "feature"
 TABLE_RESOURCES = ("model", "snapshot", "seed")
 _ALIKE = 0.85
@@ -59,6 +60,8 @@ class Node:
         description, checksum, group, tags: as dbt has them.
         config, meta: its config, and ``config.meta``.
         columns: those that the YAML describes, in its order.
+        compiled: its SQL as dbt ran it last; None where the manifest was only parsed.
+        depends_on: unique ids of what its SQL reads.
     """
 
     unique_id: str
@@ -78,6 +81,8 @@ class Node:
     config: Mapping[str, Any]
     meta: Mapping[str, Any]
     columns: tuple[YamlColumn, ...]
+    compiled: str | None = None
+    depends_on: tuple[str, ...] = ()
 
     def place(self, key: str) -> str:
         """File and key path for a message, e.g. ``models/x.yml: config.meta.feature_view.ttl``."""
@@ -123,8 +128,15 @@ def make_node(unique_id: str, raw: Mapping[str, Any], manifest: Manifest) -> Nod
         tags=as_texts(config.get("tags")),
         config=config,
         meta=as_mapping(config.get("meta")),
-        columns=tuple(_column(name, as_mapping(column)) for name, column in as_mapping(raw.get("columns")).items()),
+        columns=yaml_columns(raw),
+        compiled=_text(raw.get("compiled_code")) or None,
+        depends_on=as_texts(as_mapping(raw.get("depends_on")).get("nodes")),
     )
+
+
+def yaml_columns(raw: Mapping[str, Any]) -> tuple[YamlColumn, ...]:
+    """The columns that the YAML of a resource describes, in its order."""
+    return tuple(_column(name, as_mapping(column)) for name, column in as_mapping(raw.get("columns")).items())
 
 
 def file_of(raw: Mapping[str, Any], manifest: Manifest) -> str:

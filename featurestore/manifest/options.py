@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from featurestore.manifest.blocks import open_block
+from featurestore.manifest.blocks import Block, open_block
 from featurestore.manifest.nodes import VIEW_KEY
 
 if TYPE_CHECKING:
@@ -27,11 +27,26 @@ VIEW_KEYS = (
     "valid_to",
     "lookback",
     "online",
+    "stream",
     "features",
     "owner",
 )
 AS_OF: tuple[AsOf, ...] = ("event", "knowledge")
 BOUNDARY: tuple[Boundary, ...] = ("inclusive", "exclusive")
+
+
+STREAM_KEYS = ("source", "sql", "ahead")
+_STREAM_FORM = "write `stream: NAME`, or `stream: {source: NAME, sql: select ... from NAME}`"
+_AHEAD_US = 300_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """What a view says of the stream that feeds it; `sql` is None where it is the model's own."""
+
+    source: str
+    sql: str | None
+    ahead_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +65,7 @@ class ViewOptions:
     valid_to: str | None
     lookback_us: int | None
     online: bool
+    stream: StreamOptions | None
     features: tuple[str, ...] | None
     owner: str
 
@@ -74,6 +90,29 @@ def read_options(node: Node, problems: Problems) -> ViewOptions | None:
         valid_to=block.text("valid_to", "the name of a column"),
         lookback_us=block.duration("lookback", example="1 day", absent="rows never arrive late"),
         online=block.flag("online", default=True),
+        stream=_read_stream(block),
         features=block.names("features"),
         owner=block.text("owner") or "",
     )
+
+
+def _read_stream(view: Block) -> StreamOptions | None:
+    values = view.values.get("stream")
+    if values is None:
+        return None
+    if isinstance(values, str) and values.strip():
+        return StreamOptions(source=values, sql=None, ahead_us=_AHEAD_US)
+    if not isinstance(values, dict):
+        view.refuse("stream", "the name of a stream, or a mapping", _STREAM_FORM)
+        return None
+    block = open_block(values, file=view.file, path=f"{view.path}.stream", known=STREAM_KEYS, problems=view.problems)
+    if block is None:
+        return None
+    source = block.text("source", "the name of a stream")
+    ahead_us = block.duration("ahead", example="5 minutes", absent="clocks agree to five minutes", zero_allowed=True)
+    sql = block.text("sql", "one SELECT")
+    if source is None:
+        if values.get("source") is None:
+            block.refuse("source", "the name of a stream", _STREAM_FORM)
+        return None
+    return StreamOptions(source=source, sql=sql, ahead_us=_AHEAD_US if ahead_us is None else ahead_us)

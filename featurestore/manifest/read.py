@@ -20,6 +20,7 @@ from featurestore.manifest.nodes import TABLE_RESOURCES, VIEW_KEY, Node, as_mapp
 from featurestore.manifest.options import read_options
 from featurestore.manifest.problems import Problems
 from featurestore.manifest.services import KnownViews, owner_name, read_services
+from featurestore.manifest.streams import Bound, as_written, bind_streams, read_streams, stream_relations
 from featurestore.manifest.views import Surroundings, has_table, read_view
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from featurestore.manifest.entities import EntityDeclaration
     from featurestore.manifest.options import ViewOptions
     from featurestore.manifest.settings import Settings
+    from featurestore.manifest.streams import Compile
 
 Declared = list[tuple[Node, "ViewOptions"]]
 
@@ -43,7 +45,7 @@ class Reading:
 
 
 def declared_relations(manifest: Manifest) -> tuple[str, ...]:
-    """Name the tables of all feature views.
+    """Name the tables of all feature views, and of the dbt sources that are streams.
 
     Args:
         manifest: dbt's.
@@ -56,7 +58,7 @@ def declared_relations(manifest: Manifest) -> tuple[str, ...]:
         meta = as_mapping(as_mapping(raw.get("config")).get("meta"))
         if VIEW_KEY in meta and raw.get("resource_type") in TABLE_RESOURCES and raw.get("relation_name"):
             relations.add(str(raw["relation_name"]))
-    return tuple(sorted(relations))
+    return tuple(sorted(relations.union(stream_relations(manifest))))
 
 
 def read_project(
@@ -66,6 +68,7 @@ def read_project(
     target: str,
     columns: Mapping[str, tuple[Column, ...]],
     catalog: Mapping[str, tuple[Column, ...]] | None = None,
+    compiled: Compile = as_written,
 ) -> Reading:
     """Read all definitions of a dbt project.
 
@@ -75,6 +78,7 @@ def read_project(
         target: name of the dbt target.
         columns: by relation, what the warehouse says; empty when it was not asked.
         catalog: by unique id, what dbt's catalog says (`artifacts.load_catalog`).
+        compiled: checks the SQL that makes rows of events (`streams.compile`); without it that is taken as written.
 
     Returns:
         The project, sorted by name and version, and warnings.
@@ -98,6 +102,16 @@ def read_project(
         problems=problems,
     )
     views = _read_views(declared, around)
+    streams = read_streams(manifest, settings, warehouse=columns, dialect=dialect, problems=problems)
+    by_id = {node.unique_id: (node, options) for node, options in declared}
+    bound = [
+        Bound(view=view, options=options.stream, node=node)
+        for view in views
+        for node, options in [by_id[view.source.unique_id]]
+        if options.stream is not None
+    ]
+    streaming = bind_streams(bound, streams, compiled, dialect=dialect, problems=problems)
+    views = tuple(streaming.get(view.reference, view) for view in views)
     all_entities = _all_entities(entities, used)
     warn_of_missing_latest(views, problems)
     warn_of_unequal_keys(views, {entity.name: entity for entity in all_entities}, problems)
@@ -110,6 +124,7 @@ def read_project(
         entities=all_entities,
         views=views,
         services=services,
+        streams=tuple(streams[name] for name in sorted(streams)),
     )
     return Reading(project=project, warnings=tuple(sorted(set(problems.warnings))))
 

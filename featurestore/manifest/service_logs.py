@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, get_args
 
 from featurestore.definitions.feature_log import EVENT_TIME, log_of
 from featurestore.definitions.services import WAREHOUSE, FeatureLogging, LogBy
 from featurestore.errors import NameClashError
 from featurestore.manifest.blocks import Block, open_block
+from featurestore.manifest.destinations import check_destination
 from featurestore.manifest.features import LONGEST_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from featurestore.definitions.services import FeatureService
 
 LOGGING_KEYS = ("sample", "by", "to")
-SCHEMES = ("s3", "gs", "az")
 _FORM = "write `logging: {sample: 0.1, by: entity, to: warehouse}`, or `logging: true`"
 _PLACES = "write `to: warehouse`, a folder such as `to: logs/served`, or s3://, gs:// or az:// with bucket and folder"
 _SHORTER = "give the feature or the use ('... as name') a shorter name, or log to files: `logging: {to: logs/served}`"
-_URI = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)$")
 
 
 def read_logging(service: Block) -> FeatureLogging | None:
@@ -74,16 +72,5 @@ def _to(block: Block) -> str:
     text = block.text("to", "warehouse, a folder or a URI")
     if text is None:
         return WAREHOUSE
-    uri = _URI.match(text)
-    place = block.place("to")
-    if uri is None:
-        if text.startswith(("/", "\\", "~")) or text[1:2] == ":" or ".." in re.split(r"[/\\]", text):
-            what = "expected a folder below the dbt project, got a path of this machine (SEMANTICS R3)"
-            block.problems.error(what, where=place, hint=_PLACES)
-        return text
-    if uri["scheme"] not in SCHEMES or not uri["rest"].strip("/"):
-        block.problems.error(f"expected one of {', '.join(SCHEMES)} with a bucket", where=place, hint=_PLACES)
-    elif "@" in uri["rest"] or "?" in uri["rest"]:
-        what = "a URI with a password or options in it, and the registry holds no secrets (SEMANTICS R3)"
-        block.problems.error(what, where=place, hint="leave it out; the environment of the server has it")
+    check_destination(block, "to", text, _PLACES)
     return text

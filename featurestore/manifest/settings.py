@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.places import DEFAULT_ONLINE_STORE, DEFAULT_REGISTRY, ENVIRONMENT, SETTINGS_FILE
 from featurestore.definitions.server import ServerSettings
+from featurestore.definitions.streams import StreamConnection
 from featurestore.errors import UsageError
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.paths import shown_path
 from featurestore.manifest.problems import Problems
 from featurestore.manifest.server_settings import open_server_block, read_server_settings
+from featurestore.manifest.stream_settings import open_streams
 from featurestore.manifest.templates import Renderer
 from featurestore.manifest.yaml_file import read_yaml
 
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-KEYS = ("registry", "online_store", "entities", "server", "targets")
+KEYS = ("registry", "online_store", "entities", "server", "streams", "targets")
 PLACE_KEYS = ("registry", "online_store")
-TARGET_KEYS = (*PLACE_KEYS, "server")
+TARGET_KEYS = (*PLACE_KEYS, "server", "streams")
 ENTITY_KEYS = ("name", "join_keys", "description")
 _PLACE = "a path or URI"
 
@@ -39,12 +41,16 @@ class Settings:
         registry: URI or path; a relative path starts at the dbt project's folder.
         online_store: URI; a relative path likewise. It may hold a password, so it is not in the repr.
         entities: entities without a dimension model.
+        streams: by name, what is said of each: definitions, rendered.
+        connections: by name, where each is, or why that cannot be known here; ask for `connection`.
         server_or_trouble: what a feature server is told, or why that cannot be known here; ask for `server`.
     """
 
     registry: str = DEFAULT_REGISTRY
     online_store: str = field(default=DEFAULT_ONLINE_STORE, repr=False)
     entities: tuple[Entity, ...] = ()
+    streams: Mapping[str, Block] = field(default_factory=dict)
+    connections: Mapping[str, StreamConnection | UsageError] = field(default_factory=dict)
     server_or_trouble: ServerSettings | UsageError = field(default_factory=ServerSettings)
 
     @property
@@ -57,6 +63,17 @@ class Settings:
         if isinstance(self.server_or_trouble, UsageError):
             raise self.server_or_trouble
         return self.server_or_trouble
+
+    def connection(self, stream: str) -> StreamConnection:
+        """Where a stream is; one of which nothing is said is in the online store's Redis.
+
+        Raises:
+            UsageError: a template in it cannot be rendered.
+        """
+        found = self.connections.get(stream, StreamConnection())
+        if isinstance(found, UsageError):
+            raise found
+        return found
 
 
 def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str]) -> Settings:
@@ -81,7 +98,10 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
     assert block is not None
     overrides = _read_targets(block).get(target, Block(file=place, path="", values={}, problems=problems))
     renderer = Renderer(place=place, environ=environ)
+    streams = open_streams((overrides, block), renderer)
     settings = Settings(
+        streams=streams.definitions,
+        connections=streams.connections,
         server_or_trouble=_read_server((overrides, block), renderer),
         registry=_setting("registry", (overrides, block), renderer) or DEFAULT_REGISTRY,
         online_store=_setting("online_store", (overrides, block), renderer) or DEFAULT_ONLINE_STORE,
@@ -118,6 +138,7 @@ def _read_targets(block: Block) -> dict[str, Block]:
             for key in PLACE_KEYS:
                 one.text(key, _PLACE)
             _open_server(one)
+            open_streams((one,), None)
     return found
 
 

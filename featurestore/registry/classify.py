@@ -16,6 +16,7 @@ from featurestore.definitions.durations import format_duration
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureLogging, FeatureService
+from featurestore.definitions.streams import Stream
 from featurestore.definitions.types import INTEGERS
 from featurestore.definitions.views import Column, Feature, FeatureView, Json
 
@@ -100,6 +101,17 @@ def _logging(logging: FeatureLogging | None) -> Json:
     return None if logging is None else f"{logging.sample} by {logging.by} to {logging.to}"
 
 
+def _stream_of(view: FeatureView) -> Json:
+    if view.stream is None:
+        return None
+    return f"{view.stream.source}, at most {format_duration(view.stream.ahead_us)} ahead"
+
+
+def _stream_sql(before: FeatureView, after: FeatureView) -> Impact:
+    """Rows of events are made in another way: breaking where some were made before."""
+    return "compatible" if before.stream is None or after.stream is None else "breaking"
+
+
 def _as_json(value: Json) -> Json:
     """Give a default as JSON keeps it: NaN is null."""
     plain: Json = msgspec.json.decode(msgspec.json.encode(value))
@@ -138,6 +150,8 @@ VIEW_RULES: tuple[FieldRule[FeatureView], ...] = (
         read=lambda view: view.online,
         impact=lambda before, _after: "breaking" if before.online else "compatible",
     ),
+    FieldRule(field="stream", read=_stream_of, impact=_compatible),
+    FieldRule(field="stream_sql", read=lambda view: "" if view.stream is None else view.stream.sql, impact=_stream_sql),
     FieldRule(field="relation", read=lambda view: view.relation, impact=_compatible),
     FieldRule(field="sql", read=lambda view: view.source.checksum, impact=_compatible),
     FieldRule(field="resource_type", read=lambda view: view.source.resource_type, impact=_compatible),
@@ -172,4 +186,24 @@ SERVICE_RULES: tuple[FieldRule[FeatureService], ...] = (
     FieldRule(field="tags", read=lambda service: list(service.tags), impact=_cosmetic),
     FieldRule(field="unique_id", read=lambda service: service.unique_id, impact=_cosmetic),
     FieldRule(field="path", read=lambda service: service.path, impact=_cosmetic),
+)
+
+STREAM_RULES: tuple[FieldRule[Stream], ...] = (
+    FieldRule(field="topic", read=lambda stream: stream.topic_name, impact=_compatible),
+    FieldRule(field="format", read=lambda stream: stream.format, impact=_compatible),
+    FieldRule(field="field", read=lambda stream: stream.field, impact=_compatible),
+    FieldRule(field="message", read=lambda stream: stream.message, impact=_compatible),
+    FieldRule(
+        field="columns",
+        read=lambda stream: [_column(column) for column in stream.columns],
+        impact=lambda before, after: request_impact(after.columns, before.columns),
+    ),
+    FieldRule(field="epoch", read=lambda stream: stream.epoch, impact=_breaking),
+    FieldRule(field="deletes", read=lambda stream: stream.deletes, impact=_breaking),
+    FieldRule(field="to", read=lambda stream: stream.to, impact=_compatible),
+    FieldRule(field="relation", read=lambda stream: stream.relation, impact=_compatible),
+    FieldRule(field="dead_letters", read=lambda stream: stream.dead_letters, impact=_compatible),
+    FieldRule(field="description", read=lambda stream: stream.description, impact=_cosmetic),
+    FieldRule(field="unique_id", read=lambda stream: stream.unique_id, impact=_cosmetic),
+    FieldRule(field="path", read=lambda stream: stream.path, impact=_cosmetic),
 )

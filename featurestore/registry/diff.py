@@ -15,12 +15,14 @@ import msgspec
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureService
+from featurestore.definitions.streams import Stream
 from featurestore.definitions.views import Feature, FeatureView, Json
 from featurestore.registry.classify import (
     ENTITY_RULES,
     FEATURE_RULES,
     PROJECT_RULES,
     SERVICE_RULES,
+    STREAM_RULES,
     VIEW_RULES,
     FieldRule,
     Thing,
@@ -59,6 +61,12 @@ _FEATURES: _Sort[Feature] = _Sort(
 _SERVICES: _Sort[FeatureService] = _Sort(
     what="service", name=lambda it: it.name, summary=lambda it: list(it.features), rules=SERVICE_RULES
 )
+_STREAMS: _Sort[Stream] = _Sort(
+    what="stream",
+    name=lambda it: it.name,
+    summary=lambda it: [column.name for column in it.columns],
+    rules=STREAM_RULES,
+)
 
 
 def diff(before: Project | None, after: Project) -> Plan:
@@ -80,6 +88,8 @@ def _changes(old: tuple[Project, ...], after: Project, usage: Usage) -> Iterator
     yield from _compare(_PROJECTS, old, (after,), lambda _: (), prefix=after.name)
     entities = [entity for project in old for entity in project.entities]
     yield from _compare(_ENTITIES, entities, after.entities, usage.of_entity)
+    streams = [stream for project in old for stream in project.streams]
+    yield from _compare(_STREAMS, streams, after.streams, usage.of_stream)
     views = [view for project in old for view in project.views]
     yield from _view_changes(views, after.views, usage)
     services = [service for project in old for service in project.services]

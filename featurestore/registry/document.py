@@ -86,12 +86,13 @@ class _FormatOnly:
 
 
 def canonical(project: Project) -> Project:
-    """Sort a project's entities, views and services by name (and version)."""
+    """Sort a project's entities, views, services and streams by name (and version)."""
     return replace(
         project,
         entities=tuple(sorted(project.entities, key=lambda entity: entity.name)),
         views=tuple(sorted(project.views, key=lambda view: (view.name, view.version or ""))),
         services=tuple(sorted(project.services, key=lambda service: service.name)),
+        streams=tuple(sorted(project.streams, key=lambda stream: stream.name)),
     )
 
 
@@ -115,6 +116,7 @@ def new_document(project: Project, source: ManifestFacts, *, version: int) -> Do
     """Make the next version of the registry, applied now."""
     paths = [path for view in project.views for path in (view.source.path, view.source.yaml_path)]
     paths += [service.path for service in project.services]
+    paths += [stream.path for stream in project.streams]
     for path in paths:
         assert not path.startswith(("/", "\\")), f"R3: a path of this machine would enter the registry: {path}"
     return Document(

@@ -11,7 +11,7 @@ from featurestore.definitions.views import Json
 from featurestore.registry.classify import Impact
 
 Kind = Literal["added", "changed", "removed"]
-What = Literal["project", "entity", "view", "feature", "service"]
+What = Literal["project", "entity", "stream", "view", "feature", "service"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes, in the order project, entities, views each with its features, services."""
+    """All changes, in the order project, entities, streams, views each with its features, services."""
 
     changes: tuple[Change, ...]
 

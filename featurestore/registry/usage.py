@@ -27,6 +27,7 @@ class Usage:
         features: by ``view:feature``; references to this feature alone.
         unpinned: by a view's bare name; references that follow its latest version.
         entities: by entity; any use of a view of this entity.
+        streams: by stream; any use of a view that is made of it.
     """
 
     views: Uses
@@ -34,6 +35,11 @@ class Usage:
     features: Uses
     unpinned: Uses
     entities: Uses
+    streams: Uses
+
+    def of_stream(self, name: str) -> tuple[str, ...]:
+        """Services that use a view that is made of the stream."""
+        return tuple(sorted(self.streams.get(name, ())))
 
     def of_entity(self, name: str) -> tuple[str, ...]:
         """Services that use a view of the entity."""
@@ -63,6 +69,7 @@ def usage_of(projects: Sequence[Project]) -> Usage:
     features: dict[str, set[str]] = {}
     unpinned: dict[str, set[str]] = {}
     entities: dict[str, set[str]] = {}
+    streams: dict[str, set[str]] = {}
     for service, reference, view in _references(projects):
         written = _written(reference, view)
         views.setdefault(written, set()).add(service)
@@ -74,7 +81,16 @@ def usage_of(projects: Sequence[Project]) -> Usage:
             features.setdefault(f"{written}:{reference.feature}", set()).add(service)
         for entity in view.entities if view is not None else ():
             entities.setdefault(entity, set()).add(service)
-    return Usage(views=views, whole_views=whole_views, features=features, unpinned=unpinned, entities=entities)
+        if view is not None and view.stream is not None:
+            streams.setdefault(view.stream.source, set()).add(service)
+    return Usage(
+        views=views,
+        whole_views=whole_views,
+        features=features,
+        unpinned=unpinned,
+        entities=entities,
+        streams=streams,
+    )
 
 
 def _references(projects: Sequence[Project]) -> Iterator[tuple[str, Reference, FeatureView | None]]:

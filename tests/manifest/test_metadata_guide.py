@@ -11,7 +11,7 @@ import yaml
 
 from featurestore.definitions.places import ENVIRONMENT
 from featurestore.definitions.server import Limits
-from featurestore.manifest import features, options, server_settings, service_logs, services, settings
+from featurestore.manifest import features, options, server_settings, service_logs, services, settings, stream_settings
 from featurestore.manifest.settings import load_settings
 from tests.manifest.manifests import exposure, model, read
 
@@ -57,6 +57,7 @@ def documented(title):
             },
         ),
         ("featurestore.yml", settings.KEYS),
+        ("Streams", {*stream_settings.DEFINITION_KEYS, *stream_settings.CONNECTION_KEYS}),
         (
             "The feature server",
             {

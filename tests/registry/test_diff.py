@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureLogging, FeatureService
-from featurestore.definitions.views import Column, Feature, FeatureView, Source
+from featurestore.definitions.streams import Stream
+from featurestore.definitions.views import Column, Feature, FeatureView, Source, StreamBinding
 from featurestore.registry.classify import ttl_impact, type_impact
 from featurestore.registry.diff import diff
 from featurestore.registry.document import content_bytes
@@ -20,6 +21,7 @@ from featurestore.registry.plan import Change
 from tests.registry.shop import CHURN, DAY_US, ORDERS, SHOP, SPEND, VISITS, with_view
 
 BOTH = ("churn", "spend")
+CLICKS = Stream(name="clicks", columns=(Column(name="x", type="int64"),))
 COUNT, AMOUNT = ORDERS.features
 
 
@@ -328,7 +330,8 @@ OTHER_VALUES = {
     "str": "other", "str | None": "other", "bool": False, "int": 99, "int | None": 99,
     "tuple[str, ...]": ("other",), "Column": KEY, "Column | None": KEY, "tuple[Column, ...]": (),
     "tuple[Feature, ...]": (), "AsOf": "knowledge", "Boundary": "exclusive", "Json": "other",
-    "FeatureLogging | None": FeatureLogging(),
+    "FeatureLogging | None": FeatureLogging(), "StreamBinding | None": StreamBinding(source="clicks"),
+    "StreamFormat": "avro", "Epoch | None": "ms",
 }  # fmt: skip
 
 
@@ -341,16 +344,56 @@ OTHER_VALUES = {
         (COUNT, lambda it: order_features(it, AMOUNT)),
         (ORDERS.source, lambda it: orders(source=it)),
         (CHURN, lambda it: replace(SHOP, services=(it, SPEND))),
+        (CLICKS, lambda it: replace(SHOP, streams=(it,))),
     ],
-    ids=["project", "entity", "view", "feature", "source", "service"],
+    ids=["project", "entity", "view", "feature", "source", "service", "stream"],
 )
 def test_no_field_of_a_definition_can_change_unseen(thing, put):
     """R4: what would be a new version is never an empty plan. A field that is new needs a rule in `classify`."""
-    parts = {"tuple[Entity, ...]", "tuple[FeatureView, ...]", "tuple[FeatureService, ...]", "Source"}
+    parts = {f"tuple[{each}, ...]" for each in ("Entity", "FeatureView", "FeatureService", "Stream")} | {"Source"}
+    before = replace(SHOP, streams=(CLICKS,)) if thing is CLICKS else SHOP
     for field in fields(thing):
         if field.type not in parts:
             changed = put(replace(thing, **{field.name: OTHER_VALUES[field.type]}))
-            assert not diff(SHOP, changed).is_empty, field.name
+            assert not diff(before, changed).is_empty, field.name
+
+
+CLICKED = replace(ORDERS, stream=StreamBinding(source="clicks", sql="SELECT * FROM events"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field", "impact"),
+    [
+        (orders(stream=None), orders(stream=CLICKED.stream), "stream", "compatible"),
+        (orders(stream=CLICKED.stream), orders(stream=None), "stream", "compatible"),
+        (
+            orders(stream=CLICKED.stream),
+            orders(stream=replace(CLICKED.stream, sql="SELECT 1 AS x FROM events")),
+            "stream_sql",
+            "breaking",
+        ),
+        (replace(SHOP, streams=(CLICKS,)), replace(SHOP, streams=(replace(CLICKS, epoch="ms"),)), "epoch", "breaking"),
+        (replace(SHOP, streams=(CLICKS,)), replace(SHOP, streams=(replace(CLICKS, topic="x"),)), "topic", "compatible"),
+        (
+            replace(SHOP, streams=(CLICKS,)),
+            replace(SHOP, streams=(replace(CLICKS, columns=()),)),
+            "columns",
+            "breaking",
+        ),
+    ],
+)
+def test_what_a_change_of_a_stream_means(before, after, field, impact):
+    changes = {change.field: change.impact for change in diff(before, after).changes}
+    assert changes[field] == impact
+
+
+def test_a_stream_is_added_and_removed_with_the_services_that_feel_it():
+    """Services use a stream through the views that it feeds."""
+    fed = replace(orders(stream=CLICKED.stream), streams=(CLICKS,))
+    (added,) = [each for each in diff(orders(stream=CLICKED.stream), fed).changes if each.what == "stream"]
+    assert (added.kind, added.name, added.services) == ("added", "clicks", ("churn", "spend"))
+    (removed,) = [each for each in diff(fed, orders(stream=CLICKED.stream)).changes if each.what == "stream"]
+    assert (removed.kind, removed.impact) == ("removed", "breaking")
 
 
 TEXTS = st.sampled_from(["", "a", "b"])
