@@ -24,6 +24,7 @@ NAMES = (
     "redis_store",
     "lookup",
     "server",
+    "stream",
 )
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.store_online import OnlineHalf
+from featurestore.store_streams import StreamPart
 from featurestore.workspace import Places, Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from featurestore.training.verify import Verification
 
 
-class FeatureStore(OnlineHalf):
+class FeatureStore(OnlineHalf, StreamPart):
     """A dbt project as a feature store.
 
     Args:

@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from featurestore.definitions.project import Project
+    from featurestore.definitions.streams import Stream
     from featurestore.definitions.views import Column, FeatureView
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.read import Reading
+    from featurestore.manifest.streams import StreamSql
     from featurestore.materialize.engines.protocol import Route
     from featurestore.online.protocol import OnlineStore
     from featurestore.registry.versions import Registry
+    from featurestore.streams.offline.protocol import OfflineRows
+    from featurestore.streams.places import StreamPlaces
     from featurestore.training.examples import Model
     from featurestore.training.request import Surroundings
     from featurestore.training.verify import FoundCard
@@ -150,6 +154,38 @@ class Workspace:
         """Open the online store; it connects on first use."""
         return open_online_store(self.settings.online_store, project=self.dbt.name, base_dir=self.dbt.project_dir)
 
+    def stream_places(self) -> StreamPlaces:
+        """Where the streams of the project are, and where their events go."""
+        from featurestore.streams.places import StreamPlaces
+
+        def project_of() -> tuple[Project, int]:
+            document = self.latest()
+            return document.content, document.version
+
+        return StreamPlaces(
+            project=self.dbt.name,
+            base_dir=self.dbt.project_dir,
+            state_dir=self.state_dir,
+            online_store=self.settings.online_store,
+            connection=self.settings.connection,
+            open_store=self.open_online_store,
+            open_warehouse=partial(self.open_warehouse, read_only=False),
+            dialect=self.dialect,
+            schema=self.schema,
+            project_of=project_of,
+        )
+
+    def pushed_rows(self, view: FeatureView) -> OfflineRows:
+        """The table of the rows that are pushed to a view."""
+        from featurestore.definitions.streams import pushed_table_name
+        from featurestore.warehouse.names import table_in
+
+        places = self.stream_places()
+        created = () if view.created_at is None else (view.created_at,)
+        known_by = [column.name for column in (*view.join_keys, view.event_time, *created)]
+        relation = table_in(self.schema, pushed_table_name(view.reference), self.dialect)
+        return places.table(relation, places.pushed(view.reference), known_by=known_by)
+
     def faults(self, views: Iterable[FeatureView], gate: bool | Path) -> Mapping[str, str]:
         """Say which views should not be served, and why, by the unique ids of their nodes (`manifest.health`).
 
@@ -202,7 +238,14 @@ class Workspace:
         from featurestore.manifest.read import declared_relations, read_project
 
         catalog = load_catalog(self.dbt.target_dir, dialect=self.dialect)
-        read = partial(read_project, manifest, self.settings, target=self.profile.target, catalog=catalog)
+        read = partial(
+            read_project,
+            manifest,
+            self.settings,
+            target=self.profile.target,
+            catalog=catalog,
+            compiled=self._compiled,
+        )
         try:
             columns = self._columns(declared_relations(manifest))
         except WarehouseError:
@@ -222,7 +265,7 @@ class Workspace:
         """Whether the manifest says what was applied (`manifest.applied`), as far as that was of this target."""
         from featurestore.manifest.applied import says_the_same
 
-        return project.target != self.profile.target or says_the_same(manifest, self.settings, project)
+        return project.target != self.profile.target or says_the_same(manifest, self.settings, project, self._compiled)
 
     def staleness(self, manifest: Manifest) -> str | None:
         """Name the files that changed after dbt wrote the manifest, as a warning; None if none did."""
@@ -235,6 +278,12 @@ class Workspace:
     def _with_staleness(self, reading: Reading, manifest: Manifest) -> Reading:
         warning = self.staleness(manifest)
         return reading if warning is None else replace(reading, warnings=(warning, *reading.warnings))
+
+    def _compiled(self, sql: StreamSql, stream: Stream, view: FeatureView) -> str:
+        """Check the SQL that makes a view's rows of events."""
+        from featurestore.streams.compile import compile_sql
+
+        return compile_sql(view, stream, sql.sql, dialect=sql.dialect, names=sql.names)
 
     def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
         if not relations:

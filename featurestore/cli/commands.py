@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "training-model": "Print a dbt model that makes the training set of SERVICE.",
     "explain-row": "Explain one example: which feature rows it got, and why not the next ones.",
     "materialize": "Copy the newest feature rows to the online store.",
+    "push": "Write new rows of VIEW at once, without a sync.",
+    "stream": "Read event streams into both stores, and see how they are doing.",
     "serve": "Serve features over HTTP.",
     "get-online": "Look up the newest feature values of entities.",
     "verify": "Compare what is served with the warehouse's point-in-time answer.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import indent
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -34,6 +35,7 @@ class Found:
         used_by: the feature services that use it, sorted.
         lines: what is printed: label and text.
         features: for a view, the rows of its table of features.
+        sql: for a view that a stream feeds, what makes rows of events.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class Found:
     used_by: tuple[str, ...]
     lines: tuple[tuple[str, str], ...]
     features: tuple[tuple[str, str, str], ...] = ()
+    sql: str = ""
 
 
 @click.command("show", epilog=example("featurestore show customer_orders"))
@@ -62,6 +65,8 @@ def command(common: Common, name: str) -> None:
         result(aligned([(label, text) for label, text in thing.lines if text], indent="  "))
         if thing.features:
             result("\n" + aligned([("FEATURE", "TYPE", "DESCRIPTION"), *thing.features], indent="  "))
+        if thing.sql:
+            result("\n  ROWS OF EVENTS\n" + indent(_legible(thing.sql), "  "))
 
 
 def _title(thing: Found, name: str) -> str:
@@ -123,12 +128,14 @@ def _view(view: FeatureView, others: list[str], used_by: tuple[str, ...]) -> Fou
         ("entities", f"{', '.join(view.entities)}  ({keys})" if view.entities else "none: matches on time alone"),
         *_times(view),
         ("online", "yes" if view.online else "no"),
+        ("stream", "" if view.stream is None else view.stream.source),
         ("owner", view.owner),
         ("tags", ", ".join(view.tags)),
         ("used by", ", ".join(used_by)),
     )
     rows = tuple(_feature_row(feature) for feature in view.features)
-    return Found(kind="view", definition=view, used_by=used_by, lines=lines, features=rows)
+    sql = "" if view.stream is None else view.stream.sql
+    return Found(kind="view", definition=view, used_by=used_by, lines=lines, features=rows, sql=sql)
 
 
 def _times(view: FeatureView) -> Iterator[tuple[str, str]]:
@@ -145,6 +152,13 @@ def _times(view: FeatureView) -> Iterator[tuple[str, str]]:
 
 def _feature_row(feature: Feature) -> tuple[str, str, str]:
     return feature.name, feature.type, _folded(feature.description)
+
+
+def _legible(sql: str) -> str:
+    """Write SQL in DuckDB's dialect over several lines."""
+    import sqlglot
+
+    return sqlglot.parse_one(sql, dialect="duckdb").sql("duckdb", pretty=True)
 
 
 def _folded(text: str) -> str:

@@ -107,6 +107,27 @@ class RowEncoder:
         )
         return EncodedBatch(rows=rows, skipped=batch.num_rows - usable.num_rows)
 
+    def bury(self, keys: pa.RecordBatch, event_us: pa.Array, created_us: pa.Array) -> RowBatch:
+        """Make tombstones: rows that say that an entity is deleted as of a time.
+
+        Args:
+            keys: columns by name: the join keys, without NULLs.
+            event_us: int64; as of when, microseconds since 1970.
+            created_us: int64; when that became known, `NO_CREATED_TIME` where there is no such time.
+        """
+        view = self._view
+        arrays = [self._column(keys, column) for column in view.join_keys]
+        expires_ms = None
+        if view.ttl_us is not None:
+            expires_ms = _expiries(event_us, view.ttl_us, self._keep_until_ms)
+        return RowBatch(
+            keys=entity_keys(self._prefix, keys.num_rows, arrays, view.join_keys),
+            values=join(self._headers(event_us, created_us, cells=HEADER_CELLS), []),
+            event_us=event_us,
+            created_us=created_us,
+            expires_ms=expires_ms,
+        )
+
     def _with_key_and_time(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         needed = [self._column(batch, column) for column in (*self._view.join_keys, self._view.event_time)]
         if not any(array.null_count for array in needed):
@@ -138,10 +159,11 @@ class RowEncoder:
             return pa.array(np.full(batch.num_rows, NO_CREATED_TIME, np.int64))
         return microseconds_of(self._column(batch, column), column).fill_null(NO_CREATED_TIME)
 
-    def _headers(self, event_us: pa.Array, created_us: pa.Array) -> Bytes:
-        """Write what `codec.header` writes, for all rows."""
+    def _headers(self, event_us: pa.Array, created_us: pa.Array, *, cells: int | None = None) -> Bytes:
+        """Write what `codec.header` writes, for all rows; of rows of the view, or of so many cells."""
         headers = np.empty(len(event_us), _HEADER)
-        headers["array"], headers["cells"] = ARRAY16, HEADER_CELLS + len(self._view.online_columns)
+        headers["array"] = ARRAY16
+        headers["cells"] = HEADER_CELLS + len(self._view.online_columns) if cells is None else cells
         headers["event"], headers["event_us"] = INT64, event_us.to_numpy()
         headers["created"], headers["created_us"] = INT64, created_us.to_numpy()
         headers["layout"], headers["fingerprint"] = UINT32, self._fingerprint

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from featurestore.definitions.server import ServerSettings
+
+if TYPE_CHECKING:
+    from featurestore.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +56,18 @@ def write_config(config: ServerConfig) -> bytes:
 def read_config(line: bytes) -> ServerConfig:
     """Read a config's line."""
     return msgspec.json.decode(line, type=ServerConfig, dec_hook=lambda _, text: Path(text))
+
+
+def open_project(config: ServerConfig) -> Workspace:
+    """Find the dbt project of a server, for what needs its warehouse. Raises UsageError."""
+    from featurestore.workspace import Places, open_workspace
+
+    places = Places(
+        project_dir=config.base_dir,
+        profiles_dir=None if config.profiles_dir is None else Path(config.profiles_dir),
+        profile=config.profile,
+        target=config.target,
+        registry=config.registry,
+        online_store=config.online_store,
+    )
+    return open_workspace(places, os.environ)

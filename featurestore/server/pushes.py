@@ -1,4 +1,4 @@
-"""Pushes over HTTP, in the helper: Feast's two endpoints, one path into the online store (`streams.push`)."""
+"""Pushes over HTTP, in the helper: Feast's two endpoints, one path into the stores (`streams.push`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from featurestore.errors import OperationError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.problems import Answer, RefusedError
+from featurestore.server.pushed_offline import PushedOffline
 from featurestore.server.served import Newest
 from featurestore.server.wire import Push, WriteToOnlineStore, read_request
-from featurestore.streams.push import EVENT_TIME, Pusher, rows_of
+from featurestore.streams.push import Pusher
+from featurestore.streams.pushed_rows import EVENT_TIME, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from featurestore.definitions.pushed import PushTo
     from featurestore.definitions.views import FeatureView
     from featurestore.server.config import ServerConfig
 
@@ -32,18 +35,13 @@ class Pushes:
         self._store = open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir)
         self._newest = Newest(config, document, self._store)
         self._looked_at = time.monotonic()
-        self._pusher = Pusher(document.content.name, self._store)
+        self._offline = PushedOffline(config)
+        self._pusher = Pusher(document.content.name, self._store, self._offline.of)
 
     def push(self, body: bytes) -> Answer:
         """Answer ``POST /push``."""
         asked = read_request(body, Push)
-        if asked.to != "online":
-            raise RefusedError(
-                501,
-                f"rows are pushed to the online store only, got `to: {asked.to}`",
-                hint="push with `to: online`, and load the same rows into the warehouse with your own tools",
-            )
-        return self._write(asked.push_source_name, asked.df)
+        return self._write(asked.push_source_name, asked.df, asked.to)
 
     def write(self, body: bytes) -> Answer:
         """Answer ``POST /write-to-online-store``."""
@@ -51,10 +49,11 @@ class Pushes:
         return self._write(asked.feature_view_name, asked.df)
 
     def close(self) -> None:
-        """Close the store."""
+        """Bring what was pushed offline to the warehouse, and close the store."""
+        self._offline.close()
         self._store.close()
 
-    def _write(self, name: str, columns: Mapping[str, Sequence[Any]]) -> Answer:
+    def _write(self, name: str, columns: Mapping[str, Sequence[Any]], to: PushTo = "online") -> Answer:
         self._look()
         view = self._newest.now.project.named_view(name)
         try:
@@ -62,7 +61,7 @@ class Pushes:
         except UsageError as problem:
             raise _as_it_was_called(problem, view, columns) from None
         try:
-            done = self._pusher.push(view, rows)
+            done = self._pusher.push(view, rows, to)
         except OperationError as problem:
             raise RefusedError(409, str(problem)) from problem
         return Answer(200, msgspec.json.encode(done))

@@ -10,6 +10,7 @@ from featurestore.errors import DefinitionError
 from featurestore.manifest.artifacts import parse_manifest
 from featurestore.manifest.read import read_project
 from featurestore.manifest.settings import Settings
+from featurestore.manifest.streams import as_written
 
 COLUMNS = {
     "user_id": "bigint",
@@ -121,7 +122,7 @@ def manifest(*resources, **changes):
     return parse_manifest(json.dumps(document(*resources, **changes)).encode())
 
 
-def read(*resources, settings=None, warehouse=None, catalog=None, **changes):
+def read(*resources, settings=None, warehouse=None, catalog=None, compiled=as_written, **changes):
     """Read a project out of these resources."""
     return read_project(
         manifest(*resources, **changes),
@@ -129,6 +130,7 @@ def read(*resources, settings=None, warehouse=None, catalog=None, **changes):
         target="dev",
         columns=warehouse or {},
         catalog=catalog,
+        compiled=compiled,
     )
 
 

@@ -13,7 +13,8 @@ from featurestore.errors import OperationError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.online.state import ViewState, format_state, made_set, state_note
 from featurestore.serving import connect
-from featurestore.streams.push import Pusher, rows_of
+from featurestore.streams.push import Pusher
+from featurestore.streams.pushed_rows import rows_of
 from tests.serving.conftest import project, sync, turn_readers, view
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)

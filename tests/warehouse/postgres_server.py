@@ -35,6 +35,8 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "autovacuum": "off",
 }
+_DURABLE = {**_SETTINGS, "fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"}
+"""What is committed is with the system: a killed server loses nothing of it, a machine without power might."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,15 @@ class PostgresServer:
     folder: Path
     port: int
     connections: dict[str, Any] = field(default_factory=dict, repr=False)
+    command: list[str] = field(default_factory=list, repr=False)
+    options: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def killed_and_started(self) -> PostgresServer:
+        """Kill it, all of it, and start it again on what is on disk."""
+        self.process.kill()
+        self.process.wait()
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        return _started(self.folder, self.port, self.command, self.options)
 
     def settings(self, **changes: object) -> dict[str, object]:
         """A target of a dbt-postgres profile for it; None takes a key away."""
@@ -93,8 +104,13 @@ def binary_folder() -> Path | None:
     return None if found is None else Path(found).resolve().parent
 
 
-def start_postgres(*, locales: Path | None = None) -> PostgresServer:
-    """Make a new cluster and start a server on it; `locales` is a folder of languages' rules, else the system's."""
+def start_postgres(*, locales: Path | None = None, is_durable: bool = False) -> PostgresServer:
+    """Make a new cluster and start a server on it.
+
+    Args:
+        locales: a folder of languages' rules, else the system's.
+        is_durable: whether what was committed outlives a kill.
+    """
     folder = Path(tempfile.mkdtemp(prefix="fs-pg-"))
     owner: dict[str, Any] = {}
     binaries = binary_folder()
@@ -115,19 +131,24 @@ def start_postgres(*, locales: Path | None = None) -> PostgresServer:
         capture_output=True, text=True, cwd=folder, check=False, **owner,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    options = [f"--{name}={value}" for name, value in (_DURABLE if is_durable else _SETTINGS).items()]
     environ = {**os.environ, **({} if locales is None else {"LOCPATH": str(locales)})}
     for _ in range(_TRIES):
         (port,) = free_ports(1)
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", *options],
-            stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, cwd=folder, env=environ, **owner,
-        )  # fmt: skip
-        server = PostgresServer(process=process, folder=folder, port=port)
-        wait_until(lambda each=process: each.poll() is not None or _is_ready(data), server.stop, "it does not answer")
-        if process.poll() is None:
+        command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", "", *options]
+        server = _started(folder, port, command, {"env": environ, **owner})
+        if server.process.poll() is None:
             return server
     raise AssertionError((folder / "log").read_text())
+
+
+def _started(folder: Path, port: int, command: list[str], options: dict[str, Any]) -> PostgresServer:
+    """Run the server until it takes connections, or has ended."""
+    log = (folder / "log").open("ab")
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, **options)
+    server = PostgresServer(process=process, folder=folder, port=port, command=command, options=options)
+    wait_until(lambda: process.poll() is not None or _is_ready(folder / "data"), server.stop, "it does not answer")
+    return server
 
 
 def _is_ready(data: Path) -> bool:

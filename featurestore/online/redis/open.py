@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.online.protocol import OnlineStore
+    from featurestore.online.redis.servers import Servers
+    from featurestore.online.redis.uri import RedisAddress
 
 
 def open_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:
@@ -20,9 +22,13 @@ def open_store(uri: str, *, project: str, base_dir: Path) -> OnlineStore:
     Raises:
         UsageError: a URI that cannot be read; the password in it is never repeated.
     """
-    address = parse_redis_uri(uri, base_dir=base_dir)
+    return RedisStore(parse_redis_uri(uri, base_dir=base_dir), open_servers, project=project)
+
+
+def open_servers(address: RedisAddress) -> Servers:
+    """Make the servers of an address; connects on first use."""
     if address.kind == "cluster":
         from featurestore.online.redis.cluster import Cluster
 
-        return RedisStore(address, Cluster, project=project)
-    return RedisStore(address, OneMaster, project=project)
+        return Cluster(address)
+    return OneMaster(address)

@@ -1,0 +1,1 @@
+"""How events are written, beside JSON: one file each, loaded by the streams that need it."""

@@ -1,0 +1,1 @@
+"""Where rows of streams are kept: what survives kills, other writers and lost answers."""
