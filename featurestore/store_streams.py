@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from featurestore.definitions.pushed import Pushed, PushTo
+    from featurestore.operations.spark_sink import SparkSink
     from featurestore.streams.messages import DeadLetter
     from featurestore.streams.report import StreamReport
     from featurestore.streams.run import StreamDone
@@ -87,6 +88,28 @@ class StreamPart:
         from featurestore.streams.report import replay
 
         return replay(self.workspace.stream_places(), name, parse_moment(since, where="since"))
+
+    def spark_sink(self, view: str, *, offline: str = "") -> SparkSink:
+        """Make what ``writeStream.foreachBatch`` of Spark Structured Streaming calls (`operations.spark_sink`).
+
+        Args:
+            view: its reference; the stream's columns are called as the view's.
+            offline: a folder or URI that Spark writes to, for the rows as Parquet; empty keeps them nowhere.
+
+        Raises:
+            UsageError: an unknown view, or one that is not online.
+        """
+        from featurestore.materialize.run import online_views
+        from featurestore.operations.spark_sink import SparkSink
+
+        (found,) = online_views(self.workspace.latest().content, (view,))
+        return SparkSink(
+            view=found,
+            project=self.workspace.dbt.name,
+            store_uri=self.workspace.settings.online_store,
+            base_dir=self.workspace.dbt.project_dir,
+            offline=offline,
+        )
 
     def dead_letters(self, stream: str) -> tuple[DeadLetter, ...]:
         """Messages of a stream that could not be used, each once (`streams.dead_letters.read_letters`)."""

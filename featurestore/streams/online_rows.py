@@ -123,7 +123,7 @@ class OnlineRows:
         # A row that is too old already stays for one more ttl, so that a reader can say so (SEMANTICS P17).
         keep_until_ms = (time.time_ns() // 1_000 + (view.ttl_us or 0)) // 1_000
         landed = Landed()
-        for place, row_set in enumerate(_sets_of(view, state)):
+        for place, row_set in enumerate(sets_of(view, state)):
             encoder = RowEncoder(view, project=self._project, row_set=row_set, keep_until_ms=keep_until_ms)
             found = Landed()
             for batch, skipped in _encoded(encoder, rows):
@@ -155,7 +155,7 @@ def _encoded(encoder: RowEncoder, rows: pa.RecordBatch | None) -> Iterator[tuple
         yield encoded.rows, encoded.skipped
 
 
-def _sets_of(view: FeatureView, state: ViewState) -> Sequence[int]:
+def sets_of(view: FeatureView, state: ViewState) -> Sequence[int]:
     """The set that readers with this definition use, first; then one that a sync is loading, which they will use."""
     number = state.set_for(view)
     if number is None:

@@ -7,9 +7,11 @@ a created time that is missing is now.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from uuid import UUID
 
+import msgspec
 import pyarrow as pa
 
 from featurestore.definitions.views import Column
@@ -19,8 +21,6 @@ from featurestore.streams.column_types import declared_or_problems
 from featurestore.streams.json_columns import json_column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from featurestore.definitions.views import FeatureView
 
 Values = TypeVar("Values")
@@ -30,6 +30,7 @@ EVENT_TIME = "event_timestamp"
 """What Feast calls every view's event time."""
 _CREATED = ("created", "created_timestamp")
 """What Feast's clients call the two times, whatever the view calls them."""
+_SHOWN = 40
 _MISSING = ("NaTType", "NAType")
 _FORMS = "give a pandas, polars or Arrow frame, a mapping of columns, or a list of rows"
 
@@ -67,7 +68,7 @@ def rows_of(view: FeatureView, columns: Mapping[str, Sequence[Any]]) -> pa.Recor
             f"the columns differ in length: {got}", where=place_of_push(view), hint="give each row all columns"
         )
     arrays = {column.name: json_column(found[column.name], column) for column in wanted if column.name in found}
-    return _with_created(view, arrays, next(iter(lengths.values()), 0))
+    return _with_created(view, _texts_of_a_kind(view, arrays), next(iter(lengths.values()), 0))
 
 
 def rows_of_frame(view: FeatureView, frame: object) -> pa.RecordBatch:
@@ -94,7 +95,7 @@ def rows_of_frame(view: FeatureView, frame: object) -> pa.RecordBatch:
     arrived = {name: table.column(name).combine_chunks() for name in table.column_names}
     found = _named(view, arrived, wanted, has_nulls=lambda array: array.null_count > 0)
     arrays = {column.name: _typed(found[column.name], column, view) for column in wanted if column.name in found}
-    return _with_created(view, arrays, table.num_rows)
+    return _with_created(view, _texts_of_a_kind(view, arrays), table.num_rows)
 
 
 def place_of_push(view: FeatureView) -> str:
@@ -140,6 +141,32 @@ def _typed(array: pa.Array, column: Column, view: FeatureView) -> pa.Array:
         row, detail = min(problems.items())
         raise UsageError(f"row {row}: {detail}", where=place_of_push(view))
     return array if typed is None else typed
+
+
+def _texts_of_a_kind(view: FeatureView, arrays: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """Have texts be JSON or UUIDs where the view says so: no model could be built of others in ``<view>__pushed``."""
+    for column in _wanted(view):
+        read = _TEXTS.get(column.type)
+        if read is None or column.name not in arrays:
+            continue
+        texts = arrays[column.name].to_pylist()
+        for row, text in enumerate(texts):
+            try:
+                texts[row] = None if text is None else read(text)
+            except ValueError:
+                what = f"row {row}: column '{column.name}': expected {column.type}, got {str(text)[:_SHOWN]!r}"
+                hint = """a text as JSON is '"text"'""" if column.type == "json" else None
+                raise UsageError(what, where=place_of_push(view), hint=hint) from None
+        arrays[column.name] = pa.array(texts, pa.string())
+    return arrays
+
+
+def _json_text(text: str) -> str:
+    msgspec.json.decode(text)
+    return text
+
+
+_TEXTS: dict[str, Callable[[str], str]] = {"json": _json_text, "uuid": lambda text: str(UUID(text))}
 
 
 def _wanted(view: FeatureView) -> tuple[Column, ...]:

@@ -272,7 +272,7 @@ def test_show_a_view_that_a_stream_feeds_names_it_and_ends_with_the_sql(tiny):
         "streams: {sales: {columns: {customer_id: bigint, at: timestamp, amount: 'decimal(10,2)'}}}\n"
     )
     sql = "select customer_id, at as placed_at, 1 as order_count, amount, ['new'] as tags from sales where amount > 0"
-    tiny.write_manifest(orders({**VIEW, "stream": {"source": "sales", "sql": sql}}), labels())
+    tiny.write_manifest(orders({"entities": ["customer_id"], "stream": {"source": "sales", "sql": sql}}), labels())
     ran = tiny.run("apply")
     assert (ran.code, ran.err) == (0, "")
     shown = tiny.run("show", "orders").lines
@@ -294,7 +294,7 @@ def test_show_a_view_that_a_stream_feeds_names_it_and_ends_with_the_sql(tiny):
 
 def test_show_a_view_whose_rows_are_the_events_has_no_sql_to_show(tiny):
     (tiny.folder / "featurestore.yml").write_text("streams: {sales: {url: 'redis://localhost:6379/0'}}\n")
-    tiny.write_manifest(orders({**VIEW, "stream": "sales"}), labels())
+    tiny.write_manifest(orders({"entities": ["customer_id"], "stream": "sales"}), labels())
     assert tiny.run("apply").code == 0
     shown = tiny.run("show", "orders").lines
     assert "  stream       sales" in shown

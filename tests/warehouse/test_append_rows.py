@@ -68,13 +68,13 @@ def test_columns_that_are_new_are_added_and_those_that_are_gone_are_null(warehou
 
 def test_rows_that_are_known_are_left_out_where_they_may_be_there(warehouse):
     warehouse.append('"the log"', pa.table({"id": ["a", "b"]}))
-    assert warehouse.append('"the log"', pa.table({"id": ["b", "c"]}), known_by="id") == 1
-    assert warehouse.append('"the log"', pa.table({"id": ["d"]}), known_by="id") == 1
+    assert warehouse.append('"the log"', pa.table({"id": ["b", "c"]}), known_by=("id",)) == 1
+    assert warehouse.append('"the log"', pa.table({"id": ["d"]}), known_by=("id",)) == 1
     assert [row["id"] for row in rows(warehouse)] == ["a", "b", "c", "d"]
 
 
 def test_the_first_rows_may_be_asked_for_too(warehouse):
-    assert warehouse.append('"the log"', pa.table({"id": ["a"]}), known_by="id") == 1
+    assert warehouse.append('"the log"', pa.table({"id": ["a"]}), known_by=("id",)) == 1
 
 
 def test_a_narrower_column_takes_what_fits_and_refuses_the_rest_whole(warehouse):
