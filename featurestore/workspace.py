@@ -177,12 +177,13 @@ class Workspace:
 
     def pushed_rows(self, view: FeatureView) -> OfflineRows:
         """The table of the rows that are pushed to a view."""
+        from featurestore.definitions.pushed import PUSHED_AT
         from featurestore.definitions.streams import pushed_table_name
         from featurestore.warehouse.names import table_in
 
         places = self.stream_places()
         created = () if view.created_at is None else (view.created_at,)
-        known_by = [column.name for column in (*view.join_keys, view.event_time, *created)]
+        known_by = [*(column.name for column in (*view.join_keys, view.event_time, *created)), PUSHED_AT]
         relation = table_in(self.schema, pushed_table_name(view.reference), self.dialect)
         return places.table(relation, places.pushed(view.reference), known_by=known_by)
 

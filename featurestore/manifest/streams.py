@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from featurestore.manifest.problems import Problems
     from featurestore.manifest.settings import Settings
 
+_COPIES = "__stream_copies"
+"""What the macro `stream_rows` calls its inner query."""
 META_PATH = f"config.meta.{STREAM_KEY}"
 _META_KEYS = ("name", *DEFINITION_KEYS)
 
@@ -256,6 +258,15 @@ def _sql_of(each: Bound, stream: Stream, dialect: str, problems: Problems) -> St
     names = (stream.name, *((stream.relation,) if stream.relation else ()))
     if each.options.sql is not None:
         return StreamSql(sql=each.options.sql, dialect="duckdb", names=names)
+    if not stream.unique_id and _COPIES in (each.node.compiled or ""):
+        what = (
+            f"the model reads the events of '{stream.name}' by the stream's name, which says too little about its table"
+        )
+        hint = (
+            f"make a dbt source of it (`feature_stream: true`), or write `stream: {{source: {stream.name}, sql: ...}}`"
+        )
+        problems.error(what, where=each.place(), hint=hint)
+        return None
     if not stream.unique_id or stream.unique_id not in each.node.depends_on:
         return StreamSql(sql="", dialect="duckdb", names=names)
     if each.node.compiled is None:

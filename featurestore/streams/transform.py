@@ -48,6 +48,11 @@ class Transform:
             rows = self._connection.execute(f"DESCRIBE {self._sql}").fetchall()
         except duckdb.Error as error:
             raise UsageError(_said(error), hint="correct the SQL, or the columns of the stream") from None
+        seen: set[str] = set()
+        for name, *_ in rows:
+            if str(name).casefold() in seen:
+                raise UsageError(f"its result has two columns '{name}'", hint="give each a name of its own")
+            seen.add(str(name).casefold())
         return {str(row[0]): str(row[1]) for row in rows if row[0] != EVENT_NUMBER}
 
     def run(self, events: pa.Table) -> tuple[pa.Table, dict[int, str]]:

@@ -334,11 +334,12 @@ def _refused_offline(row: pa.Table, error: FeatureStoreError, tries: int) -> Dea
     """An event that its place refuses; of its message only the origin and what was read of it is left."""
     import msgspec
 
-    from featurestore.definitions.streams import OFFSET, PARTITION, TOPIC
+    from featurestore.definitions.streams import OFFSET, ORIGIN_COLUMNS, PARTITION, TOPIC
     from featurestore.online.json_values import json_value
 
+    own = {column.name for column in ORIGIN_COLUMNS}
     event = {name: json_value(value) for name, value in row.to_pylist()[0].items()}
-    said = msgspec.json.encode({name: value for name, value in event.items() if not name.startswith("_")})
+    said = msgspec.json.encode({name: value for name, value in event.items() if name not in own})
     messages = Messages(
         topic=str(event[TOPIC]),
         values=[said],

@@ -49,11 +49,17 @@ def test_commands_are_listed_in_the_order_of_use(tiny):
     assert places == sorted(places)
 
 
+def leaves(command):
+    """The commands of a group, of its groups too; a command itself."""
+    if not isinstance(command, click.Group):
+        return [command]
+    return [leaf for part in command.commands.values() for leaf in leaves(part)]
+
+
 def test_every_command_has_the_common_options_and_an_example():
     for name in COMMANDS:
         command = load_command(name)
-        parts = command.commands.values() if isinstance(command, click.Group) else [command]
-        for part in parts:
+        for part in leaves(command):
             flags = {flag for option in part.params if isinstance(option, click.Option) for flag in option.opts}
             wanted = ["--json"] if name == "demo" else COMMON  # the demo has a project of its own
             assert flags.issuperset(wanted), f"{name} {part.name}"

@@ -62,7 +62,7 @@ class Tiny:
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             patch.dict(os.environ, {**kept, **(environ or {})}, clear=True),
-            patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
+            patch.object(sys, "stdin", _stdin(stdin)),
         ):
             code = main(arguments)
         return Ran(code=code, out=out.getvalue(), err=err.getvalue())
@@ -104,6 +104,11 @@ def start(*arguments, cwd, environ=None, **options):
         text=True,
         **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
+
+
+def _stdin(text):
+    """Standard input as a process has it, bytes beneath the text."""
+    return io.TextIOWrapper(io.BytesIO(text.encode(errors="surrogateescape")), "utf-8", "surrogateescape")
 
 
 @contextlib.contextmanager

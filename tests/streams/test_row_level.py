@@ -404,9 +404,9 @@ def test_every_macro_of_duckdb_that_hides_one_of_them_is_refused():
 def test_every_function_of_duckdb_that_only_looks_at_its_arguments_passes():
     meant = "function_type = 'scalar' and stability = 'CONSISTENT'"
     refused = {call[0] for call in duckdb_functions(meant) if not is_row_level(*call)}
-    assert refused <= {"age", "current_localtime", "current_localtimestamp", "version"}, (
-        "which ask the clock, or DuckDB"
-    )
+    asking_the_clock = {"age", "current_localtime", "current_localtimestamp"}
+    asking_duckdb = {"version", "current_setting", "getvariable", "vector_type"}
+    assert refused <= asking_the_clock | asking_duckdb
 
 
 @pytest.mark.parametrize(

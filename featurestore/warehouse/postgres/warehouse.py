@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _ADDED = "__added rows"
+_SAID = frozenset(("json", "jsonb", "uuid"))
 
 
 class PostgresWarehouse:
@@ -168,11 +169,24 @@ class PostgresWarehouse:
                 if name not in there:
                     self.execute(f"ALTER TABLE {relation} ADD COLUMN IF NOT EXISTS {quoted(name)} {declared}")
             names = ", ".join(map(quoted, rows.column_names))
-            new = f"SELECT {names} FROM {added} AS new"
+            new = f"SELECT {self._fitting(relation, rows)} FROM {added} AS new"
             if known_by:
                 same = " AND ".join(f"known.{quoted(name)} = new.{quoted(name)}" for name in known_by)
                 new += f" WHERE NOT EXISTS (SELECT 1 FROM {relation} AS known WHERE {same})"
             return self._count(f"INSERT INTO {relation} ({names}) {new}")
+
+    def _fitting(self, relation: str, rows: pa.Table) -> str:
+        """The columns of rows; text goes into JSON and UUID columns only where that is said."""
+        types = self._fetch(
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute "
+            f"WHERE attrelid = to_regclass({literal(relation)}) AND attnum > 0 AND NOT attisdropped"
+        )
+        said = {str(name): str(kind) for name, kind in types}
+        cast = [f"new.{quoted(each)}" for each in rows.column_names]
+        for place, name in enumerate(rows.column_names):
+            if said.get(name) in _SAID:
+                cast[place] += f"::{said[name]}"
+        return ", ".join(cast)
 
     def write_files(self, uri: str, statements: Iterable[str], sql: str) -> int | None:  # noqa: ARG002
         """Nothing: the server writes no files of ours."""

@@ -24,6 +24,7 @@ ARGUMENTS = {
     "training-model": ["churn", "--spine", "labels"],
     "explain-row": ["--features", "orders:order_count", "--entity", "customer_id=1", "--time", "2026-06-06"],
     "get-online": ["--features", "orders:order_count", "--entity", "customer_id=1"],
+    "push": ["orders", "-", "--to", "online_and_offline"],
     "server-key": ["web", "--scope", "read:*"],
 }
 OF_GROUPS = {
@@ -33,6 +34,7 @@ OF_GROUPS = {
         ["delete-entity", "--entity", "customer_id=1", "--yes"],
     ),
     "registry": (["versions"], ["show"], ["diff", "1"]),
+    "stream": (["status"], ["run"], ["settle"]),
     "log": (["load"], ["status"], ["sources"]),
     "verify": ([], ["--log", "churn"]),
     "training-set": (
@@ -44,7 +46,11 @@ GET = ("/", "/health", "/ready", "/metrics", "/openapi.json", "/feature-views", 
 POST = ("/get-online-features", "/push", "/write-to-online-store", "/materialize", "/materialize-incremental")
 BODIES = (LOOKUP, {"push_source_name": "orders", "feature_view_name": "orders", "df": {}}, {}, [])
 USAGE = 2
-SAID_LATE = ("nothing was loaded yet into the log", "the dbt project has no macro 'training_set'")
+SAID_LATE = (
+    "nothing was loaded yet into the log",
+    "the dbt project has no macro 'training_set'",
+    "no feature view is fed by a stream",
+)
 """Said once the project, the registry and the warehouse were opened."""
 NOT_RUN = {"demo", "run", "serve"}
 """The first two hand over to dbt; the server is run below."""
