@@ -212,7 +212,7 @@ def test_rows_go_to_postgres_in_a_transaction(postgres_server):
         assert found.to_pylist() == [{"user_id": n, "_offset": str(n), "_deleted": False} for n in (1, 2, 3)]
         warehouse.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            "WHERE pid <> pg_backend_pid() AND datname = current_database() AND query = 'COMMIT'"
         )
     with pytest.raises((WarehouseError, QueryError)):
         rows.add("c", events(4))
