@@ -19,6 +19,12 @@ SETTINGS = """\
 #     join_keys: [session_id]
 #     description: A visit to the site.
 
+# Streams of events that feature views are fed by (featurestore stream run); a view names one: `stream: clicks`.
+# streams:
+#   clicks:
+#     url: kafka://broker.example:9092
+#     columns: {user_id: bigint, page: varchar, sent_at: timestamp}
+
 # Who may ask the feature server (featurestore serve); `featurestore server-key` makes a key and says what to write.
 # server:
 #   keys:

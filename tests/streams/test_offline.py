@@ -210,18 +210,15 @@ def test_rows_go_to_postgres_in_a_transaction(postgres_server):
     with closing(opened()) as warehouse:
         found = warehouse.read("SELECT user_id, _offset, _deleted FROM public.clicks_direct ORDER BY 1").read_all()
         assert found.to_pylist() == [{"user_id": n, "_offset": str(n), "_deleted": False} for n in (1, 2, 3)]
-        warehouse.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND datname = current_database() AND query = 'COMMIT'"
-        )
+        (session,) = rows._opened.read("SELECT pg_backend_pid() AS pid").read_all().column("pid").to_pylist()
+        warehouse.execute(f"SELECT pg_terminate_backend({session})")
     with pytest.raises((WarehouseError, QueryError)):
         rows.add("c", events(4))
     rows.add("c", events(4))
     rows.close()
     with closing(opened()) as warehouse:
-        assert warehouse.read("SELECT count(*) AS n FROM public.clicks_direct").read_all().column("n").to_pylist() == [
-            4
-        ]
+        found = warehouse.read("SELECT user_id FROM public.clicks_direct ORDER BY 1").read_all()
+        assert found.column("user_id").to_pylist() == [1, 2, 3, 4]
         warehouse.execute("DROP TABLE public.clicks_direct")
 
 

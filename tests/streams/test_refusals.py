@@ -66,6 +66,7 @@ def test_an_event_that_the_warehouse_refuses_is_a_dead_letter(tmp_path, postgres
     (letter,) = scene.letters()
     assert (letter.reason, letter.offset) == ("refused_offline", "3")
     kept = postgres_server.run("SELECT user_id FROM clicks__events ORDER BY 1")
+    postgres_server.run("DROP TABLE clicks__events")
     assert [user for (user,) in kept] == [0, 1, 2, 4, 5]
 
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from featurestore.errors import ObjectStoreError, OperationError, QueryError, UsageError
-from featurestore.storage.places import place_of
 from featurestore.storage import object_store
+from featurestore.storage.places import place_of
 from featurestore.training.card import encode_card
 from featurestore.training.hash import hash_table
 from featurestore.training.verify import find_card, verify
