@@ -66,7 +66,7 @@ class Opened:
         relation: spells a table as dbt renders it.
         endless: a SELECT that does not end by itself.
         set_zone: the statement that gives the session another time zone.
-        stream: a SELECT whose first rows come soon and whose last never do; empty joins a large table with itself.
+        stream: a SELECT whose first rows come soon, with many more behind them; empty joins a large table with itself.
         has_null_lists: whether a list can be NULL; else a missing one is empty.
     """
 
@@ -137,6 +137,7 @@ def _clickhouse(request: pytest.FixtureRequest) -> Iterator[Opened]:
             relation=lambda name: f"`shop_db`.`{name}`",
             endless="select count(*) as n from numbers(1000000000000) where sipHash64(number) = 3",
             set_zone="set session_timezone = 'America/New_York'",
+            stream="select number from numbers(1000000)",  # chdb makes its whole answer before the first row
             has_null_lists=False,
         )
         warehouse.execute("drop database shop_db")
