@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from featurestore.streams.source import Outgoing, Reader
 
 logger = logging.getLogger("featurestore.streams")
+_library = logging.getLogger("featurestore.streams.librdkafka")
+_library.setLevel(logging.WARNING)
 
 _ASK_S = 10.0
 _IDLE_S = 1.0
@@ -161,7 +163,7 @@ class KafkaSource:
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:
         """Produce, and wait until the brokers have them."""
         if self._producer is None:
-            self._producer = self._module.Producer({"linger.ms": "5", **self._producing()})
+            self._producer = self._module.Producer({"linger.ms": "5", **self._producing(), "logger": _library})
         refused: list[Any] = []
 
         def delivered(error: Any, _message: Any) -> None:  # noqa: ANN401
@@ -215,7 +217,7 @@ class KafkaSource:
 
     def _made(self) -> Any:  # noqa: ANN401
         if self._consumer is None:
-            config = {"group.id": self._group, **self._config, **_OURS, "error_cb": self._noted, "logger": logger}
+            config = {"group.id": self._group, **self._config, **_OURS, "error_cb": self._noted, "logger": _library}
             try:
                 self._consumer = self._module.Consumer(config)
             except (self._module.KafkaException, TypeError, ValueError) as problem:
