@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from featurestore.warehouse.protocol import Warehouse
 
 STATE_DIR = ".featurestore"
+_BRIEFLY: Mapping[str, Mapping[str, object]] = {"duckdb": {"lock_timeout_s": 2.0}}
+"""How a warehouse is opened for events: what waits in a spool is safe, so nobody stands still for another's lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +131,10 @@ class Workspace:
         """Read the newest definitions. Raises UsageError while nothing was applied."""
         return read_latest_document(self.settings.registry, self.dbt.project_dir)
 
-    def open_warehouse(self, read_only: bool = True) -> Warehouse:
-        """Connect to the target's warehouse. Raises WarehouseError."""
+    def open_warehouse(self, read_only: bool = True, **options: object) -> Warehouse:
+        """Connect to the target's warehouse; `options` are that warehouse's own. Raises WarehouseError."""
         opened: Warehouse = load_backend(WAREHOUSES, self.profile.type)(
-            self.profile.values, base_dir=self.dbt.project_dir, read_only=read_only
+            self.profile.values, base_dir=self.dbt.project_dir, read_only=read_only, **options
         )
         return opened
 
@@ -169,7 +171,7 @@ class Workspace:
             online_store=self.settings.online_store,
             connection=self.settings.connection,
             open_store=self.open_online_store,
-            open_warehouse=partial(self.open_warehouse, read_only=False),
+            open_warehouse=partial(self.open_warehouse, read_only=False, **_BRIEFLY.get(self.profile.type, {})),
             dialect=self.dialect,
             schema=self.schema,
             project_of=project_of,
