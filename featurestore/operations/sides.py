@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from featurestore.errors import UnknownNameError, did_you_mean
 from featurestore.materialize.run import online_views
-from featurestore.online.state import is_redefined, join_keys_of
+from featurestore.materialize.window import utc_now
+from featurestore.online.state import Watermark, is_redefined, join_keys_of, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.project import Project
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
-    from featurestore.online.state import ViewState, Watermark
+    from featurestore.online.state import ViewState
     from featurestore.warehouse.protocol import Warehouse
 
 SYNC = "run featurestore materialize"
@@ -39,6 +40,19 @@ class Sides:
 def chosen_views(project: Project, names: Sequence[str] | None) -> tuple[FeatureView, ...]:
     """The named views, else all that are online. Raises UsageError as `materialize.run.online_views`."""
     return online_views(project, names or None)
+
+
+def state_to_compare(view: FeatureView, store: OnlineStore) -> ViewState:
+    """What the store says about a view; one that a stream fills from its beginning is synced up to now."""
+    state = read_state(store, view)
+    if state.watermark is not None or view.stream is None or not state.sets:
+        return state
+    now = utc_now()
+    loaded = None if view.created_at is None else now
+    watermark = Watermark(
+        event_time=now, created_time=loaded, layout=view.fingerprint, ttl_us=view.ttl_us, synced_at=now
+    )
+    return replace(state, watermark=watermark)
 
 
 def unsynced(view: FeatureView, state: ViewState) -> str | None:

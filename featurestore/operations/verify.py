@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from featurestore.errors import OnlineStoreError, QueryError, UsageError
 from featurestore.materialize.window import SyncRequest, choose_window, utc_now
 from featurestore.online.codec import instant, microseconds
-from featurestore.online.state import ViewState, read_state
+from featurestore.online.state import ViewState
 from featurestore.operations.comparison import Pass
 from featurestore.operations.keys import absent_keys, fitting_keys, key_arrays, values_of
 from featurestore.operations.offline import count_keys, of_all_keys, of_these_keys
 from featurestore.operations.results import Tally, ViewVerification
 from featurestore.operations.served import Served
-from featurestore.operations.sides import SYNC, unsynced
+from featurestore.operations.sides import SYNC, state_to_compare, unsynced
 from featurestore.operations.verdicts import Judge, settled_at
 from featurestore.warehouse.memory import with_enough_memory
 
@@ -121,7 +121,7 @@ class _Verifier:
 
     def run(self) -> ViewVerification:
         """Compare, and look at suspects again."""
-        state = read_state(self._sides.store, self._view)
+        state = state_to_compare(self._view, self._sides.store)
         problem = unsynced(self._view, state)
         if problem is not None:
             if state.watermark is None and self._is_empty():
@@ -163,7 +163,7 @@ class _Verifier:
     def _look(self, before: dict[int, int] | None = None) -> Pass:
         """Begin a pass: against the watermark and the set of rows of now."""
         sides, view = self._sides, self._view
-        state = read_state(sides.store, view)
+        state = state_to_compare(view, sides.store)
         row_set = state.set_for(view)
         if state.watermark is None or row_set is None:
             raise UsageError("its rows were dropped or redefined while they were compared", hint="verify it again")

@@ -148,7 +148,7 @@ CLICKS = st.fixed_dictionaries(
     },
     optional={
         "page": mostly(st.sampled_from(["/A ", "/robots.txt", "/b?ref=mail", "\u0130x", "", None]), KINDS),
-        "info": mostly(INFOS, st.none()),
+        "info": mostly(INFOS, st.none(), st.text(max_size=3)),
         "device": st.sampled_from(["m", "d", "tv", None, ""]),
         "score": mostly(st.sampled_from([0, 0.5, 1.5, -2.5, 7, None]), st.sampled_from([2**31, 1e300, "8"])),
         "op": mostly(st.sampled_from(["c", None]), st.just("d")),
@@ -314,6 +314,16 @@ def test_after_a_stream_the_online_store_holds_what_the_warehouse_says(project):
     assert checked.is_equal, checked
     assert checked.model_keys == checked.online_keys == 6 + 7
     equal_answers(store, [1, 2, 3, 4, 5, 6, 7, 8, 9, *range(100, 107)], moment)
+
+
+def test_a_view_that_its_stream_began_is_compared_without_a_sync(project):
+    """P17: nothing was ever materialized, and the model was empty."""
+    store = opened(project)
+    send(*many_clicks())
+    read_all(store)
+    (checked,) = store.verify(sample=None, at=now())
+    assert checked.is_equal, checked
+    assert checked.model_keys == checked.online_keys == 5 + 7
 
 
 def equal_answers(store, users, moment):
