@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from featurestore.definitions.streams import Stream
+from featurestore.definitions.streams import COPIES, Stream
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, StreamBinding
 from featurestore.errors import UsageError, did_you_mean
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from featurestore.manifest.problems import Problems
     from featurestore.manifest.settings import Settings
 
-_COPIES = "__stream_copies"
-"""What the macro `stream_rows` calls its inner query."""
 META_PATH = f"config.meta.{STREAM_KEY}"
 _META_KEYS = ("name", *DEFINITION_KEYS)
 
@@ -258,7 +256,7 @@ def _sql_of(each: Bound, stream: Stream, dialect: str, problems: Problems) -> St
     names = (stream.name, *((stream.relation,) if stream.relation else ()))
     if each.options.sql is not None:
         return StreamSql(sql=each.options.sql, dialect="duckdb", names=names)
-    if not stream.unique_id and _COPIES in (each.node.compiled or ""):
+    if not stream.unique_id and COPIES in (each.node.compiled or ""):
         what = (
             f"the model reads the events of '{stream.name}' by the stream's name, which says too little about its table"
         )
@@ -268,6 +266,10 @@ def _sql_of(each: Bound, stream: Stream, dialect: str, problems: Problems) -> St
         problems.error(what, where=each.place(), hint=hint)
         return None
     if not stream.unique_id or stream.unique_id not in each.node.depends_on:
+        if stream.unique_id:
+            what = "the model does not read the stream itself: its SQL is not used, and events are taken as its rows"
+            hint = "select from the source here, or write `stream: {source: ..., sql: ...}`"
+            problems.warn(what, where=each.place(), hint=hint)
         return StreamSql(sql="", dialect="duckdb", names=names)
     if each.node.compiled is None:
         what = "the model makes rows of the stream's events, and the manifest does not hold its SQL"
@@ -280,7 +282,6 @@ def _as_the_views(views: Sequence[FeatureView]) -> tuple[Column, ...]:
     """An event's columns, where they are the views'."""
     found: dict[str, Column] = {}
     for view in views:
-        created = () if view.created_at is None else (view.created_at,)
-        for column in (*view.join_keys, view.event_time, *created, *view.online_columns):
+        for column in view.row_columns:
             found.setdefault(column.name, column)
     return _without_origin(found.values())

@@ -679,3 +679,12 @@ def test_one_clear_problem_of_the_settings(yml, text, told):
     with pytest.raises(UsageError) as caught:
         yml(text)
     assert str(caught.value) == told
+
+
+def test_a_model_that_reads_the_stream_through_another_is_warned_of():
+    """A staging model's filter would be skipped, and nobody would see it."""
+    found = read(user_clicks(reads=("model.shop.stg_clicks",)), sources=sources(source()), compiled=compiled)
+    assert found.project.views[0].stream == StreamBinding(source="clicks")
+    (warning,) = found.warnings
+    assert "the model does not read the stream itself: its SQL is not used" in warning
+    assert "-> select from the source here, or write `stream: {source: ..., sql: ...}`" in warning
