@@ -184,8 +184,7 @@ class Workspace:
         from featurestore.warehouse.names import table_in
 
         places = self.stream_places()
-        created = () if view.created_at is None else (view.created_at,)
-        known_by = [*(column.name for column in (*view.join_keys, view.event_time, *created)), PUSHED_AT]
+        known_by = [*(column.name for column in view.known_by), PUSHED_AT]
         relation = table_in(self.schema, pushed_table_name(view.reference), self.dialect)
         return places.table(relation, places.pushed(view.reference), known_by=known_by)
 

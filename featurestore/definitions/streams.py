@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from featurestore.definitions.services import WAREHOUSE
 from featurestore.definitions.views import Column
 
 StreamFormat = Literal["json", "fields", "avro", "protobuf", "raw"]
@@ -27,6 +28,10 @@ ORIGIN_COLUMNS = (
 """Where a message came from, as text in its broker's own words; when its broker got it, and we; whether it deletes."""
 EVENTS = "events"
 """What a stream's SQL calls the events of a batch."""
+TOPIC_PREFIX, ICEBERG_PREFIX = "topic:", "iceberg:"
+"""What stands before the name of a topic for dead letters, and of an Iceberg table for events."""
+COPIES = "__stream_copies"
+"""What the macro `stream_rows` calls its inner query: the one place where copies of a message become one event."""
 NOWHERE = "nowhere"
 """Says that events are not kept offline."""
 RAW_COLUMN = Column(name="value", type="bytes")
@@ -61,7 +66,7 @@ class Stream:
     columns: tuple[Column, ...] = ()
     epoch: Epoch | None = None
     deletes: str = ""
-    to: str = "warehouse"
+    to: str = WAREHOUSE
     relation: str = ""
     dead_letters: str = ""
     description: str = ""

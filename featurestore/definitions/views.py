@@ -13,6 +13,10 @@ AsOf = Literal["event", "knowledge"]
 Boundary = Literal["inclusive", "exclusive"]
 
 
+AHEAD_US = 300_000_000
+"""How far clocks may differ: a row of the next five minutes is taken, a later one refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column and its type in our vocabulary (`definitions.types`)."""
@@ -70,7 +74,7 @@ class StreamBinding:
 
     source: str
     sql: str = ""
-    ahead_us: int = 300_000_000
+    ahead_us: int = AHEAD_US
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,17 @@ class FeatureView:
         """What an online row holds after its header, in order: the features, then `valid_to` if there is one."""
         features = tuple(Column(name=feature.name, type=feature.type) for feature in self.features)
         return features if self.valid_to is None else (*features, self.valid_to)
+
+    @property
+    def known_by(self) -> tuple[Column, ...]:
+        """What tells a row from others of its view: join keys, event time, and the created time if there is one."""
+        created = () if self.created_at is None else (self.created_at,)
+        return (*self.join_keys, self.event_time, *created)
+
+    @property
+    def row_columns(self) -> tuple[Column, ...]:
+        """What a row is made of, each column once: what it is known by, then its `online_columns`."""
+        return tuple({column.name: column for column in (*self.known_by, *self.online_columns)}.values())
 
     @property
     def fingerprint(self) -> int:

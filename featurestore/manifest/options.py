@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.views import AHEAD_US
 from featurestore.manifest.blocks import Block, open_block
 from featurestore.manifest.nodes import VIEW_KEY
 
@@ -37,7 +38,6 @@ BOUNDARY: tuple[Boundary, ...] = ("inclusive", "exclusive")
 
 STREAM_KEYS = ("source", "sql", "ahead")
 _STREAM_FORM = "write `stream: NAME`, or `stream: {source: NAME, sql: select ... from NAME}`"
-_AHEAD_US = 300_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def _read_stream(view: Block) -> StreamOptions | None:
     if values is None:
         return None
     if isinstance(values, str) and values.strip():
-        return StreamOptions(source=values, sql=None, ahead_us=_AHEAD_US)
+        return StreamOptions(source=values, sql=None, ahead_us=AHEAD_US)
     if not isinstance(values, dict):
         view.refuse("stream", "the name of a stream, or a mapping", _STREAM_FORM)
         return None
@@ -115,4 +115,4 @@ def _read_stream(view: Block) -> StreamOptions | None:
         if values.get("source") is None:
             block.refuse("source", "the name of a stream", _STREAM_FORM)
         return None
-    return StreamOptions(source=source, sql=sql, ahead_us=_AHEAD_US if ahead_us is None else ahead_us)
+    return StreamOptions(source=source, sql=sql, ahead_us=AHEAD_US if ahead_us is None else ahead_us)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from featurestore.definitions.streams import (
+    ICEBERG_PREFIX,
     NOWHERE,
     ORIGIN_COLUMNS,
     RAW_COLUMN,
+    TOPIC_PREFIX,
     Epoch,
     Stream,
     StreamConnection,
@@ -35,7 +37,6 @@ DEFINITION_KEYS = (
 )  # fmt: skip
 RESERVED = frozenset((*(column.name for column in ORIGIN_COLUMNS), "__event"))
 """Columns that events get from us: where they came from, and, in a batch, which of them a row was made of."""
-TOPIC_PREFIX, ICEBERG_PREFIX = "topic:", "iceberg:"
 _TO = (
     "write `to: warehouse`, a folder such as `to: events`, s3://, gs:// or az:// with bucket and folder, "
     "`to: iceberg:NAMESPACE.TABLE`, or `to: nowhere`"

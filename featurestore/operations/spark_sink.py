@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.views import AHEAD_US
 from featurestore.errors import UsageError, did_you_mean
 from featurestore.materialize.engines.remote import PartitionWriter, RemoteLoad, failure_in, package_version
 from featurestore.online.layouts import ensure_generation, write_layout
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-    from featurestore.definitions.views import Column, FeatureView
+    from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
 
 _COUNTS = "read bigint, landed bigint, key_hashes binary"
-_AHEAD_US = 300_000_000
 _PRECISION = 1_000_000
 
 
@@ -83,25 +83,20 @@ class SparkSink:
         from pyspark.sql import functions
 
         names = {name.casefold(): name for name in frame.columns}
-        for column in self._wanted():
+        for column in self.view.row_columns:
             if column.name.casefold() not in names:
                 hint = did_you_mean(column.name, frame.columns)
                 raise UsageError(
                     f"missing column '{column.name}'", where=f"a batch for {self.view.reference}", hint=hint
                 )
-        quoted = {column.name: frame[f"`{names[column.name.casefold()]}`"] for column in self._wanted()}
+        quoted = {column.name: frame[f"`{names[column.name.casefold()]}`"] for column in self.view.row_columns}
         rows = frame.select([each.alias(name) for name, each in quoted.items()])
         for key in self.view.join_keys:
             rows = rows.where(rows[f"`{key.name}`"].isNotNull())
-        ahead_us = _AHEAD_US if self.view.stream is None else self.view.stream.ahead_us
+        ahead_us = AHEAD_US if self.view.stream is None else self.view.stream.ahead_us
         until_s = (time.time_ns() // 1_000 + ahead_us - self.view.delay_us) / _PRECISION
         event_time = rows[f"`{self.view.event_time.name}`"].cast("timestamp")
         return rows.where(event_time <= functions.timestamp_seconds(functions.lit(until_s)))
-
-    def _wanted(self) -> tuple[Column, ...]:
-        created = () if self.view.created_at is None else (self.view.created_at,)
-        columns = (*self.view.join_keys, self.view.event_time, *created, *self.view.online_columns)
-        return tuple({column.name: column for column in columns}.values())
 
     def _sets(self, store: OnlineStore) -> tuple[int, ...]:
         state = read_state(store, self.view)

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from featurestore.definitions.streams import EVENTS
+from featurestore.definitions.streams import COPIES, EVENTS
 from featurestore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 EVENT_NUMBER = "__event"
 """The column that says of which event of the batch a row was made."""
-COPIES = "__stream_copies"
-"""What `macros/stream_rows.sql` calls its inner query: the one place where copies of a message become one event."""
 _CTE_OF_THAT_NAME = "__events_cte"
 """What a CTE becomes that is called as we call the batch."""
 _OF_COPIES = frozenset(("__copy", "_offset", "_deleted"))

@@ -51,8 +51,8 @@ def compile_sql(view: FeatureView, stream: Stream, sql: str, *, dialect: str, na
 
 def wanted_columns(view: FeatureView) -> tuple[Column, ...]:
     """The columns that make a row of a view, each once; a created time that is not there is when it was published."""
-    columns = (*view.join_keys, view.event_time, *view.online_columns)
-    return tuple({column.name: column for column in columns}.values())
+    needed = {column.name for column in (*view.join_keys, view.event_time, *view.online_columns)}
+    return tuple(column for column in view.row_columns if column.name in needed)
 
 
 def _check_columns(view: FeatureView, have: Mapping[str, str], what: str) -> None:

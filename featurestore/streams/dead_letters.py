@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
+from featurestore.definitions.streams import TOPIC_PREFIX
 from featurestore.errors import OperationError, UsageError
 from featurestore.streams.messages import DeadLetter
 from featurestore.streams.offline.files import BucketRows, FolderRows
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from featurestore.streams.offline.protocol import OfflineRows
     from featurestore.streams.source import Source
 
-TOPIC_PREFIX = "topic:"
 _FAILED_AT = "failed_at"
 _SCHEMA = pa.schema(
     [

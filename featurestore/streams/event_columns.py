@@ -57,14 +57,14 @@ def event_column(
     """
     if is_text:
         values = [None if value is None else value_of_text(value, column.type) for value in values]
-    quick = _quick(values, column.type, epoch)
+    quick = quick_column(values, column.type, epoch)
     if quick is not None:
         return quick, {}
     return _one_by_one(values, column, epoch)
 
 
-def _quick(values: Sequence[Any], value_type: str, epoch: Epoch | None) -> pa.Array | None:
-    """A column of values of one plain kind; None where they must be looked at one by one."""
+def quick_column(values: Sequence[Any], value_type: str, epoch: Epoch | None = None) -> pa.Array | None:
+    """A column of values of one plain kind, all at once; None where they must be looked at one by one."""
     kinds = set(map(type, values))
     kinds.discard(NoneType)
     if not kinds:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from featurestore.errors import UsageError
 from featurestore.online.arrow_types import arrow_type
 from featurestore.online.json_values import reader_of
+from featurestore.streams.event_columns import quick_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,9 @@ def json_column(values: Sequence[Any], column: Column) -> pa.Array:
     Raises:
         UsageError: names the column, the row, the type and what was got.
     """
+    quick = quick_column(values, column.type)
+    if quick is not None:
+        return quick
     kind, read = arrow_type(column.type), reader_of(column.type)
     try:
         return pa.array([None if value is None else read(value) for value in values], kind)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.streams import INGESTED_AT, NOWHERE, OFFSET, PARTITION, TOPIC, events_table_name
+from featurestore.definitions.services import WAREHOUSE
+from featurestore.definitions.streams import (
+    ICEBERG_PREFIX,
+    INGESTED_AT,
+    NOWHERE,
+    OFFSET,
+    PARTITION,
+    TOPIC,
+    events_table_name,
+)
 from featurestore.errors import UsageError, did_you_mean
 from featurestore.streams.offline.direct import DirectRows
 from featurestore.streams.offline.files import BucketRows, FolderRows
@@ -25,7 +34,6 @@ if TYPE_CHECKING:
     from featurestore.warehouse.protocol import Warehouse
 
 ORIGIN = (TOPIC, PARTITION, OFFSET)
-_ICEBERG = "iceberg:"
 _FILE_WAREHOUSES = ("duckdb",)
 
 
@@ -85,14 +93,15 @@ class StreamPlaces:
         """Where a stream's events are kept; None for nowhere."""
         if stream.to == NOWHERE:
             return None
-        if stream.to.startswith(_ICEBERG):
+        if stream.to.startswith(ICEBERG_PREFIX):
             from featurestore.streams.offline.iceberg import open_iceberg
 
-            opened: OfflineRows = open_iceberg(stream.to.removeprefix(_ICEBERG), by=INGESTED_AT, base_dir=self.base_dir)
+            table = stream.to.removeprefix(ICEBERG_PREFIX)
+            opened: OfflineRows = open_iceberg(table, by=INGESTED_AT, base_dir=self.base_dir)
             return opened
         if "://" in stream.to:
             return BucketRows(uri=f"{stream.to.rstrip('/')}/{stream.name}", by=INGESTED_AT)
-        if stream.to != "warehouse":
+        if stream.to != WAREHOUSE:
             return FolderRows(folder=self.base_dir / stream.to / stream.name, by=INGESTED_AT)
         return self.table(self.events_relation(stream), self.folder(stream.name) / "spool", known_by=ORIGIN)
 

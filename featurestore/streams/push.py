@@ -7,7 +7,6 @@ The rules: a push replaces whole rows; repeated, it changes nothing; what would 
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from featurestore.definitions.pushed import PUSHED_AT, Pushed
+from featurestore.definitions.views import AHEAD_US
 from featurestore.errors import UsageError
 from featurestore.online.cells import microseconds_of
 from featurestore.online.codec import instant
+from featurestore.streams.offline.protocol import new_name
 from featurestore.streams.online_rows import Landed, OnlineRows
 from featurestore.streams.pushed_rows import place_of_push
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from featurestore.online.protocol import OnlineStore
     from featurestore.streams.offline.protocol import OfflineRows
 
-AHEAD_US = 300_000_000
-"""How far clocks may differ: a row of the next five minutes is taken, a later one refused."""
 _PLACE = "__place"
 
 
@@ -81,7 +80,7 @@ class Pusher:
             now_us = time.time_ns() // 1_000
             at = pa.repeat(pa.scalar(now_us, pa.int64()), usable.num_rows).cast(pa.timestamp("us", "UTC"))
             table = pa.Table.from_batches([usable]).append_column(PUSHED_AT, at)
-            self._offline(view).add(f"{now_us:016d}-{secrets.token_hex(4)}", table)
+            self._offline(view).add(new_name(), table)
         return int(usable.num_rows)
 
 
@@ -94,8 +93,7 @@ def _with_key_and_time(view: FeatureView, rows: pa.RecordBatch) -> pa.RecordBatc
 
 def _last_of_each(view: FeatureView, rows: pa.RecordBatch) -> pa.RecordBatch:
     """Of rows with the same keys, event time and created time the last one, as online: all have one time of pushing."""
-    created = () if view.created_at is None else (view.created_at,)
-    known_by = [column.name for column in (*view.join_keys, view.event_time, *created)]
+    known_by = [column.name for column in view.known_by]
     places = pa.table({name: rows.column(name) for name in known_by}).append_column(
         _PLACE, pa.array(range(rows.num_rows), pa.int64())
     )

@@ -123,6 +123,5 @@ def _separated(view: FeatureView, stream: IO[bytes], separator: str, name: str) 
 
 def _types(view: FeatureView, header: list[str]) -> list[str]:
     """The type of each column of the file; a time for those that Feast's names stand for."""
-    created = () if view.created_at is None else (view.created_at,)
-    known = {column.name: column.type for column in (*view.join_keys, view.event_time, *created, *view.online_columns)}
+    known = {column.name: column.type for column in view.row_columns}
     return [known.get(title, view.event_time.type) for title in header]

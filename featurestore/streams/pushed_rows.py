@@ -59,7 +59,7 @@ def rows_of(view: FeatureView, columns: Mapping[str, Sequence[Any]]) -> pa.Recor
     Raises:
         UsageError: a column is missing, unknown or longer than another, or a value is not of its type.
     """
-    wanted = _wanted(view)
+    wanted = view.row_columns
     found = _named(view, columns, wanted, has_nulls=lambda values: None in values)
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
@@ -87,11 +87,11 @@ def rows_of_frame(view: FeatureView, frame: object) -> pa.RecordBatch:
     if isinstance(frame, Mapping):
         return rows_of(view, _plain_columns(frame, place_of_push(view)))
     if isinstance(frame, (list, tuple)) and all(isinstance(row, Mapping) for row in frame):
-        names = dict.fromkeys(name for row in frame for name in row) or {column.name: None for column in _wanted(view)}
+        names = dict.fromkeys(name for row in frame for name in row) or [column.name for column in view.row_columns]
         columns = {name: [row.get(name) for row in frame] for name in names}
         return rows_of(view, _plain_columns(columns, place_of_push(view)))
     table = _arrow_of(frame, view)
-    wanted = _wanted(view)
+    wanted = view.row_columns
     arrived = {name: table.column(name).combine_chunks() for name in table.column_names}
     found = _named(view, arrived, wanted, has_nulls=lambda array: array.null_count > 0)
     arrays = {column.name: _typed(found[column.name], column, view) for column in wanted if column.name in found}
@@ -145,7 +145,7 @@ def _typed(array: pa.Array, column: Column, view: FeatureView) -> pa.Array:
 
 def _texts_of_a_kind(view: FeatureView, arrays: dict[str, pa.Array]) -> dict[str, pa.Array]:
     """Have texts be JSON or UUIDs where the view says so: no model could be built of others in ``<view>__pushed``."""
-    for column in _wanted(view):
+    for column in view.row_columns:
         read = _TEXTS.get(column.type)
         if read is None or column.name not in arrays:
             continue
@@ -167,12 +167,6 @@ def _json_text(text: str) -> str:
 
 
 _TEXTS: dict[str, Callable[[str], str]] = {"json": _json_text, "uuid": lambda text: str(UUID(text))}
-
-
-def _wanted(view: FeatureView) -> tuple[Column, ...]:
-    created = () if view.created_at is None else (view.created_at,)
-    columns = (*view.join_keys, view.event_time, *created, *view.online_columns)
-    return tuple({column.name: column for column in columns}.values())
 
 
 def _named(

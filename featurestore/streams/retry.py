@@ -5,21 +5,21 @@ The rule: what is still refused is kept before the old files go; a kill in betwe
 
 from __future__ import annotations
 
-import secrets
 import threading
-import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.definitions.streams import TOPIC_PREFIX
 from featurestore.errors import UsageError
 from featurestore.streams.batch import BatchReader
-from featurestore.streams.dead_letters import TOPIC_PREFIX, letters_folder, letters_of, read_letters
+from featurestore.streams.dead_letters import letters_folder, letters_of, read_letters
 from featurestore.streams.decode import open_decoder
 from featurestore.streams.events import EventReader
 from featurestore.streams.messages import Messages
+from featurestore.streams.offline.protocol import new_name
 from featurestore.streams.online_rows import OnlineRows
 from featurestore.streams.online_sink import OnlineSink
 from featurestore.streams.patience import Patience
@@ -83,7 +83,7 @@ def retry_letters(places: StreamPlaces, name: str, *, reason: str | None = None)
     if kept:
         with closing(places.source(stream, places.reader(stream))) as source:
             target = letters_of(stream, source=source, base_dir=places.base_dir, state_dir=places.folder(name))
-            target.add(f"{time.time_ns() // 1_000:016d}-{secrets.token_hex(4)}", kept)
+            target.add(new_name(), kept)
     for path in files:
         path.unlink(missing_ok=True)
     dead: dict[str, int] = {}
@@ -109,7 +109,7 @@ def _tried(places: StreamPlaces, stream: Stream, letters: Sequence[DeadLetter]) 
                 sink.write(batch)
                 events = batch.events()
                 if offline is not None and events is not None and events.num_rows:
-                    offline.add(f"{time.time_ns() // 1_000:016d}-{secrets.token_hex(4)}", events)
+                    offline.add(new_name(), events)
                 left += [replace(each, tries=tries[each.partition, each.offset] + 1) for each in batch.letters()]
     if offline is not None:
         offline.settle()

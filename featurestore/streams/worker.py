@@ -23,6 +23,7 @@ from featurestore.streams.dead_letters import letters_of
 from featurestore.streams.decode import open_decoder
 from featurestore.streams.events import EventReader
 from featurestore.streams.messages import DeadLetter, Messages, Problem
+from featurestore.streams.offline.protocol import new_name
 from featurestore.streams.online_rows import OnlineRows
 from featurestore.streams.online_sink import OnlineSink
 from featurestore.streams.patience import Patience, Stopped
@@ -75,6 +76,11 @@ class _Held:
     offsets: list[str] = field(default_factory=list)
     rows: int = 0
     since: float = 0.0
+
+    def events(self) -> pa.Table | None:
+        """All events in one table; None where there are none."""
+        tables = [table for table in self.tables if table.num_rows]
+        return pa.concat_tables(tables) if tables else None
 
 
 class StreamWorker:
@@ -209,20 +215,13 @@ class StreamWorker:
         held, self._held = self._held, _Held()
         if not held.partitions:
             return
-        try:
-            name = _new_name()
-            tables = [table for table in held.tables if table.num_rows]
-            if tables and self._offline is not None:
-                self._keep(name, pa.concat_tables(tables), held.letters)
-            if held.letters:
-                self._patience.insist("the dead letters", lambda: self._letters.add(name, held.letters))
-            self._patience.insist("the stream", lambda: self._source.commit(held.partitions, held.offsets))
-        except Stopped:
-            self._held = _Held()
-            raise
-        self.tally.committed_at = time.time()
-        for letter in held.letters:
-            self.tally.dead[letter.reason] += 1
+        name, rows = new_name(), held.events()
+        if rows is not None and self._offline is not None:
+            self._keep(name, rows, held.letters)
+        if held.letters:
+            self._patience.insist("the dead letters", lambda: self._letters.add(name, held.letters))
+        self._patience.insist("the stream", lambda: self._source.commit(held.partitions, held.offsets))
+        self._count_committed(held)
 
     def _keep(self, name: str, rows: pa.Table, letters: list[DeadLetter]) -> None:
         """Keep events offline; those that the place refuses, however few they are, become dead letters."""
@@ -244,16 +243,22 @@ class StreamWorker:
         held, self._held = self._held, _Held()
         if not held.partitions:
             return
+        name, rows = new_name(), held.events()
         try:
-            name = _new_name()
-            tables = [table for table in held.tables if table.num_rows]
-            if tables and self._offline is not None:
-                self._offline.add(name, pa.concat_tables(tables))
+            if rows is not None and self._offline is not None:
+                self._offline.add(name, rows)
             if held.letters:
                 self._letters.add(name, held.letters)
             self._source.commit(held.partitions, held.offsets)
         except FeatureStoreError as error:
             logger.info("%s: not committed before others took over: %s", self._stream.name, error)
+        else:
+            self._count_committed(held)
+
+    def _count_committed(self, held: _Held) -> None:
+        self.tally.committed_at = time.time()
+        for letter in held.letters:
+            self.tally.dead[letter.reason] += 1
 
     def _count(self, batch: Batch) -> None:
         tally = self.tally
@@ -323,11 +328,6 @@ class StreamWorker:
         except FeatureStoreError as error:
             logger.info("%s: %s", self._stream.name, error)
         self._store.close()
-
-
-def _new_name() -> str:
-    """A name for rows that no others have, in the order of time."""
-    return f"{time.time_ns() // 1_000:016d}-{secrets.token_hex(4)}"
 
 
 def _refused_offline(row: pa.Table, error: FeatureStoreError, tries: int) -> DeadLetter:

@@ -6,11 +6,18 @@ they may be added again under their name. Copies are told apart by what the rows
 
 from __future__ import annotations
 
+import secrets
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def new_name() -> str:
+    """A name for a batch that no other has, in the order of time."""
+    return f"{time.time_ns() // 1_000:016d}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
