@@ -25,6 +25,7 @@ NAMES = (
     "lookup",
     "server",
     "stream",
+    "push",
 )
 _WHICH = f"which; all by default: {', '.join(NAMES)}; parts of one as in point_in_time:M,MD"
 

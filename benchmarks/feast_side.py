@@ -6,6 +6,7 @@ Usage: ``python -m benchmarks.feast_side COMMAND ARGS...`` with the interpreter 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -30,8 +31,8 @@ def _repository(folder: Path, online: str) -> None:
     )
 
 
-def _views(question: Question) -> list[object]:
-    from feast import Entity, FeatureView, Field, FileSource, ValueType
+def _views(question: Question, *, is_pushed: bool) -> list[object]:
+    from feast import Entity, FeatureView, Field, FileSource, PushSource, ValueType
     from feast.types import Bool, Float32, Float64, Int32, Int64, String
 
     types = {"BIGINT": Int64, "INTEGER": Int32, "DOUBLE": Float64, "FLOAT": Float32, "VARCHAR": String, "BOOLEAN": Bool}
@@ -54,7 +55,7 @@ def _views(question: Question) -> list[object]:
                     Field(name="driver_id", dtype=Int64),
                     *(Field(name=name, dtype=types[kind]) for name, kind in question.size.features.items()),
                 ],
-                source=source,
+                source=PushSource(name=f"driver_{number}", batch_source=source) if is_pushed else source,
             )
         )
     return made
@@ -67,7 +68,7 @@ def setup(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     _repository(folder, arguments.online)
     with measured() as used:
-        FeatureStore(repo_path=str(folder)).apply(_views(question_of(arguments)))
+        FeatureStore(repo_path=str(folder)).apply(_views(question_of(arguments), is_pushed=arguments.push_source))
     report(used)
 
 
@@ -100,6 +101,20 @@ def materialize(arguments: argparse.Namespace) -> None:
             datetime(2025, 12, 1, tzinfo=timezone.utc), END, feature_views=None if arguments.all else ["driver_0"]
         )
     report(used, rows=SIZES[arguments.size].entities)
+
+
+def push(arguments: argparse.Namespace) -> None:
+    """Write frames online through the SDK."""
+    from feast import FeatureStore
+
+    from benchmarks.push import pushed
+
+    store = FeatureStore(repo_path=arguments.folder)
+    print(
+        json.dumps(
+            pushed(arguments.size, lambda frame: store.write_to_online_store("driver_0", frame), arguments.rounds)
+        )
+    )
 
 
 def lookup(arguments: argparse.Namespace) -> None:
@@ -152,7 +167,7 @@ for n in range({count}):
 """
 
 
-COMMANDS = {command.__name__: command for command in (setup, historical, materialize, lookup, apply)}
+COMMANDS = {command.__name__: command for command in (setup, historical, materialize, push, lookup, apply)}
 
 
 def main() -> None:
@@ -165,6 +180,8 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="materialize all views")
     parser.add_argument("--out")
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--push-source", action="store_true", help="views that can be pushed to")
+    parser.add_argument("--rounds", type=int, default=10, help="how often to push")
     arguments = parser.parse_args()
     COMMANDS[arguments.command](arguments)
 

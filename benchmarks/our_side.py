@@ -6,6 +6,7 @@ Usage: ``python -m benchmarks.our_side COMMAND ARGS...``
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -79,6 +80,15 @@ def materialize(arguments: argparse.Namespace) -> None:
     report(used, rows=rows)
 
 
+def push(arguments: argparse.Namespace) -> None:
+    """Push frames online; the view was materialized before."""
+    from benchmarks.push import pushed
+    from featurestore import FeatureStore
+
+    store = FeatureStore(arguments.folder)
+    print(json.dumps(pushed(arguments.size, lambda frame: store.push("driver_0", frame), arguments.rounds)))
+
+
 def lookup(arguments: argparse.Namespace) -> None:
     """Online lookups through the lookup client; the views were materialized before, or are with ``--all``."""
     from benchmarks.lookup import cases, latencies
@@ -110,7 +120,7 @@ def apply(arguments: argparse.Namespace) -> None:
     report(used, views=len(applied.document.content.views))
 
 
-COMMANDS = {command.__name__: command for command in (historical, materialize, lookup, apply)}
+COMMANDS = {command.__name__: command for command in (historical, materialize, push, lookup, apply)}
 
 
 def main() -> None:
@@ -128,6 +138,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="materialize all views")
     parser.add_argument("--out")
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=10, help="how often to push")
     arguments = parser.parse_args()
     COMMANDS[arguments.command](arguments)
 

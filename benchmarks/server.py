@@ -116,7 +116,7 @@ def _compare(place: Path, case: Case, uri: str, options: Options, recorder: Reco
         with our_server(ours) as running:
             recorder.add({"case": f"ours, {case.shape}", "round": number, **load(running, bodies, seconds)})
         if options.with_feast:
-            with _feast_server(feast) as running:
+            with feast_server(feast) as running:
                 recorder.add({"case": f"feast, {case.shape}", "round": number, **load(running, bodies, seconds)})
 
 
@@ -244,7 +244,8 @@ def our_server(project: Path, *more: str) -> Iterator[Running]:
 
 
 @contextmanager
-def _feast_server(repository: Path) -> Iterator[Running]:
+def feast_server(repository: Path) -> Iterator[Running]:
+    """Run ``feast serve`` with one worker."""
     from benchmarks.feast_env import feast_python
 
     feast = Path(str(feast_python())).parent / "feast"

@@ -2,15 +2,13 @@
 
 ``plain`` and ``sql`` read as fast as they can while a producer keeps 60,000 events under way; ``latency`` reads 5,000
 events a second, and measures from a message's timestamp to the moment at which its rows were acknowledged online;
-``soak`` (--slow) does that for ten minutes and looks at memory; ``push`` writes 10,000 rows of 8 features from a frame
-beside Feast's ``write_to_online_store``. Worker, producer, cluster and Valkey share the machine.
+``soak`` (--slow) does that for ten minutes and looks at memory. Worker, producer, cluster and Valkey share the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import threading
@@ -25,17 +23,15 @@ from benchmarks.bench import Goal, Recorder, folder, run
 if TYPE_CHECKING:
     from benchmarks.bench import Line, Options
 
-WORKS = ("plain", "sql", "latency", "soak", "push")
-MEASURES = ("events_per_s", "cpu_us_per_event", "p50_ms", "p99_ms", "rss_growth_mib", "rows_per_s")
+WORKS = ("plain", "sql", "latency", "soak")
+MEASURES = ("events_per_s", "cpu_us_per_event", "p50_ms", "p99_ms", "rss_growth_mib")
 _GOALS = (
     Goal(measure="events_per_s", of="plain", at_least=40_000),
     Goal(measure="events_per_s", of="sql", at_least=15_000),
     Goal(measure="p50_ms", of="latency", at_most=50),
     Goal(measure="p99_ms", of="latency", at_most=250),
-    Goal(measure="rows_per_s", of="push", to="push, Feast", at_least=20),
 )
 _UNDER_WAY, _RATE = 60_000, 5_000
-_PUSHED_ROWS = 10_000
 
 
 def main(options: Options) -> None:
@@ -54,8 +50,6 @@ def main(options: Options) -> None:
 
 def measure(work: str, seconds: float) -> Line:
     """Measure one work here."""
-    if work == "push":
-        return _push()
     with folder() as place, ExitStack() as ends:
         return _stream(place, ends, work, seconds)
 
@@ -142,41 +136,6 @@ def _noting_delays(worker) -> list[float]:
 
 def _rss_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
-
-
-def _push() -> Line:
-    import pandas as pd
-
-    from benchmarks.valkey import server
-    from featurestore.online.open import open_online_store
-    from featurestore.streams.online_rows import OnlineRows
-    from featurestore.streams.push import Pusher
-    from featurestore.streams.pushed_rows import rows_of_frame
-
-    chance = random.Random(1)
-    with folder() as place, server(place) as uri:
-        scene = _scene(place, "memory:x", uri, with_sql=False)
-        view = scene.project.views[0]
-        frame = pd.DataFrame(
-            {
-                "user_id": range(_PUSHED_ROWS),
-                "event_timestamp": pd.Timestamp.now("UTC").floor("us"),
-                **{f"f{each}": [chance.random() for _ in range(_PUSHED_ROWS)] for each in range(4)},
-                "i0": range(_PUSHED_ROWS), "i1": range(_PUSHED_ROWS),
-                "s0": [f"cat_{number % 9}" for number in range(_PUSHED_ROWS)],
-                "b0": [number % 2 == 0 for number in range(_PUSHED_ROWS)],
-            }
-        )  # fmt: skip
-        store = open_online_store(uri, project="shop", base_dir=place)
-        OnlineRows("shop", store).begin(view)
-        pusher = Pusher("shop", store)
-        pusher.push(view, rows_of_frame(view, frame))
-        started = time.perf_counter()
-        for _ in range(20):
-            pusher.push(view, rows_of_frame(view, frame))
-        spent = (time.perf_counter() - started) / 20
-        store.close()
-        return {"rows_per_s": round(_PUSHED_ROWS / spent)}
 
 
 if __name__ == "__main__":
