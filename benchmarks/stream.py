@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ _GOALS = (
     Goal(measure="p50_ms", of="latency", at_most=50),
     Goal(measure="p99_ms", of="latency", at_most=250),
 )
-_UNDER_WAY, _RATE = 60_000, 5_000
+_UNDER_WAY, _RATE, _DELAYS = 60_000, 5_000, 100_000
 
 
 def main(options: Options) -> None:
@@ -111,7 +112,7 @@ def _stream(place: Path, ends: ExitStack, work: str, seconds: float) -> Line:
         "cpu_us_per_event": round((last[2] - first[2]) / events * 1e6, 2),
     }
     if rate:
-        late = sorted(delays[len(delays) // 5 :])  # without the first seconds, when partitions are assigned
+        late = sorted(list(delays)[len(delays) // 5 :])  # without the first seconds, when partitions are assigned
         line |= {"p50_ms": round(late[len(late) // 2], 1), "p99_ms": round(late[len(late) * 99 // 100], 1)}
     if work == "soak":
         third = len(begun) // 3
@@ -120,9 +121,9 @@ def _stream(place: Path, ends: ExitStack, work: str, seconds: float) -> Line:
     return line
 
 
-def _noting_delays(worker) -> list[float]:
-    """Have a worker note, for every message, the time from its timestamp to its rows being online."""
-    delays: list[float] = []
+def _noting_delays(worker) -> deque[float]:
+    """Have a worker note, for some messages of each batch, the time from their timestamp to their rows being online."""
+    delays: deque[float] = deque(maxlen=_DELAYS)  # bounded: what is noted must not look like a leak
     count = worker._count  # noqa: SLF001  where a batch has just been written
 
     def noting(batch) -> None:

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from featurestore.definitions.streams import COPIES, EVENTS
+from featurestore.definitions.streams import COPIES, DELETED, EVENTS
 from featurestore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ EVENT_NUMBER = "__event"
 """The column that says of which event of the batch a row was made."""
 _CTE_OF_THAT_NAME = "__events_cte"
 """What a CTE becomes that is called as we call the batch."""
-_OF_COPIES = frozenset(("__copy", "_offset", "_deleted"))
+_OF_COPIES = frozenset(("__copy", "_offset", DELETED))
 _AGGREGATES = frozenset(
     (
         "approx_top_k", "arbitrary", "arg_max_null", "arg_max_nulls_last", "arg_min_null", "arg_min_nulls_last",
@@ -88,8 +88,15 @@ def row_level_sql(sql: str, *, dialect: str, names: Collection[str]) -> str:
     query = _parsed(sql, dialect)
     for hint in list(query.find_all(exp.Hint)):
         hint.pop()
-    for copies in list(query.find_all(exp.Subquery)):
-        _take_copies_for_one(copies)
+    copies = [each for each in query.find_all(exp.Subquery) if _is_the_macros(each)]
+    has_deletions = [not _reads_deletions(each.this.args["where"]) for each in copies]
+    for each in copies:
+        _take_copies_for_one(each)
+    if any(has_deletions) and not _reads_deletions(query):
+        raise UsageError(
+            f"it asks for deletions and does not look at {DELETED}: a deleted entity would have a row like any other",
+            hint="write `case when _deleted then null else page end as page`, or leave `deletes=true` out",
+        )
     own = {name.casefold().translate(_NO_QUOTES) for name in (EVENTS, *names)}
     tables = [(table, _cte_of(table)) for table in query.find_all(exp.Table)]
     for table, cte in tables:
@@ -124,6 +131,11 @@ def with_event_numbers(sql: str) -> str:
     return query.sql("duckdb")
 
 
+def reads_deletions(sql: str) -> bool:
+    """Whether SQL of `row_level_sql` looks at the column that says that an event deletes its entity."""
+    return _reads_deletions(sqlglot.parse_one(sql, dialect="duckdb"))
+
+
 def row_level_expression(text: str) -> str:
     """Check an expression over one event's columns; returns it in DuckDB's dialect. Raises UsageError."""
     query = _parsed(f"SELECT (\n{text}\n) AS value FROM {EVENTS}", "duckdb")
@@ -155,23 +167,34 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def _take_copies_for_one(subquery: exp.Subquery) -> None:
-    """Put the table in the place of what the macro `stream_rows` writes around it; a batch holds each event once."""
+def _is_the_macros(subquery: exp.Subquery) -> bool:
+    """Whether it is what the macro `stream_rows` writes around a table."""
     outer = subquery.this
     inner = _source(outer)
     if not isinstance(inner, exp.Subquery) or inner.alias != COPIES:
-        return
-    table, where = _source(inner.this), outer.args.get("where")
-    is_the_macros = (
-        isinstance(table, exp.Table)
+        return False
+    where = outer.args.get("where")
+    return (
+        isinstance(_source(inner.this), exp.Table)
         and not (_strange(outer) or _strange(inner) or _strange(inner.this) or inner.this.args.get("where"))
         and all(isinstance(each, (exp.Column, exp.Star)) for each in outer.expressions)
         and [each.alias_or_name for each in inner.this.expressions] == ["*", "__copy"]
-        and (where is None or {column.name.casefold() for column in where.find_all(exp.Column)} <= _OF_COPIES)
+        and where is not None
+        and {column.name.casefold() for column in where.find_all(exp.Column)} <= _OF_COPIES
     )
-    if is_the_macros and isinstance(table, exp.Table):
-        table.set("alias", subquery.args.get("alias"))
-        subquery.replace(table)
+
+
+def _take_copies_for_one(subquery: exp.Subquery) -> None:
+    """Put the table in the place of what the macro writes around it; a batch holds each event once."""
+    copies = _source(subquery.this)
+    table = None if copies is None else _source(copies.this)
+    assert table is not None, "only what is the macro's is given"
+    table.set("alias", subquery.args.get("alias"))
+    subquery.replace(table)
+
+
+def _reads_deletions(query: exp.Expr) -> bool:
+    return any(column.name.casefold() == DELETED for column in query.find_all(exp.Column))
 
 
 def _source(query: exp.Expr) -> exp.Expr | None:

@@ -1,7 +1,7 @@
 """Rows of a view, made of a batch of events and checked: what passes can be written, the rest says why not.
 
-The rule: an event that one view refuses is refused; it would be missing from the table of events, and its rows would
-have no source.
+The rules: an event that one view refuses is refused; it would be missing from the table of events, and its rows would
+have no source. A deletion is a row like any other where the view's SQL asks for `_deleted`; else it removes the entity.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from featurestore.errors import UsageError
 from featurestore.online.cells import microseconds_of
 from featurestore.online.codec import instant, microseconds
 from featurestore.online.protocol import NO_CREATED_TIME
-from featurestore.sql.row_level import EVENT_NUMBER
+from featurestore.sql.row_level import EVENT_NUMBER, reads_deletions
 from featurestore.streams.column_types import declared_or_problems
 from featurestore.streams.compile import wanted_columns
+from featurestore.streams.decode import shown
 from featurestore.streams.message_keys import keys_of
 from featurestore.streams.messages import Problem
 from featurestore.streams.online_rows import Deletions
@@ -90,6 +91,7 @@ class RowMaker:
         self._view = view
         self._ahead_us = view.stream.ahead_us
         self._transform = Transform(view.stream.sql) if view.stream.sql else None
+        self._has_rows_of_deletions = bool(view.stream.sql) and reads_deletions(view.stream.sql)
         self._wanted = wanted_columns(view)
 
     def make(self, messages: Messages, events: Events) -> ViewRows:
@@ -98,10 +100,19 @@ class RowMaker:
         made = self._made(events, problems)
         rows = self._named(made, events)
         problems_of_rows: Problems = {}
-        is_delete = events.deletes[made.column(EVENT_NUMBER).to_numpy()] if events.deletes.any() else None
+        is_delete, buried = None, events.tombstones
+        if self._has_rows_of_deletions:
+            own = set(made.column(EVENT_NUMBER).to_pylist()) if buried else set()
+            buried = [row for row in buried if row not in own and int(events.places[row]) not in problems]
+            rows = self._without_nameless(rows, messages, events, problems_of_rows)
+        elif events.deletes.any():
+            is_delete = events.deletes[made.column(EVENT_NUMBER).to_numpy()]
         live = rows if is_delete is None else rows.filter(pa.array(~is_delete))
         live = self._checked(live, problems_of_rows)
-        deletions, deleted_by = self._deletions(rows, is_delete, messages, events, problems_of_rows)
+        parts = [] if is_delete is None else [self._deleted(rows.filter(pa.array(is_delete)), problems_of_rows)]
+        if buried:
+            parts.append(self._buried(buried, messages, events, problems_of_rows))
+        deletions, deleted_by = _together(parts)
         problems.update(problems_of_rows)
         return ViewRows(view=self._view, rows=live, deletions=deletions, deleted_by=deleted_by, problems=problems)
 
@@ -111,10 +122,10 @@ class RowMaker:
             self._transform.close()
 
     def _made(self, events: Events, problems: Problems) -> pa.Table:
-        """What the SQL makes of the events that have a body, with the row of each event."""
+        """What the SQL makes of the events, with the row of each; of those without a body only where it asks."""
         table = events.table
         numbers = np.arange(table.num_rows)
-        if events.tombstones:
+        if events.tombstones and not self._has_rows_of_deletions:
             numbers = np.delete(numbers, events.tombstones)
             table = table.take(pa.array(numbers))
         if self._transform is None:
@@ -136,6 +147,24 @@ class RowMaker:
                 columns[created.name] = _whole(events.table.column(PUBLISHED_AT).take(numbers))
         places = events.places[numbers.to_numpy()]
         return pa.RecordBatch.from_pydict({**columns, EVENT_NUMBER: pa.array(places, pa.int64())})
+
+    def _without_nameless(
+        self, rows: pa.RecordBatch, messages: Messages, events: Events, problems: Problems
+    ) -> pa.RecordBatch:
+        """Leave out rows of messages without a body of which the SQL does not know the entity, or the time."""
+        if not events.tombstones:
+            return rows
+        tombstones = pa.array(events.places[events.tombstones], pa.int64())
+        is_tombstone = pc.is_in(rows.column(EVENT_NUMBER), value_set=tombstones)
+        for column in (*self._view.join_keys, self._view.event_time):
+            bad = pc.and_(rows.column(column.name).is_null(), is_tombstone)
+            for place in rows.column(EVENT_NUMBER).filter(bad).to_pylist():
+                key = messages.keys[place]
+                told = "no message key" if key is None else f"the message key {shown(key)}"
+                said = f"the SQL makes a NULL '{column.name}' of a tombstone with {told}"
+                problems.setdefault(place, self._problem("bad_tombstone", said))
+            rows, is_tombstone = rows.filter(pc.invert(bad)), is_tombstone.filter(pc.invert(bad))
+        return rows
 
     def _checked(self, rows: pa.RecordBatch, problems: Problems) -> pa.RecordBatch:
         """Rows that can be written; the others are noted."""
@@ -197,31 +226,6 @@ class RowMaker:
             problems.setdefault(place, self._problem(reason, f"column '{column.name}'{got} {said}"))
         return rows.filter(pc.invert(bad))
 
-    def _deletions(
-        self,
-        rows: pa.RecordBatch,
-        is_delete: npt.NDArray[np.bool_] | None,
-        messages: Messages,
-        events: Events,
-        problems: Problems,
-    ) -> tuple[Deletions | None, npt.NDArray[np.int64]]:
-        none = np.zeros(0, np.int64)
-        if is_delete is None and not events.tombstones:
-            return None, none
-        parts = [] if is_delete is None else [self._deleted(rows.filter(pa.array(is_delete)), problems)]
-        if events.tombstones:
-            parts.append(self._buried(messages, events, problems))
-        found = [part for part in parts if part[0].keys.num_rows]
-        if not found:
-            return None, none
-        keys = pa.Table.from_batches([part.keys for part, _ in found]).combine_chunks().to_batches()[0]
-        deletions = Deletions(
-            keys=keys,
-            event_us=pa.concat_arrays([part.event_us for part, _ in found]),
-            created_us=pa.concat_arrays([part.created_us for part, _ in found]),
-        )
-        return deletions, np.concatenate([places for _, places in found])
-
     def _deleted(self, rows: pa.RecordBatch, problems: Problems) -> tuple[Deletions, npt.NDArray[np.int64]]:
         """Deletions that events with a body say."""
         view = self._view
@@ -238,11 +242,11 @@ class RowMaker:
         return Deletions(keys=keys, event_us=event_us, created_us=created_us), rows.column(EVENT_NUMBER).to_numpy()
 
     def _buried(
-        self, messages: Messages, events: Events, problems: Problems
+        self, rows: list[int], messages: Messages, events: Events, problems: Problems
     ) -> tuple[Deletions, npt.NDArray[np.int64]]:
         """Deletions that messages without a body say, by their keys, as of when they were published."""
         view = self._view
-        places = [int(events.places[row]) for row in events.tombstones]
+        places = [int(events.places[row]) for row in rows]
         keys, refused = keys_of([messages.keys[place] for place in places], view.join_keys)
         for row, detail in refused.items():
             problems.setdefault(places[row], self._problem("bad_tombstone", detail))
@@ -256,6 +260,22 @@ class RowMaker:
 
     def _problem(self, reason: Reason, detail: str) -> Problem:
         return Problem(reason=reason, detail=detail, view=self._view.reference)
+
+
+def _together(
+    parts: list[tuple[Deletions, npt.NDArray[np.int64]]],
+) -> tuple[Deletions | None, npt.NDArray[np.int64]]:
+    """All deletions of a batch, and the places of their messages."""
+    found = [part for part in parts if part[0].keys.num_rows]
+    if not found:
+        return None, np.zeros(0, np.int64)
+    keys = pa.Table.from_batches([part.keys for part, _ in found]).combine_chunks().to_batches()[0]
+    deletions = Deletions(
+        keys=keys,
+        event_us=pa.concat_arrays([part.event_us for part, _ in found]),
+        created_us=pa.concat_arrays([part.created_us for part, _ in found]),
+    )
+    return deletions, np.concatenate([places for _, places in found])
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -125,7 +125,7 @@ class StreamWorker:
         self._sink = OnlineSink(
             rows=self._online, store=self._store, patience=self._patience, tally=self.tally, tries=pace.tries
         )
-        self._batches = BatchReader(EventReader(self._stream, self._decoder), self._views)
+        self._batches = BatchReader(EventReader(self._stream, self._decoder, self._views), self._views)
         self._held = _Held()
         self._looked_at = self._said_at = time.monotonic()
 
@@ -295,7 +295,7 @@ class StreamWorker:
         if replace(stream, columns=()) != replace(self._stream, columns=()):
             logger.warning("%s: where the stream is or goes to has changed: start this worker again", stream.name)
         self._flush()
-        reader = EventReader(stream, self._decoder)
+        reader = EventReader(stream, self._decoder, views)
         batches, self._batches = self._batches, BatchReader(reader, views)
         batches.close()
         self._stream, self._views = replace(self._stream, columns=stream.columns), views

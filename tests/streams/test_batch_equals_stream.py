@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import duckdb
@@ -25,10 +24,10 @@ from featurestore.streams.events import EventReader
 from featurestore.streams.messages import Messages
 from featurestore.streams.source import Outgoing
 from featurestore.streams.sources.memory import BROKERS
-from featurestore.streams.worker import Pace
 from tests.dbt.small_project import SmallProject, small_project
 from tests.shop import built_once, shared_folder
-from tests.streams.scene import PATIENCE_S, iso, now, wait_for
+from tests.streams.running import read_all
+from tests.streams.scene import iso, now
 
 pytestmark = pytest.mark.slow
 
@@ -166,7 +165,7 @@ def sides(project):
     assert "__stream_copies" not in view.stream.sql
     decoder = open_decoder(stream, None, base_dir=project.project_dir)
     with (
-        closing(BatchReader(EventReader(stream, decoder), [view])) as reader,
+        closing(BatchReader(EventReader(stream, decoder, [view]), [view])) as reader,
         duckdb.connect(str(project.database)) as warehouse,
     ):
         warehouse.execute("set TimeZone = 'America/New_York'")
@@ -233,34 +232,6 @@ def click(user, at, *, page="/", op="c", **more):
 def send(*messages):
     for message in messages:  # each with a publishing time of its own
         BROKERS[BROKER].send("clicks", [message])
-
-
-@contextmanager
-def streaming(store):
-    """Workers of all streams, until the end of the block; what they raised is raised."""
-    stop, done = threading.Event(), []
-
-    def run():
-        try:
-            done.append(store.run_streams(stop=stop, pace=Pace(wait_s=0.005, flush_s=0.05)))
-        except BaseException as problem:  # noqa: BLE001  raised again below
-            done.append(problem)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-    assert not thread.is_alive()
-    if isinstance(done[0], BaseException):
-        raise done[0]
-
-
-def read_all(store):
-    with streaming(store):
-        wait_for(lambda: [each.waiting for each in store.stream_status()] == [0], "everything is committed")
 
 
 def many_clicks():
