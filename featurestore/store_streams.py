@@ -112,9 +112,7 @@ class StreamPart:
         )
 
     def dead_letters(self, stream: str) -> tuple[DeadLetter, ...]:
-        """Messages of a stream that could not be used, each once (`streams.dead_letters.read_letters`)."""
+        """Messages of a stream that could not be used, each once (`streams.dead_letters.read_letters`, its errors)."""
         from featurestore.streams.dead_letters import read_letters
 
-        places = self.workspace.stream_places()
-        found = places.project_of()[0].stream(stream)
-        return tuple(read_letters(found, base_dir=places.base_dir, state_dir=places.folder(stream)))
+        return read_letters(self.workspace.stream_places(), stream).letters

@@ -246,8 +246,15 @@ def dead_letters() -> None:
 )
 @common_options
 def list_letters(common: Common, name: str, reason: str | None, limit: int) -> None:
-    """List the dead letters of STREAM, the newest last: each message once, with its origin and its reason."""
-    found = [letter for letter in common.store().dead_letters(name) if reason in (None, letter.reason)]
+    """List the dead letters of STREAM, the newest last: each message once, with its origin and its reason.
+
+    They are read where the stream's `dead_letters` says: a folder, a bucket, or a topic, which is read to its end.
+    """
+    from featurestore.streams.dead_letters import read_letters
+
+    read = read_letters(common.store().workspace.stream_places(), name)
+    _say_others(name, read.others)
+    found = [letter for letter in read.letters if reason in (None, letter.reason)]
     if common.as_json:
         result_json([letter_dict(letter) for letter in found])
         return
@@ -269,16 +276,24 @@ def list_letters(common: Common, name: str, reason: str | None, limit: int) -> N
 def retry(common: Common, name: str, reason: str | None) -> None:
     """Try the dead letters of STREAM again; those that can be used now are written, and are dead no more.
 
-    Stop the workers of this machine first: a letter that one of them adds meanwhile stays for the next time.
+    Stop the workers of this machine first: a letter that one of them adds meanwhile stays for the next time. From a
+    topic of Kafka or Kinesis nothing can be deleted: which of its letters are done is remembered on this machine.
     """
     from featurestore.streams.retry import retry_letters
 
     done = retry_letters(common.store().workspace.stream_places(), name, reason=reason)
+    _say_others(name, done.others)
     if common.as_json:
         result_json(done)
         return
     left = ", ".join(f"{count:,} {why}" for why, count in sorted(done.dead.items()))
     result(f"{name}: {done.written:,} of {done.tried:,} are written now{f'; still dead: {left}' if left else ''}.")
+
+
+def _say_others(name: str, others: int) -> None:
+    if others:
+        what = "is no dead letter" if others == 1 else "are no dead letters"
+        say(f"Passed over: {counted(others, 'message')} in the topic that {what} of {name}.")
 
 
 def _pace() -> Pace:

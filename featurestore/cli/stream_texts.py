@@ -43,6 +43,9 @@ def _facts(report: StreamReport) -> Iterator[list[str]]:
     if report.offline:
         said = f"{counted(report.waiting_files, 'file')} waiting" if report.waiting_files else "nothing waits"
         yield ["offline", report.offline, said]
+    if report.dead_letters is None:
+        yield ["dead letters", report.dead_letters_in, f"featurestore stream dead-letters list {report.stream}"]
+        return
     dead = ", ".join(f"{count:,} {reason}" for reason, count in sorted(report.dead_letters.items()))
     yield ["dead letters", f"{sum(report.dead_letters.values()):,}", dead]
 

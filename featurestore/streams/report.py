@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.errors import FeatureStoreError, UsageError
-from featurestore.streams.dead_letters import read_letters
+from featurestore.streams.dead_letters import is_here, read_letters
 from featurestore.streams.offline.spooled import waiting_files
 from featurestore.streams.places import chosen_streams, is_part
 from featurestore.streams.status import read_statuses
@@ -38,7 +38,8 @@ class StreamReport:
         workers: what they said, the newest first.
         offline: where its events are kept; empty for nowhere.
         waiting_files: batches in this machine's spool that wait for the warehouse.
-        dead_letters: by reason, those in a folder of this machine.
+        dead_letters: by reason, where they are in a folder of this machine; None where they are elsewhere.
+        dead_letters_in: where they go; empty for our own folder.
     """
 
     stream: str
@@ -51,7 +52,8 @@ class StreamReport:
     workers: tuple[WorkerStatus, ...]
     offline: str
     waiting_files: int
-    dead_letters: dict[str, int]
+    dead_letters: dict[str, int] | None
+    dead_letters_in: str = ""
 
 
 def report_streams(places: StreamPlaces, names: Sequence[str]) -> tuple[StreamReport, ...]:
@@ -134,13 +136,13 @@ def _report(
         workers=tuple(each for each in workers if each.group == reader.group),
         offline="" if events is None else events.name,
         waiting_files=len(waiting_files(places.folder(stream.name) / "spool")),
-        dead_letters=_dead(places, stream),
+        dead_letters=_dead(places, stream) if is_here(stream) else None,
+        dead_letters_in=stream.dead_letters,
     )
 
 
 def _dead(places: StreamPlaces, stream: Stream) -> dict[str, int]:
     try:
-        found = read_letters(stream, base_dir=places.base_dir, state_dir=places.folder(stream.name))
-        return dict(Counter(letter.reason for letter in found))
+        return dict(Counter(letter.reason for letter in read_letters(places, stream.name).letters))
     except FeatureStoreError:
         return {}

@@ -1,6 +1,6 @@
 """Dead letters once more, by the definitions as they are now: those that can be used are written, and are dead no more.
 
-The rule: what is still refused is kept before the old files go; a kill in between leaves a letter twice, never none.
+The rule: what is still refused is kept before the old letters go; a kill in between leaves a letter twice, never none.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from featurestore.definitions.streams import TOPIC_PREFIX
-from featurestore.errors import UsageError
 from featurestore.streams.batch import BatchReader
-from featurestore.streams.dead_letters import letters_folder, letters_of, read_letters
+from featurestore.streams.dead_letters import open_letters
 from featurestore.streams.decode import open_decoder
 from featurestore.streams.events import EventReader
 from featurestore.streams.messages import Messages
 from featurestore.streams.offline.protocol import new_name
 from featurestore.streams.online_rows import OnlineRows
-from featurestore.streams.online_sink import OnlineSink
+from featurestore.streams.online_sink import PROBE, OnlineSink
 from featurestore.streams.patience import Patience
 from featurestore.streams.tally import Tally
 
@@ -45,12 +43,14 @@ class Retried:
         tried: how many there were.
         written: of these, how many are written now.
         dead: how many are still refused, by reason.
+        others: how many messages beside them are no dead letters of the stream.
     """
 
     stream: str
     tried: int
     written: int
     dead: dict[str, int]
+    others: int = 0
 
 
 def retry_letters(places: StreamPlaces, name: str, *, reason: str | None = None) -> Retried:
@@ -62,34 +62,22 @@ def retry_letters(places: StreamPlaces, name: str, *, reason: str | None = None)
         reason: only those that were refused for it; None for all.
 
     Raises:
-        UsageError: they are not in a folder of this machine.
-        BackendError: a store cannot be reached; all letters are where they were.
+        UnknownNameError: no such stream.
+        OperationError: a file of letters cannot be read or written.
+        BackendError: a store, the bucket or the broker cannot be reached; no letter is lost.
     """
     project, _ = places.project_of()
     stream = project.stream(name)
-    if stream.dead_letters.startswith(TOPIC_PREFIX) or "://" in stream.dead_letters:
-        raise UsageError(
-            f"the dead letters of '{name}' are in {stream.dead_letters}", hint="send them again from there"
-        )
-    folder = letters_folder(stream, base_dir=places.base_dir, state_dir=places.folder(name))
-    files = sorted(folder.glob("hour=*/*.parquet"))
-    letters = list(read_letters(stream, base_dir=places.base_dir, state_dir=places.folder(name)))
-    chosen = [letter for letter in letters if reason in (None, letter.reason)]
-    others = [letter for letter in letters if reason not in (None, letter.reason)]
-    if not chosen:
-        return Retried(stream=name, tried=0, written=0, dead={})
-    left = _tried(places, stream, chosen)
-    kept = [*others, *left]
-    if kept:
-        with closing(places.source(stream, places.reader(stream))) as source:
-            target = letters_of(stream, source=source, base_dir=places.base_dir, state_dir=places.folder(name))
-            target.add(new_name(), kept)
-    for path in files:
-        path.unlink(missing_ok=True)
+    with open_letters(places, stream) as place:
+        found = place.read()
+        chosen = [letter for letter in found.letters if reason in (None, letter.reason)]
+        left = _tried(places, stream, chosen) if chosen else []
+        if chosen:
+            place.replace(found, chosen, new_name(), left)
     dead: dict[str, int] = {}
     for letter in left:
         dead[letter.reason] = dead.get(letter.reason, 0) + 1
-    return Retried(stream=name, tried=len(chosen), written=len(chosen) - len(left), dead=dead)
+    return Retried(stream=name, tried=len(chosen), written=len(chosen) - len(left), dead=dead, others=found.others)
 
 
 def _tried(places: StreamPlaces, stream: Stream, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
@@ -101,7 +89,11 @@ def _tried(places: StreamPlaces, stream: Stream, letters: Sequence[DeadLetter]) 
         by_topic.setdefault(letter.topic, []).append(letter)
     left: list[DeadLetter] = []
     offline = places.events(stream)
-    with closing(BatchReader(EventReader(stream, decoder), views)) as reader, closing(places.open_store()) as store:
+    with (
+        closing(BatchReader(EventReader(stream, decoder, views), views)) as reader,
+        closing(places.open_store()) as store,
+    ):
+        store.write_note(PROBE, b"1")  # raises where the store is away, which a sink would wait for
         sink = _sink(places, store)
         for topic, its in by_topic.items():
             tries = {(letter.partition, letter.offset): letter.tries for letter in its}

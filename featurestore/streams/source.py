@@ -5,7 +5,7 @@ The rule: a message that was polled and not committed comes again, to this worke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,6 +50,20 @@ class Outgoing:
     value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A message of ours as it lies in a topic.
+
+    Attributes:
+        message: as it was sent; of one that another producer sent, what can be read of it.
+        partition, offset: where it lies.
+    """
+
+    message: Outgoing
+    partition: str
+    offset: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +123,17 @@ class Source(Protocol):
 
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:
         """Put messages into a topic; when it returns the broker has them."""
+        ...
+
+    def read_all(self, topic: str) -> Iterator[Stored]:
+        """Yield what lies in a topic when the first message is asked for; no group has to do with it, nor will one."""
+        ...
+
+    def remove(self, topic: str, partitions: Sequence[str], offsets: Sequence[str]) -> None:
+        """Have messages that `read_all` gave not come from it again.
+
+        They are deleted where the broker can do that; else it is remembered on this machine that they are done.
+        """
         ...
 
     def close(self) -> None:

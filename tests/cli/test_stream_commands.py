@@ -133,6 +133,46 @@ def test_dead_letters_are_listed_and_tried_again(project):
     assert "no dead letters" in project.run("stream", "dead-letters", "list", "order_events", "--reason", "none").err
 
 
+def test_dead_letters_in_a_topic_are_listed_and_tried_again(tmp_path, valkey):
+    valkey.empty()
+    live = streaming(tmp_path, f"url: '{valkey.uri}', dead_letters: 'topic:order_events.dead'")
+    live.run("stream", "send", "order_events", "-", stdin=f"{{nonsense\n{order(1, order_count='x')}")
+    valkey.ask("XADD", "order_events.dead", "*", "value", "what is this")
+    with live.start("stream", "run") as worker:
+        until = time.monotonic() + 120
+        while valkey.ask("XLEN", "order_events.dead") < 3:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        worker.terminate()
+        worker.communicate(timeout=120)
+    status = live.run("stream", "status").out
+    assert "topic:order_events.dead" in status
+    assert "featurestore stream dead-letters list order_events" in status
+    listed = live.run("stream", "dead-letters", "list", "order_events")
+    assert "order_events/0/" in listed.out
+    assert listed.lines[-1] == "2 dead letters."
+    assert listed.err == "Passed over: 1 message in the topic that is no dead letter of order_events.\n"
+    live.sql("alter table orders alter order_count type varchar")
+    live.write_manifest(orders({"stream": "order_events"}, columns={}))
+    assert live.run("apply").code == 0
+    retried = live.run("stream", "dead-letters", "retry", "order_events", "--reason", "type_mismatch")
+    assert retried.out == "order_events: 1 of 1 are written now.\n"
+    assert "Passed over: 1 message" in retried.err
+    (left,) = live.run("stream", "dead-letters", "list", "order_events", "--json").json
+    assert (left["reason"], left["value"], left["tries"]) == ("malformed", "{nonsense", 1)
+    assert in_warehouse(live, "select order_count from order_events__events") == [("x",)]
+
+
+def test_a_broker_that_is_away_keeps_its_dead_letters_to_itself(tmp_path):
+    away = "url: 'redis://someone:secret@127.0.0.1:1/0?write_timeout=0.2', dead_letters: 'topic:dead'"
+    tiny = streaming(tmp_path, away)
+    for command in ("list", "retry"):
+        done = tiny.run("stream", "dead-letters", command, "order_events")
+        assert done.code == 4, done.err
+        assert "the Redis at 127.0.0.1:1 cannot be used" in done.err
+        assert "secret" not in done.err
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(live, number):
     with live.start("stream", "run", "--metrics-port", "0") as worker:

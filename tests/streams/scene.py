@@ -173,8 +173,7 @@ class Scene:
             store.close()
 
     def letters(self, stream="clicks"):
-        found = self.project.stream(stream)
-        return list(read_letters(found, base_dir=self.folder, state_dir=self.places.folder(stream)))
+        return list(read_letters(self.places, stream).letters)
 
     def reasons(self, stream="clicks"):
         return sorted(letter.reason for letter in self.letters(stream))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from featurestore.definitions.streams import Stream, StreamConnection
-    from featurestore.streams.source import Outgoing, Reader
+    from featurestore.streams.source import Outgoing, Reader, Stored
 
 OPTIONS = ("rate",)
 _LINES = (".jsonl", ".ndjson", ".json")
@@ -121,6 +121,14 @@ class FileSource:
         raise UsageError(
             f"no messages can be sent to {self.name}", hint=f"append lines to the file; {topic} is no topic"
         )
+
+    def read_all(self, topic: str) -> Iterator[Stored]:
+        """Refuse: there are no topics beside the files."""
+        raise UsageError(f"{self.name} has no topic '{topic}'", hint="write `dead_letters: FOLDER` for the stream")
+
+    def remove(self, topic: str, partitions: Sequence[str], offsets: Sequence[str]) -> None:  # noqa: ARG002  none is there
+        """Refuse, for the same reason."""
+        raise UsageError(f"{self.name} has no topic '{topic}'", hint="write `dead_letters: FOLDER` for the stream")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 from featurestore.errors import StreamError, UsageError, without_secrets
 from featurestore.streams.decode import needs
 from featurestore.streams.messages import Messages
-from featurestore.streams.source import PartitionLag
+from featurestore.streams.source import PartitionLag, Stored
+from featurestore.streams.sources.kafka_topic import ALONE, NOT_THERE, messages_of, sent_of
+from featurestore.streams.sources.removed import Removed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from featurestore.definitions.streams import Stream, StreamConnection
@@ -33,7 +35,6 @@ _JOIN_S = 60.0
 _OURS = {"enable.auto.commit": "false", "enable.auto.offset.store": "false", "auto.offset.reset": "error"}
 _USUAL = {"fetch.wait.max.ms": "20"}
 """A broker that has nothing answers so soon; some answer only then although something came meanwhile."""
-_NOT_THERE = frozenset(("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"))
 
 
 def open_source(url: str, stream: Stream, connection: StreamConnection, reader: Reader) -> KafkaSource:
@@ -66,6 +67,8 @@ class KafkaSource:
         self._stream = stream.name
         self._group = reader.group
         self._on_revoke = reader.on_revoke
+        self._state_dir = reader.state_dir
+        self._removed: dict[str, Removed] = {}
         self._consumer: Any = None
         self._producer: Any = None
         self._is_subscribed = False
@@ -181,11 +184,30 @@ class KafkaSource:
                 break
         left = self._producer.flush(_SEND_S)
         if refused:
-            raise self._told(refused[0])
+            raise self._told(refused[0], topic)
         if left:
             raise StreamError(
                 f"{self.name} did not take {left} messages in {_SEND_S:.0f} s", hint="is a broker running?"
             )
+
+    def read_all(self, topic: str) -> Iterator[Stored]:
+        """Read what the topic holds now, but what was removed; brokers delete no single message."""
+        removed = self._removed[topic] = Removed(self._state_dir, topic)
+        consumer = self._new(ALONE)
+        try:
+            read = messages_of(
+                self._module, consumer, topic, name=self.name, told=lambda error: self._told(error, topic)
+            )
+            for message in read:
+                partition, offset = str(message.partition()), str(message.offset())
+                if not removed.is_done(partition, offset, _published(message)):
+                    yield Stored(message=sent_of(message), partition=partition, offset=offset)
+        finally:
+            consumer.close()
+
+    def remove(self, topic: str, partitions: Sequence[str], offsets: Sequence[str]) -> None:
+        """Remember on this machine that messages are done."""
+        self._removed[topic].add(partitions, offsets)
 
     def close(self) -> None:
         """Leave the group."""
@@ -217,13 +239,16 @@ class KafkaSource:
 
     def _made(self) -> Any:  # noqa: ANN401
         if self._consumer is None:
-            config = {"group.id": self._group, **self._config, **_OURS, "error_cb": self._noted, "logger": _library}
-            try:
-                self._consumer = self._module.Consumer(config)
-            except (self._module.KafkaException, TypeError, ValueError) as problem:
-                where = f"featurestore.yml: streams.{self._stream}.options"
-                raise UsageError(without_secrets(str(problem)), where=where, hint="options are librdkafka's") from None
+            self._consumer = self._new(_OURS)
         return self._consumer
+
+    def _new(self, ours: dict[str, str]) -> Any:  # noqa: ANN401
+        config = {"group.id": self._group, **self._config, **ours, "error_cb": self._noted, "logger": _library}
+        try:
+            return self._module.Consumer(config)
+        except (self._module.KafkaException, TypeError, ValueError) as problem:
+            where = f"featurestore.yml: streams.{self._stream}.options"
+            raise UsageError(without_secrets(str(problem)), where=where, hint="options are librdkafka's") from None
 
     def _producing(self) -> dict[str, str]:
         """Options that a producer knows too."""
@@ -303,11 +328,12 @@ class KafkaSource:
             return self._module.TopicPartition(self._topic, partition)
         return self._module.TopicPartition(self._topic, partition, offset)
 
-    def _told(self, error: Any) -> StreamError:  # noqa: ANN401
-        """What a broker said, in our words."""
-        if error.name() in _NOT_THERE:
-            hint = "make it, or correct `topic` of the stream; does the first message make it?"
-            return StreamError(f"{self.name}: there is no topic '{self._topic}'", hint=hint)
+    def _told(self, error: Any, topic: str = "") -> StreamError:  # noqa: ANN401
+        """What a broker said, in our words; of the stream's own topic where no other one is named."""
+        if error.name() in NOT_THERE:
+            key = "dead_letters" if topic and topic != self._topic else "topic"
+            hint = f"make it, or correct `{key}` of the stream; does the first message make it?"
+            return StreamError(f"{self.name}: there is no topic '{topic or self._topic}'", hint=hint)
         hint = "is a broker running there, and are the options right?"
         return StreamError(f"{self.name}: {without_secrets(error.str())} ({error.name()})", hint=hint)
 

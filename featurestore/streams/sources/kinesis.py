@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,18 +22,19 @@ from msgspec.structs import replace
 from featurestore.errors import OperationError, StreamError, UsageError
 from featurestore.streams.decode import needs
 from featurestore.streams.messages import Messages
-from featurestore.streams.source import PartitionLag, refuse_options
-from featurestore.streams.sources.kinesis_group import Group, Start
+from featurestore.streams.source import PartitionLag, Stored, refuse_options
+from featurestore.streams.sources.kinesis_envelope import unwrapped
+from featurestore.streams.sources.kinesis_group import Checkpoint, Group, Start
 from featurestore.streams.sources.kinesis_shards import PAUSE_S, Refused, ShardReader
+from featurestore.streams.sources.removed import Removed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from featurestore.definitions.streams import Stream, StreamConnection
     from featurestore.streams.source import Outgoing, Reader
     from featurestore.streams.sources.kinesis_client import KinesisClient
-    from featurestore.streams.sources.kinesis_group import Checkpoint
     from featurestore.streams.sources.kinesis_shards import Record, Shard
 
 logger = logging.getLogger("featurestore.streams")
@@ -41,6 +43,8 @@ OPTIONS = ("endpoint_url", "start")
 _STARTS = ("beginning", "end")
 _SHARE_EVERY_S, _LIST_EVERY_S = 1.0, 5.0
 _TURN_S = 10.0
+_SILENT_S = 30.0
+_AT_ONCE = 1_000
 _REGION = re.compile(r"[a-z0-9-]*")
 
 
@@ -51,9 +55,9 @@ def open_source(url: str, stream: Stream, connection: StreamConnection, reader: 
     group begins: ``beginning`` (the default) or ``end``. Credentials come from the environment, the AWS profile or the
     machine's role, and nowhere else.
 
-    What Kinesis has not got: headers, which are left out of what is sent; messages without a body or a key, so that an
-    empty body is a tombstone, and a key is made up where there is none. A key of more than 256 letters is sent as its
-    SHA-256.
+    What Kinesis has not got: headers, so that a message that has some is sent as JSON (`kinesis_envelope`); messages
+    without a body or a key, so that an empty body is a tombstone, and a key is made up where there is none. A key of
+    more than 256 letters is sent as its SHA-256.
 
     Raises:
         UsageError: boto3 is not installed, or a URL or option that cannot be meant.
@@ -92,6 +96,8 @@ class KinesisSource:
         self._stream = stream
         self._group_name = reader.group
         self._on_revoke = reader.on_revoke
+        self._state_dir = reader.state_dir
+        self._removed: dict[str, Removed] = {}
         self._starts_at_end = starts_at_end
         self._readers: dict[str, ShardReader] = {}
         self._shards: tuple[Shard, ...] = ()
@@ -160,6 +166,20 @@ class KinesisSource:
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:
         """Put messages into a stream of the same region; in the order of a key unless Kinesis takes some later."""
         self._client.send(topic, messages)
+
+    def read_all(self, topic: str) -> Iterator[Stored]:
+        """Read all shards, but what was removed: Kinesis deletes nothing."""
+        removed = self._removed[topic] = Removed(self._state_dir, topic)
+        with closing(self._client.of(topic)) as client:
+            for shard in client.shards():
+                for record in _records(client, shard.name):
+                    if not removed.is_done(shard.name, record.offset, record.published_us):
+                        message = unwrapped(record.key, record.value)
+                        yield Stored(message=message, partition=shard.name, offset=record.offset)
+
+    def remove(self, topic: str, partitions: Sequence[str], offsets: Sequence[str]) -> None:
+        """Remember on this machine that messages are done."""
+        self._removed[topic].add(partitions, offsets)
 
     def close(self) -> None:
         """Give up all shards, and close the connections."""
@@ -251,10 +271,11 @@ class KinesisSource:
         return found
 
     def _messages(self, found: Sequence[tuple[str, Record]]) -> Messages:
+        sent = [unwrapped(record.key, record.value) for _, record in found]
         return Messages(
             topic=self._stream.topic_name,
-            values=[record.value or None for _, record in found],
-            keys=[record.key.encode() for _, record in found],
+            values=[message.value for message in sent],
+            keys=[message.key for message in sent],
             partitions=[shard for shard, _ in found],
             offsets=[record.offset for _, record in found],
             published_us=[record.published_us for _, record in found],
@@ -282,3 +303,19 @@ class KinesisSource:
     def _let_go(self, name: str) -> None:
         del self._readers[name]
         self._group.let_go(name)
+
+
+def _records(client: KinesisClient, shard: str) -> Iterator[Record]:
+    """What a shard holds now, from its oldest record on."""
+    now_us = client.now_us() + 1_000_000  # its clock is told in whole seconds
+    reader = ShardReader(client, shard, Checkpoint(), None)
+    while True:
+        found = reader.read(_AT_ONCE)
+        yield from (record for record in found if record.published_us <= now_us)
+        if (not found and reader.is_at_end) or (found and found[-1].published_us > now_us):
+            return
+        if reader.is_missing or time.monotonic() - reader.answered_at > _SILENT_S:
+            hint = "is it still there, and do others read much of it?"
+            raise StreamError(f"{client.name}: shard {shard} could not be read to its end", hint=hint)
+        if not found:
+            time.sleep(PAUSE_S / 4)

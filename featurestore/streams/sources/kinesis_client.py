@@ -24,6 +24,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from featurestore.errors import StreamError, without_secrets
+from featurestore.streams.sources.kinesis_envelope import wrapped
 from featurestore.streams.sources.kinesis_shards import (
     EXPIRED,
     INVALID,
@@ -48,6 +49,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _MOST_RECORDS, _MOST_BYTES = 500, 5_000_000
 _MOST_READ = 10_000
 _LONGEST_KEY = 256
+_MOST_RECORD_BYTES = 1_048_576
 _LOGIN = (
     "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationToken",
     "IncompleteSignature", "IncompleteSignatureException", "InvalidClientTokenId",
@@ -73,7 +75,10 @@ class KinesisClient:
         self._client: Any = None
         self._retention_s: float | None = None
         self._ahead_s = 0.0
-        self._has_told = False
+
+    def of(self, stream: str) -> KinesisClient:
+        """The same for another stream."""
+        return KinesisClient(self._region, self._endpoint, stream)
 
     def shards(self) -> tuple[Shard, ...]:
         """All shards that hold records, closed ones too; parents that are gone are not named."""
@@ -129,11 +134,8 @@ class KinesisClient:
 
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:
         """Put messages into a stream; what it refuses for its rate again, until it has all or a minute is over."""
-        if any(message.headers for message in messages) and not self._has_told:
-            self._has_told = True
-            logger.warning("%s: Kinesis has no headers; those of messages to %s are left out", self.name, topic)
         until = time.monotonic() + _SEND_S
-        for batch in _batches([_entry(message) for message in messages]):
+        for batch in _batches([self._entry(topic, message) for message in messages]):
             left, tries = batch, 0
             while left:
                 left, why = self._put(topic, left)
@@ -149,6 +151,20 @@ class KinesisClient:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _entry(self, topic: str, message: Outgoing) -> dict[str, Any]:
+        """A message as Kinesis takes it: a tombstone is empty, no key is one that nobody has, headers need room."""
+        key = (message.key or b"").decode(errors="backslashreplace") or secrets.token_hex(16)
+        if len(key) > _LONGEST_KEY:
+            key = hashlib.sha256(key.encode()).hexdigest()
+        body = wrapped(message)
+        if message.headers and len(body) + len(key.encode()) > _MOST_RECORD_BYTES:
+            said = ", ".join(f"{name} {value}" for name, value in message.headers)
+            logger.warning(
+                "%s: a message to %s is too large for its headers, and goes without: %s", self.name, topic, said
+            )
+            body = message.value or b""
+        return {"Data": body, "PartitionKey": key}
 
     def _put(self, topic: str, entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
         """Those that were not taken, and why."""
@@ -253,14 +269,6 @@ def _passes(problem: BaseException | None) -> bool:
 def _pause(tries: int) -> None:
     longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(tries, 10))
     time.sleep(random.uniform(longest_s / 2, longest_s))  # noqa: S311  spreads workers
-
-
-def _entry(message: Outgoing) -> dict[str, Any]:
-    """A message as Kinesis takes it: a tombstone is empty; no key is a key that nobody has; headers there are none."""
-    key = (message.key or b"").decode(errors="backslashreplace") or secrets.token_hex(16)
-    if len(key) > _LONGEST_KEY:
-        key = hashlib.sha256(key.encode()).hexdigest()
-    return {"Data": message.value or b"", "PartitionKey": key}
 
 
 def _batches(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

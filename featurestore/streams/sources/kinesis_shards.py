@@ -104,6 +104,8 @@ class ShardReader:
         self.name = shard
         self.due_at = 0.0
         self.is_missing = False
+        self.is_at_end = False
+        self.answered_at = time.monotonic()
         self._client = client
         self.checkpoint = checkpoint
         self._since_us = since_us
@@ -163,9 +165,10 @@ class ShardReader:
         except StreamError:
             self._iterator = None
             raise
-        self._tries = 0
+        self._tries, self.answered_at = 0, time.monotonic()
         self._iterator = answer.following
         self._has_ended = answer.following is None
+        self.is_at_end = self._has_ended or answer.behind_ms == 0
         if answer.records:
             self._read_up_to = answer.records[-1].offset
             self._ahead += [record for record in answer.records if record.published_us >= (self._since_us or 0)]

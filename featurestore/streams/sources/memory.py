@@ -8,10 +8,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from featurestore.streams.messages import Messages
-from featurestore.streams.source import PartitionLag
+from featurestore.streams.source import PartitionLag, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from featurestore.definitions.streams import Stream, StreamConnection
@@ -24,6 +24,7 @@ class MemoryBroker:
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[Outgoing, int]]] = defaultdict(list)
         self.committed: dict[tuple[str, str], int] = {}
+        self.removed: set[tuple[str, str]] = set()
         self.has_more = threading.Condition()
 
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:
@@ -97,6 +98,16 @@ class MemorySource:
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:
         """Put messages into a topic."""
         self._broker.send(topic, messages)
+
+    def read_all(self, topic: str) -> Iterator[Stored]:
+        """Yield what was not removed; messages keep their numbers."""
+        for number, (message, _) in enumerate(tuple(self._broker.topics[topic])):
+            if (topic, str(number)) not in self._broker.removed:
+                yield Stored(message=message, partition="0", offset=str(number))
+
+    def remove(self, topic: str, partitions: Sequence[str], offsets: Sequence[str]) -> None:  # noqa: ARG002  there is but one
+        """Remember which."""
+        self._broker.removed.update((topic, offset) for offset in offsets)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -22,16 +22,16 @@ from featurestore.online.redis.replies import LinkError, ServerError, explain
 from featurestore.online.redis.requests import request
 from featurestore.online.redis.uri import parse_redis_uri
 from featurestore.streams.messages import Messages
-from featurestore.streams.source import PartitionLag, refuse_options
+from featurestore.streams.source import Outgoing, PartitionLag, Stored, refuse_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from featurestore.definitions.streams import Stream, StreamConnection
     from featurestore.online.redis.resp import Word
     from featurestore.streams.messages import Value
-    from featurestore.streams.source import Outgoing, Reader
+    from featurestore.streams.source import Reader
 
 OPTIONS = ("claim_idle_s", "start")
 _CLAIM_IDLE_S, _CLAIM_EVERY_S = 60.0, 5.0
@@ -139,6 +139,25 @@ class RedisSource:
             except (LinkError, ServerError) as problem:
                 raise self._explained(problem) from problem
 
+    def read_all(self, topic: str) -> Iterator[Stored]:
+        """Yield the entries up to the one that is the last now, page by page; a stream that is not there has none."""
+        key = topic.encode()
+        newest = self._told_of(key, "XREVRANGE", key, "+", "-", "COUNT", 1)
+        start, last = "-", _text(newest[0][0]) if newest else ""
+        while last:
+            page = self._told_of(key, "XRANGE", key, start, last, "COUNT", _AT_ONCE)
+            for number, fields in page:
+                yield Stored(message=_sent(_fields(fields)), partition=PARTITION, offset=_text(number))
+            if len(page) < _AT_ONCE:
+                return
+            start = f"({_text(page[-1][0])}"
+
+    def remove(self, topic: str, partitions: Sequence[str], offsets: Sequence[str]) -> None:  # noqa: ARG002  there is but one
+        """Delete entries."""
+        key = topic.encode()
+        for start in range(0, len(offsets), _AT_ONCE):
+            self._told_of(key, "XDEL", key, *offsets[start : start + _AT_ONCE])
+
     def close(self) -> None:
         """Leave the group if nothing of ours is left in it."""
         if self._is_joined and not self._under_way:
@@ -216,18 +235,25 @@ class RedisSource:
         return self._told(command, *words)
 
     def _told(self, command: str, *words: Word) -> Any:  # noqa: ANN401
+        return self._told_of(self._key, command, *words)
+
+    def _told_of(self, key: bytes, command: str, *words: Word) -> Any:  # noqa: ANN401
+        """Ask about any stream of this Redis."""
         try:
-            return self._ask_raw(command, *words)
+            return self._ask_raw_of(key, command, *words)
         except (LinkError, ServerError) as problem:
-            raise self._explained(problem) from problem
+            raise self._explained(problem, key) from problem
 
     def _ask_raw(self, command: str, *words: Word) -> Any:  # noqa: ANN401
-        asked = request(self._servers.slot(self._key), self._key, command, *words)
+        return self._ask_raw_of(self._key, command, *words)
+
+    def _ask_raw_of(self, key: bytes, command: str, *words: Word) -> Any:  # noqa: ANN401
+        asked = request(self._servers.slot(key), key, command, *words)
         return run(self._servers, [asked], timeout_s=self._timeout_s)[0]
 
-    def _explained(self, problem: Exception) -> StreamError:
+    def _explained(self, problem: Exception, key: bytes = b"") -> StreamError:
         """The same in our words; the broker is no online store here."""
-        said = explain(problem, self._address, self._key.decode())
+        said = explain(problem, self._address, (key or self._key).decode())
         what = said.what.removeprefix("the online store at ")
         return StreamError(f"the Redis at {what}", hint=said.hint)
 
@@ -237,6 +263,18 @@ def _fields(pairs: Any) -> dict[bytes, bytes]:  # noqa: ANN401
     if isinstance(pairs, dict):
         return pairs
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _sent(fields: dict[bytes, bytes]) -> Outgoing:
+    """What `send` made an entry of; of another one, its body where only one field can be that, and no headers."""
+    others = dict(fields)
+    key, said = others.pop(_KEY_FIELD.encode(), None), others.pop(_HEADERS_FIELD.encode(), b"{}")
+    try:
+        headers = msgspec.json.decode(said, type=dict[str, str])
+    except msgspec.DecodeError:
+        headers = {}
+    value = next(iter(others.values())) if len(others) == 1 else None
+    return Outgoing(value=value or None, key=key, headers=tuple(headers.items()) if len(others) == 1 else ())
 
 
 def _text(value: Any) -> str:  # noqa: ANN401

@@ -133,3 +133,62 @@ def test_many_messages_are_sent_in_one_go(opened, broker):
     source = opened()
     source.send(broker.topic, [Outgoing(value=b"%d" % number) for number in range(2_500)])
     assert len(poll_until(source, 2_500)) == 2_500
+
+
+def letters_topic(broker):
+    return f"{broker.topic}.dead"
+
+
+FULL = Outgoing(
+    value=b'{"a": "\xc3\xa4\xff', key=b"\x00k", headers=(("reason", "malformed"), ("view", ""), ("why", "ä"))
+)
+
+
+def test_a_topic_is_read_whole_as_it_was_sent(opened, broker):
+    source = opened()
+    kinds = [FULL, Outgoing(value=None, key=b"7", headers=(("reason", "x"),)), Outgoing(value=b"bare")]
+    many = [Outgoing(value=b"%d" % number, headers=(("n", str(number)),)) for number in range(2_500)]
+    source.send(letters_topic(broker), [*kinds, *many])
+    found = list(source.read_all(letters_topic(broker)))
+    assert sorted(map(repr, (each.message for each in found))) == sorted(map(repr, [*kinds, *many]))
+    assert len({(each.partition, each.offset) for each in found}) == 2_503
+
+
+def test_reading_a_topic_whole_takes_nothing_from_anybody(opened, broker):
+    source = opened()
+    sent(source, broker, b"a", b"b")
+    assert len(list(source.read_all(broker.topic))) == len(list(source.read_all(broker.topic))) == 2
+    assert not source.has_position()
+    assert sorted(value for *_, value, _ in poll_until(source, 2)) == [b"a", b"b"]
+
+
+def test_a_topic_that_is_not_there_holds_nothing(opened, broker):
+    assert list(opened().read_all(letters_topic(broker))) == []
+
+
+def test_what_comes_while_a_topic_is_read_is_not_waited_for(opened, broker):
+    source = opened()
+    sent(source, broker, *(b"%d" % number for number in range(1_500)))
+    reading = source.read_all(broker.topic)
+    next(reading)
+    sent(source, broker, b"late")
+    assert len(list(reading)) == 1_499
+    assert len(list(source.read_all(broker.topic))) == 1_501
+
+
+def test_what_was_removed_is_not_read_again_by_another_source_either(opened, broker):
+    source = opened()
+    source.send(broker.topic, [Outgoing(value=b"%d" % number) for number in range(1_100)])
+    found = list(source.read_all(broker.topic))
+    gone, kept = found[:1_050], found[1_050:]
+    source.remove(broker.topic, [each.partition for each in gone], [each.offset for each in gone])
+    assert bodies(opened().read_all(broker.topic)) == bodies(kept)
+    other = opened()
+    sent(other, broker, b"new")
+    (first, *rest) = list(other.read_all(broker.topic))
+    other.remove(broker.topic, [first.partition], [first.offset])
+    assert bodies(source.read_all(broker.topic)) == bodies(rest)
+
+
+def bodies(found):
+    return sorted(each.message.value for each in found)

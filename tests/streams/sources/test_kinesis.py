@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -549,11 +550,68 @@ def test_a_tombstone_is_an_empty_body_and_a_key_is_made_up_where_there_is_none(b
     assert len(found.keys[3]) == 64
 
 
-def test_headers_are_left_out_and_that_is_said(broker, caplog):
+REASON = (("reason", "malformed"), ("view", ""))
+
+
+def test_a_message_with_headers_is_an_envelope_and_comes_as_it_was_sent(broker):
+    """Also to whoever reads the stream: then the body and the key are what counts."""
+    broker.make(2)
+    source = broker.source()
+    sent = [
+        Outgoing(value=b"\xff", key=b"\x00k", headers=REASON),
+        Outgoing(value=None, key=b"", headers=REASON),
+        Outgoing(value=b"1", key=None, headers=REASON),
+        Outgoing(value=b'{"featurestore":"message","headers":{}}', key=b"k"),
+        Outgoing(value=None, key=b"k"),
+    ]
+    source.send(broker.stream, sent)
+    found = [each.message for each in source.read_all(broker.stream)]
+    assert sorted(map(repr, found)) == sorted(map(repr, sent))
+    polled = read(source, 5)
+    assert sorted(map(repr, polled.values)) == sorted(repr(each.value) for each in sent)
+    records = broker.client.get_records(
+        ShardIterator=broker.client.get_shard_iterator(
+            StreamName=broker.stream, ShardId=polled.partitions[0], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+    )["Records"]
+    assert all(isinstance(json.loads(each["Data"]), dict) for each in records if each["Data"])
+
+
+def test_a_message_that_is_too_large_for_its_headers_goes_without_and_that_is_said(broker, caplog):
+    """It is kept, and holds up nothing."""
     broker.make()
+    source = broker.source()
+    large = b"x" * 900_000
     with caplog.at_level(logging.WARNING, LOGGER):
-        broker.source().send(broker.stream, [Outgoing(value=b"1", headers=(("reason", "malformed"),))])
-    assert "Kinesis has no headers" in caplog.text
+        source.send(broker.stream, [Outgoing(value=large, key=b"k", headers=REASON)])
+    assert [each.message for each in source.read_all(broker.stream)] == [Outgoing(value=large, key=b"k")]
+    assert "is too large for its headers, and goes without: reason malformed" in caplog.text
+
+
+def test_a_stream_is_read_whole_over_its_splits_and_while_kinesis_says_wait(broker):
+    broker.make()
+    source = broker.source()
+    source.send(broker.stream, [Outgoing(value=b"%d" % number) for number in range(1_500)])
+    (shard,) = [each.partition for each in source.lag()]
+    broker.client.split_shard(StreamName=broker.stream, ShardToSplit=shard, NewStartingHashKey=str(HALF))
+    source.send(broker.stream, [Outgoing(value=b"after %d" % number) for number in range(20)])
+    broker.server.refuse("GetRecords", "ProvisionedThroughputExceededException", "ExpiredIteratorException")
+    assert len(list(source.read_all(broker.stream))) == 1_520
+    assert not source.has_position()
+
+
+def test_what_was_removed_is_remembered_on_this_machine(broker):
+    broker.make(2)
+    source = broker.source()
+    source.send(broker.stream, [Outgoing(value=b"%d" % number) for number in range(20)])
+    gone = list(source.read_all(broker.stream))[:15]
+    source.remove(broker.stream, [each.partition for each in gone], [each.offset for each in gone])
+    assert len(list(broker.source().read_all(broker.stream))) == 5
+
+
+def test_reading_a_stream_whole_that_is_not_there_says_so(broker):
+    with pytest.raises(StreamError, match="there is no stream 'nowhere'"):
+        list(broker.source().read_all("nowhere"))
 
 
 def test_lag_says_the_checkpoint_and_that_nothing_waits(broker):
