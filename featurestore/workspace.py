@@ -285,7 +285,7 @@ class Workspace:
         """Check the SQL that makes a view's rows of events."""
         from featurestore.streams.compile import compile_sql
 
-        return compile_sql(view, stream, sql.sql, dialect=sql.dialect, names=sql.names)
+        return compile_sql(view, stream, sql.sql, dialect=sql.dialect, names=sql.names, is_own=sql.is_own)
 
     def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
         if not relations:

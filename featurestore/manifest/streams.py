@@ -47,11 +47,13 @@ class StreamSql:
         sql: one SELECT; empty where an event's columns are the view's.
         dialect: sqlglot's name of its language.
         names: what it may call the events.
+        is_own: whether it is the stream's own, and not the model's, which dbt runs too.
     """
 
     sql: str
     dialect: str
     names: tuple[str, ...]
+    is_own: bool = False
 
 
 Compile = Callable[[StreamSql, Stream, "FeatureView"], str]
@@ -147,6 +149,13 @@ def bind_streams(
             continue
         text = _compiled(each, sql, streams[name], compiled, problems)
         if text is not None:
+            if each.view.created_at is None:
+                what = (
+                    "of two events of one key at the same time the one read last is served, and the warehouse takes "
+                    "the one with the greater values (SEMANTICS P4): no created time tells them apart"
+                )
+                hint = "select `_published_at as published_at` in the model, and write `created_at: published_at`"
+                problems.warn(what, where=each.place(), hint=hint)
             binding = StreamBinding(source=name, sql=text, ahead_us=each.options.ahead_us)
             found[each.view.reference] = replace(each.view, stream=binding)
     return found
@@ -255,7 +264,7 @@ def _sql_of(each: Bound, stream: Stream, dialect: str, problems: Problems) -> St
     """The SQL that makes the view's rows; None, with the problem noted, where dbt has not compiled it."""
     names = (stream.name, *((stream.relation,) if stream.relation else ()))
     if each.options.sql is not None:
-        return StreamSql(sql=each.options.sql, dialect="duckdb", names=names)
+        return StreamSql(sql=each.options.sql, dialect="duckdb", names=names, is_own=True)
     if not stream.unique_id and COPIES in (each.node.compiled or ""):
         what = (
             f"the model reads the events of '{stream.name}' by the stream's name, which says too little about its table"

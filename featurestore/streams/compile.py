@@ -1,4 +1,7 @@
-"""Check at `apply` that a stream can feed a view: its SQL is row-level, runs in DuckDB, makes the view's columns."""
+"""Check at `apply` that a stream can feed a view: its SQL is row-level, runs in DuckDB, makes the view's columns.
+
+And it makes the same rows in each time zone, where the warehouse runs it too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from featurestore.definitions.types import family_of, is_known, parse_type
 from featurestore.errors import UsageError, did_you_mean
 from featurestore.sql.row_level import row_level_expression, row_level_sql
 from featurestore.streams.schema import event_schema
+from featurestore.streams.session_zone import refuse_session_zone
 from featurestore.streams.transform import Transform
 
 if TYPE_CHECKING:
@@ -21,7 +25,9 @@ if TYPE_CHECKING:
 _UNCHECKED = ("struct<", "map<", "unknown:")
 
 
-def compile_sql(view: FeatureView, stream: Stream, sql: str, *, dialect: str, names: Collection[str]) -> str:
+def compile_sql(
+    view: FeatureView, stream: Stream, sql: str, *, dialect: str, names: Collection[str], is_own: bool = False
+) -> str:
     """Check what makes rows of a view of a stream's events.
 
     Args:
@@ -30,12 +36,14 @@ def compile_sql(view: FeatureView, stream: Stream, sql: str, *, dialect: str, na
         sql: one SELECT; empty where an event's columns are the view's.
         dialect: sqlglot's name of its language.
         names: what it may call the events.
+        is_own: whether it is the stream's own, and no warehouse runs it in a session of another time zone.
 
     Returns:
         The SELECT in DuckDB's dialect, its events called ``events``; empty as it was.
 
     Raises:
-        UsageError: it is not row-level, does not run, or makes other columns than the view has.
+        UsageError: it is not row-level, does not run, makes other columns than the view has, or other rows in another
+            time zone.
     """
     if stream.deletes:
         _check_deletes(stream)
@@ -45,7 +53,11 @@ def compile_sql(view: FeatureView, stream: Stream, sql: str, *, dialect: str, na
     text = row_level_sql(sql, dialect=dialect, names=names)
     with closing(Transform(text)) as transform:
         made = transform.columns(event_schema(stream))
-    _check_columns(view, {name: parse_type(kind, dialect="duckdb") for name, kind in made.items()}, "the SQL's result")
+        _check_columns(
+            view, {name: parse_type(kind, dialect="duckdb") for name, kind in made.items()}, "the SQL's result"
+        )
+        if not is_own:
+            refuse_session_zone(transform.plan(event_schema(stream)))
     return text
 
 

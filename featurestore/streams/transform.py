@@ -6,7 +6,8 @@ others go through.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +27,9 @@ _SAFE = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
+
+_SHAPE = "__shape"
+"""An empty table of the events' columns."""
 
 
 class Transform:
@@ -54,6 +58,18 @@ class Transform:
                 raise UsageError(f"its result has two columns '{name}'", hint="give each a name of its own")
             seen.add(str(name).casefold())
         return {str(row[0]): str(row[1]) for row in rows if row[0] != EVENT_NUMBER}
+
+    def plan(self, schema: pa.Schema) -> dict[str, Any]:
+        """How DuckDB understands it, of events of this schema: its plan, bound and not yet optimized, as JSON."""
+        self._connection.register(_SHAPE, _numbered(schema.empty_table()))
+        self._connection.unregister(EVENTS)
+        self._connection.execute(f"CREATE TABLE {EVENTS} AS FROM {_SHAPE}")  # the plan of a registered one is not told
+        rows = self._connection.execute("SELECT json_serialize_plan(CAST(? AS VARCHAR))", [self._sql]).fetchall()
+        self._connection.execute(f"DROP TABLE {EVENTS}")
+        told: dict[str, Any] = json.loads(rows[0][0])
+        if told["error"]:
+            raise UsageError(f"DuckDB does not say how it understands it: {told['error_message'].splitlines()[0]}")
+        return told
 
     def run(self, events: pa.Table) -> tuple[pa.Table, dict[int, str]]:
         """Make rows of a batch.

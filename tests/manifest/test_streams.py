@@ -47,7 +47,8 @@ def source(stream=True, types=CLICK, *, name="clicks", **changes):
 
 def user_clicks(stream="clicks", *, sql=SQL, reads=("source.shop.raw.clicks",), **changes):
     """A model of one row per click, made of a stream; `sql` as dbt compiled it."""
-    meta = {"feature_view": view(event_time="clicked_at", created_at=None, stream=stream, **changes.pop("view", {}))}
+    said = {"event_time": "clicked_at", "created_at": None, "stream": stream, **changes.pop("view", {})}
+    meta = {"feature_view": view(**said)}
     return model(
         "user_clicks",
         meta=meta,
@@ -64,7 +65,7 @@ def sources(*found):
 
 def compiled(sql, stream, its_view):
     """What `featurestore apply` checks."""
-    return compile_sql(its_view, stream, sql.sql, dialect=sql.dialect, names=sql.names)
+    return compile_sql(its_view, stream, sql.sql, dialect=sql.dialect, names=sql.names, is_own=sql.is_own)
 
 
 @pytest.fixture
@@ -260,6 +261,12 @@ def test_a_views_own_stream_sql_goes_before_the_models():
     assert the_view(user_clicks({**written, "ahead": "0s"}), sources=sources(source())).stream.ahead_us == 0
 
 
+def test_a_streams_own_sql_may_depend_on_the_time_zone_for_workers_alone_run_it_in_utc():
+    written = "select user_id, cast(_published_at as timestamp) as clicked_at, page from clicks"
+    found = the_view(user_clicks({"source": "clicks", "sql": written}), sources=sources(source()))
+    assert "CAST(_published_at AS TIMESTAMP)" in found.stream.sql
+
+
 def test_a_mapping_without_sql_is_as_good_as_the_name():
     named = the_view(user_clicks(), sources=sources(source()))
     assert the_view(user_clicks({"source": "clicks"}), sources=sources(source())) == named
@@ -283,6 +290,20 @@ def test_a_stream_whose_columns_nobody_declares_has_those_of_the_views_that_it_f
         Column(name="observed_at", type="timestamp"),
         Column(name="n", type="int32"),
     )
+
+
+def test_a_view_without_a_created_time_is_warned_of():
+    """P17: two events of one key at the same time are a tie, which each side would break in its own way."""
+    (warning,) = read(user_clicks(), sources=sources(source()), compiled=compiled).warnings
+    assert "no created time tells them apart" in warning
+    assert "-> select `_published_at as published_at` in the model, and write `created_at: published_at`" in warning
+    types = {**CLICK, "published_at": "timestamptz"}
+    sql = SQL.replace("select ", "select _published_at as published_at, ", 1)
+    told = user_clicks(sql=sql, view={"created_at": "published_at"})
+    told["columns"] = columns(types)
+    found = read(told, sources=sources(source()), compiled=compiled)
+    assert not found.warnings
+    assert found.project.views[0].stream is not None
 
 
 def test_an_offline_view_is_not_among_the_views_of_a_stream_and_one_without_a_stream_neither():
@@ -438,6 +459,14 @@ def test_where_no_stream_is_declared_at_all_it_is_said_how_to():
                 f"{HERE}: the model's own SQL cannot make its rows: it is not row-level: GROUP BY looks at other rows\n"
                 "  -> a stream makes rows of single events: aggregate where the features are read, or in a batch "
                 "model; or write `stream: {source: ..., sql: ...}`"
+            ),
+        ),
+        (
+            user_clicks(sql=f"select user_id, cast(_published_at as timestamp) as clicked_at, page from {TABLE}"),
+            (
+                f"{HERE}: the model's own SQL cannot make its rows: _published_at as timestamp depends on the "
+                "session's time zone, so batch and stream would differ\n"
+                "  -> write `_published_at at time zone 'UTC'`; or write `stream: {source: ..., sql: ...}`"
             ),
         ),
         (
@@ -685,6 +714,6 @@ def test_a_model_that_reads_the_stream_through_another_is_warned_of():
     """A staging model's filter would be skipped, and nobody would see it."""
     found = read(user_clicks(reads=("model.shop.stg_clicks",)), sources=sources(source()), compiled=compiled)
     assert found.project.views[0].stream == StreamBinding(source="clicks")
-    (warning,) = found.warnings
+    _, warning = found.warnings
     assert "the model does not read the stream itself: its SQL is not used" in warning
     assert "-> select from the source here, or write `stream: {source: ..., sql: ...}`" in warning

@@ -57,7 +57,7 @@ read as (
 select
     *,
     seconds * score as effort,
-    published_at - clicked_at at time zone 'UTC' > interval 1 minute as is_late
+    published_at at time zone 'UTC' - clicked_at > interval 1 minute as is_late
 from read
 where seconds is null or seconds < 3600
 """
