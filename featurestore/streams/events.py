@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from featurestore.definitions.streams import DELETED, EVENTS, PUBLISHED_AT
+from featurestore.definitions.streams import DELETED, EVENTS
 from featurestore.sql.row_level import EVENT_NUMBER
 from featurestore.streams.decode import MOST_BYTES
 from featurestore.streams.event_columns import event_column, fields_of
-from featurestore.streams.message_keys import keys_of
 from featurestore.streams.messages import Messages, Problem
-from featurestore.streams.schema import event_schema, event_type
+from featurestore.streams.schema import event_schema
+from featurestore.streams.tombstones import TombstoneReader
 from featurestore.streams.transform import Transform
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from featurestore.definitions.streams import Stream
-    from featurestore.definitions.views import Column, FeatureView
+    from featurestore.definitions.views import FeatureView
     from featurestore.streams.decode import Decoder, Fields
     from featurestore.streams.messages import Value
 
@@ -45,6 +44,7 @@ class Events:
         deletes: of each row, whether it deletes its entity; tombstones do.
         problems: by place in the batch, why a message cannot be used.
         unknown: how often fields were passed over, by name.
+        unnamed: by the names of a view's join keys, the places in the batch of tombstones that do not concern it.
     """
 
     table: pa.Table
@@ -53,6 +53,7 @@ class Events:
     deletes: npt.NDArray[np.bool_]
     problems: dict[int, Problem]
     unknown: Counter[str] = field(default_factory=Counter)
+    unnamed: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
 
 
 class EventReader:
@@ -61,7 +62,7 @@ class EventReader:
     Args:
         stream: the definition.
         decoder: of its format.
-        views: those that are made of it; what they call keys and event time is known of a message without a body, too.
+        views: those that are made of it; their join keys say whom a message without a body deletes.
         most_bytes: of a message; larger ones are refused.
     """
 
@@ -73,11 +74,7 @@ class EventReader:
         self._most_bytes = most_bytes
         self._schema = event_schema(stream)
         self._known = frozenset(column.name for column in stream.columns)
-        columns = {column.name: column for column in stream.columns}
-        named = {tuple(key.name for key in view.join_keys): view.event_time.name for view in views}
-        self._keys = [[columns[name] for name in names] for names in named if names and columns.keys() >= {*names}]
-        times = [columns[name] for name in dict.fromkeys(named.values()) if name in columns]
-        self._times = [column for column in times if pa.types.is_timestamp(event_type(column))]
+        self._tombstones = TombstoneReader(stream, views)
         self._deletes = Transform(f"SELECT ({stream.deletes}) AS value FROM {EVENTS}") if stream.deletes else None
 
     def read(self, messages: Messages) -> Events:
@@ -103,7 +100,7 @@ class EventReader:
         events.unknown = unknown
         self._note_deletes(events)
         if events.tombstones:
-            self._tell_of_tombstones(events, messages)
+            self._name_tombstones(events, messages)
         return events
 
     def close(self) -> None:
@@ -175,29 +172,15 @@ class EventReader:
             place = events.table.schema.get_field_index(DELETED)
             events.table = events.table.set_column(place, self._schema.field(DELETED), pa.array(deletes))
 
-    def _tell_of_tombstones(self, events: Events, messages: Messages) -> None:
-        """Write whom a message without a body deletes, as its key says, and when: when it was published."""
-        rows = np.zeros(len(events.places), bool)
-        rows[events.tombstones] = True
-        said = [messages.keys[int(events.places[row])] for row in events.tombstones]
-        for columns in self._keys:
-            keys, refused = keys_of(said, columns)
-            known = rows.copy()
-            known[[events.tombstones[row] for row in refused]] = False
-            keep = pa.array([row not in refused for row in range(len(said))], pa.bool_())
-            for column in columns:
-                self._put(events, column, known, keys.column(column.name).filter(keep))
-        published = events.table.column(PUBLISHED_AT).filter(pa.array(rows)).combine_chunks()
-        for column in self._times:
-            self._put(events, column, rows, published)
-
-    def _put(self, events: Events, column: Column, rows: npt.NDArray[np.bool_], values: pa.Array) -> None:
-        """Replace a column's values in some rows."""
-        place = events.table.schema.get_field_index(column.name)
-        field_ = events.table.schema.field(place)
-        old = events.table.column(place).combine_chunks()
-        new = pc.replace_with_mask(old, pa.array(rows), values.cast(field_.type))
-        events.table = events.table.set_column(place, field_, new)
+    def _name_tombstones(self, events: Events, messages: Messages) -> None:
+        """Write whom messages without a body delete; what deletes nobody is refused."""
+        places = [int(events.places[row]) for row in events.tombstones]
+        keys = [messages.keys[place] for place in places]
+        unnamed, refused = self._tombstones.unnamed(keys)
+        events.table = self._tombstones.write(events.table, events.tombstones, keys, unnamed)
+        events.unnamed = {names: {places[row] for row in rows} for names, rows in unnamed.items()}
+        for row, detail in refused.items():
+            events.problems[places[row]] = Problem(reason="bad_tombstone", detail=detail)
 
 
 def _origin(messages: Messages, kept: list[int]) -> list[pa.Array]:

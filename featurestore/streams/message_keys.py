@@ -42,6 +42,14 @@ def keys_of(keys: Sequence[bytes | None], columns: Sequence[Column]) -> tuple[pa
     return pa.RecordBatch.from_pydict(arrays), refused
 
 
+def is_object(key: bytes) -> bool:
+    """Whether a key is a JSON object, which names what it says."""
+    try:
+        return isinstance(msgspec.json.decode(key), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
 def _values(key: bytes | None, columns: Sequence[Column]) -> dict[str, Any] | None:
     if key is None or not columns:
         return None

@@ -27,6 +27,7 @@ from featurestore.streams.decode import shown
 from featurestore.streams.message_keys import keys_of
 from featurestore.streams.messages import Problem
 from featurestore.streams.online_rows import Deletions
+from featurestore.streams.tombstones import names_of
 from featurestore.streams.transform import Transform
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class RowMaker:
         live = self._checked(live, problems_of_rows)
         parts = [] if is_delete is None else [self._deleted(rows.filter(pa.array(is_delete)), problems_of_rows)]
         if buried:
-            parts.append(self._buried(buried, messages, events, problems_of_rows))
+            places = [place for row in buried if (place := int(events.places[row])) not in self._unconcerned(events)]
+            parts.append(self._buried(places, messages))
         deletions, deleted_by = _together(parts)
         problems.update(problems_of_rows)
         return ViewRows(view=self._view, rows=live, deletions=deletions, deleted_by=deleted_by, problems=problems)
@@ -156,9 +158,12 @@ class RowMaker:
             return rows
         tombstones = pa.array(events.places[events.tombstones], pa.int64())
         is_tombstone = pc.is_in(rows.column(EVENT_NUMBER), value_set=tombstones)
+        unconcerned = self._unconcerned(events)
         for column in (*self._view.join_keys, self._view.event_time):
             bad = pc.and_(rows.column(column.name).is_null(), is_tombstone)
             for place in rows.column(EVENT_NUMBER).filter(bad).to_pylist():
+                if place in unconcerned:
+                    continue
                 key = messages.keys[place]
                 told = "no message key" if key is None else f"the message key {shown(key)}"
                 said = f"the SQL makes a NULL '{column.name}' of a tombstone with {told}"
@@ -241,22 +246,18 @@ class RowMaker:
         keys = rows.select([key.name for key in view.join_keys])
         return Deletions(keys=keys, event_us=event_us, created_us=created_us), rows.column(EVENT_NUMBER).to_numpy()
 
-    def _buried(
-        self, rows: list[int], messages: Messages, events: Events, problems: Problems
-    ) -> tuple[Deletions, npt.NDArray[np.int64]]:
+    def _buried(self, places: list[int], messages: Messages) -> tuple[Deletions, npt.NDArray[np.int64]]:
         """Deletions that messages without a body say, by their keys, as of when they were published."""
         view = self._view
-        places = [int(events.places[row]) for row in rows]
-        keys, refused = keys_of([messages.keys[place] for place in places], view.join_keys)
-        for row, detail in refused.items():
-            problems.setdefault(places[row], self._problem("bad_tombstone", detail))
-        kept = [row for row in range(len(places)) if row not in refused]
+        keys, _ = keys_of([messages.keys[place] for place in places], view.join_keys)
         now_us = time.time_ns() // 1_000
-        published = [messages.published_us[places[row]] or now_us for row in kept]
-        event_us = pa.array(published, pa.int64())
-        created_us = event_us if view.created_at is not None else _none(len(kept))
-        deletions = Deletions(keys=keys.take(pa.array(kept, pa.int64())), event_us=event_us, created_us=created_us)
-        return deletions, np.asarray([places[row] for row in kept], np.int64)
+        event_us = pa.array([messages.published_us[place] or now_us for place in places], pa.int64())
+        created_us = event_us if view.created_at is not None else _none(len(places))
+        return Deletions(keys=keys, event_us=event_us, created_us=created_us), np.asarray(places, np.int64)
+
+    def _unconcerned(self, events: Events) -> set[int]:
+        """Places of tombstones that delete rows of other views only."""
+        return events.unnamed.get(names_of(self._view), set())
 
     def _problem(self, reason: Reason, detail: str) -> Problem:
         return Problem(reason=reason, detail=detail, view=self._view.reference)

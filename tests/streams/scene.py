@@ -161,11 +161,15 @@ class Scene:
         finally:
             source.close()
 
-    def served(self, user, view="user_clicks", at=None):
+    def served(self, user, view="user_clicks"):
         """The features of a user, and their status."""
+        return self.served_by({"user_id": user}, view)
+
+    def served_by(self, keys, view):
+        """The features of an entity, and their status."""
         store = self.open_store()
         try:
-            found = connect(self.project, store).get_online_features([view], [{"user_id": user}])
+            found = connect(self.project, store).get_online_features([view], [keys])
             names = [feature.name for feature in self.project.named_view(view).features]
             values = found.to_dict()
             return {name: values[name][0] for name in names}, found.statuses[names[0]][0]

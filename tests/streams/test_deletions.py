@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from featurestore import FeatureStore
+from featurestore.definitions.views import Feature
 from featurestore.errors import UsageError
 from featurestore.sql.row_level import row_level_sql
 from featurestore.streams.source import Outgoing
@@ -143,13 +144,50 @@ def test_offline_a_tombstone_says_whom_it_deletes_and_when(scene):
 
 
 @pytest.mark.parametrize("key", [None, b"[1]", b"{}", b'{"user": 1}', b"one"])
-def test_a_tombstone_whose_row_would_have_no_key_is_a_dead_letter(scene, key):
+def test_a_tombstone_that_does_not_say_whom_is_a_dead_letter(scene, key):
     scene.send(message(None, key=key), event(1))
     scene.read_all()
     (letter,) = scene.letters()
-    assert (letter.reason, letter.view) == ("bad_tombstone", "user_clicks")
-    assert "the SQL makes a NULL 'user_id' of a tombstone with" in letter.detail
+    assert letter.reason == "bad_tombstone"
     assert scene.served(1)[1] == "PRESENT"
+
+
+def test_a_tombstone_of_which_the_sql_makes_a_row_without_a_key_is_a_dead_letter(tmp_path):
+    made = memory_scene(tmp_path)
+    made.changed(view=fed_by(USER_CLICKS, CLICKS, ROWS.replace("user_id", "try_cast(page as bigint) as user_id", 1)))
+    made.send(message(None, key=b"1"), event(1, page="7"))
+    made.read_all()
+    (letter,) = made.letters()
+    assert (letter.reason, letter.view) == ("bad_tombstone", "user_clicks")
+    assert letter.detail == "the SQL makes a NULL 'user_id' of a tombstone with the message key 1"
+    assert made.served(7)[1] == "PRESENT"
+
+
+PAGE_CLICKS = replace(
+    USER_CLICKS,
+    name="page_clicks",
+    entities=("page",),
+    join_keys=(column("page", "string"),),
+    features=(Feature(name="user_id", type="int64"),),
+)
+PAGE_ROWS = "select page, clicked_at, case when _deleted then null else user_id end as user_id from clicks"
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["removes", "is a row"])
+def test_a_tombstone_deletes_in_the_views_whose_keys_it_names(tmp_path, asks):
+    """Of a user nobody can say which page that is."""
+    made = memory_scene(tmp_path)
+    pages = fed_by(PAGE_CLICKS, CLICKS, PAGE_ROWS if asks else "select page, clicked_at, user_id from clicks")
+    made.project = replace(made.project, views=(*made.project.views, pages))
+    made.send(event(1, page="1"), event(2, page="2"))
+    made.send(message(None, key=b'{"user_id": 1}'), message(None, key=b'{"page": "2"}'), message(None, key=b"2"))
+    made.read_all()
+    assert made.served(1)[1] == "NOT_FOUND"
+    assert made.served(2)[1] == "PRESENT"
+    served = [made.served_by({"page": page}, "page_clicks") for page in ("1", "2")]
+    assert served == [({"user_id": 1}, "PRESENT"), ({"user_id": None}, "NULL_VALUE" if asks else "NOT_FOUND")]
+    (letter,) = made.letters()
+    assert letter.detail == 'is the key page or user_id? Views differ: send it as JSON, as in {"page": ...}'
 
 
 def test_a_tombstone_of_which_the_sql_makes_no_row_deletes(tmp_path):
@@ -159,6 +197,17 @@ def test_a_tombstone_of_which_the_sql_makes_no_row_deletes(tmp_path):
     made.read_all()
     assert made.served(1)[1] == "NOT_FOUND"
     assert made.served(2)[1] == "PRESENT"
+
+
+def test_a_tombstone_deletes_nothing_of_a_view_without_a_key(tmp_path):
+    made = memory_scene(tmp_path)
+    newest = replace(USER_CLICKS, name="newest_click", entities=(), join_keys=())
+    made.project = replace(made.project, views=(newest,))
+    made.send(event(1), message(None, key=b"1"))
+    made.read_all()
+    (letter,) = made.letters()
+    assert letter.detail == "it deletes rows of no view: none has a join key"
+    assert made.served_by({}, "newest_click")[1] == "PRESENT"
 
 
 MACRO = (
