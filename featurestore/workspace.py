@@ -179,13 +179,13 @@ class Workspace:
 
     def pushed_rows(self, view: FeatureView) -> OfflineRows:
         """The table of the rows that are pushed to a view."""
-        from featurestore.definitions.pushed import PUSHED_AT
-        from featurestore.definitions.streams import pushed_table_name
+        from featurestore.definitions.pushed import PUSHED_AT, pushed_table
         from featurestore.warehouse.names import table_in
 
         places = self.stream_places()
         known_by = [*(column.name for column in view.known_by), PUSHED_AT]
-        relation = table_in(self.schema, pushed_table_name(view.reference), self.dialect)
+        schema, name = pushed_table(view)
+        relation = table_in(schema or self.schema, name, self.dialect)
         return places.table(relation, places.pushed(view.reference), known_by=known_by)
 
     def faults(self, views: Iterable[FeatureView], gate: bool | Path) -> Mapping[str, str]:

@@ -6,6 +6,7 @@
     Columns are the CTE's: one that pushes lack, as it is no feature, is NULL in pushed rows. Pushed values get the types
     that the model's YAML or its table has. Before anything was pushed, and in unit tests, it is the CTE alone.
     cte: the name of the CTE, whose columns are the model's.
+    Pushed rows are in `<view>__pushed` of the target's schema, or in the table that `feature_view.pushed` names.
 
         {{ "{{ featurestore.with_pushed('final') }}" }}
 #}
@@ -19,12 +20,14 @@
         {{ return('select * from ' ~ cte) }}
     {%- endif -%}
     {%- set version = '_v' ~ model.version if model.get('version') is not none else '' -%}
-    {%- set relation = adapter.get_relation(target.database, target.schema, model.name ~ version ~ '__pushed') -%}
+    {%- set spec = model.config.meta.get('feature_view') -%}
+    {%- set spec = spec if spec is mapping else {} -%}
+    {%- set place = (spec.get('pushed') or model.name ~ version ~ '__pushed').split('.') -%}
+    {%- set schema = place[0] if place | length > 1 else target.schema -%}
+    {%- set relation = adapter.get_relation(target.database, schema, place[-1]) -%}
     {%- if relation is none -%}
         {{ return('select * from ' ~ cte) }}
     {%- endif -%}
-    {%- set spec = model.config.meta.get('feature_view') -%}
-    {%- set spec = spec if spec is mapping else {} -%}
     {%- set event_time = spec.get('event_time') or spec.get('valid_from') or model.config.get('event_time') -%}
     {%- set entities = spec.entities if spec.get('entities') is not none
         else adapter.dispatch('own_entities', 'featurestore')(model).keys() | list -%}

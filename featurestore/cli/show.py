@@ -129,6 +129,7 @@ def _view(view: FeatureView, others: list[str], used_by: tuple[str, ...]) -> Fou
         *_times(view),
         ("online", "yes" if view.online else "no"),
         ("stream", "" if view.stream is None else view.stream.source),
+        ("pushed to", view.pushed),
         ("owner", view.owner),
         ("tags", ", ".join(view.tags)),
         ("used by", ", ".join(used_by)),

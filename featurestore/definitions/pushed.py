@@ -1,9 +1,12 @@
-"""What became of a push: what the library returns, and what the feature server answers."""
+"""Pushed rows: where they are kept, and what became of a push, as the library and the feature server say it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from featurestore.definitions.views import FeatureView
 
 PushTo = Literal["online", "offline", "online_and_offline"]
 PUSHED_AT = "_pushed_at"
@@ -29,3 +32,9 @@ class Pushed:
     skipped: int = 0
     kept: int = 0
     waiting: str = ""
+
+
+def pushed_table(view: FeatureView) -> tuple[str, str]:
+    """Return schema and name of the table that keeps the rows pushed to a view; no schema is the target's."""
+    schema, _, name = view.pushed.rpartition(".")
+    return schema, name or f"{view.reference.replace('@', '_')}__pushed"

@@ -104,8 +104,3 @@ class StreamConnection:
 def events_table_name(stream: str) -> str:
     """Return the name of the table that keeps a stream's events, where no dbt source names it."""
     return f"{stream}__events"
-
-
-def pushed_table_name(view: str) -> str:
-    """Return the name of the table that keeps the rows pushed to a view, by its reference (``view`` or ``view@v2``)."""
-    return f"{view.replace('@', '_')}__pushed"

@@ -97,6 +97,7 @@ class FeatureView:
         lookback_us: how far an incremental sync reads back without a created time (O6).
         online: whether the view is synced to the online store.
         stream: the events that its rows are also made of, as they come; None for a view that is synced only.
+        pushed: table of the rows that are pushed to it, as NAME or SCHEMA.NAME; empty for `<view>__pushed`.
         features: in declared order; this order is frozen in the online rows.
     """
 
@@ -117,6 +118,7 @@ class FeatureView:
     lookback_us: int | None = None
     online: bool = True
     stream: StreamBinding | None = None
+    pushed: str = ""
     features: tuple[Feature, ...] = ()
     description: str = ""
     owner: str = ""

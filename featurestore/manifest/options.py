@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ VIEW_KEYS = (
     "lookback",
     "online",
     "stream",
+    "pushed",
     "features",
     "owner",
 )
@@ -66,6 +68,7 @@ class ViewOptions:
     lookback_us: int | None
     online: bool
     stream: StreamOptions | None
+    pushed: str
     features: tuple[str, ...] | None
     owner: str
 
@@ -91,9 +94,20 @@ def read_options(node: Node, problems: Problems) -> ViewOptions | None:
         lookback_us=block.duration("lookback", example="1 day", absent="rows never arrive late"),
         online=block.flag("online", default=True),
         stream=_read_stream(block),
+        pushed=_read_pushed(block),
         features=block.names("features"),
         owner=block.text("owner") or "",
     )
+
+
+def _read_pushed(view: Block) -> str:
+    """The table of pushed rows: its name, or its schema's and its own; empty for the usual one."""
+    wanted = "a table, as NAME or SCHEMA.NAME"
+    text = view.text("pushed", wanted) or ""
+    if text and (text.count(".") > 1 or not all(re.fullmatch(r"[^\s.\"'`;]+", part) for part in text.split("."))):
+        view.refuse("pushed", wanted, "write `pushed: raw.orders_pushed`; without it rows go to `<view>__pushed`")
+        return ""
+    return text
 
 
 def _read_stream(view: Block) -> StreamOptions | None:

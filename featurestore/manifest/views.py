@@ -118,6 +118,7 @@ def _build(
         valid_to=times.valid_to,
         lookback_us=options.lookback_us,
         online=options.online,
+        pushed=options.pushed,
         features=features,
         description=node.description.strip(),
         owner=options.owner or around.owners.get(node.group, ""),

@@ -152,6 +152,7 @@ VIEW_RULES: tuple[FieldRule[FeatureView], ...] = (
     ),
     FieldRule(field="stream", read=_stream_of, impact=_compatible),
     FieldRule(field="stream_sql", read=lambda view: "" if view.stream is None else view.stream.sql, impact=_stream_sql),
+    FieldRule(field="pushed", read=lambda view: view.pushed, impact=_compatible),
     FieldRule(field="relation", read=lambda view: view.relation, impact=_compatible),
     FieldRule(field="sql", read=lambda view: view.source.checksum, impact=_compatible),
     FieldRule(field="resource_type", read=lambda view: view.source.resource_type, impact=_compatible),

@@ -62,11 +62,12 @@ def properties(name, event_time, **view):
 @pytest.fixture
 def project(tmp_path, postgres_server):
     postgres_server.run(f"create database {DATABASE}")
+    postgres_server.run("create schema raw", database=DATABASE)
     BROKERS.pop(BROKER, None)
     target = {"type": "postgres", "threads": 2, **postgres_server.settings(dbname=DATABASE)}
     models = [
         properties("user_clicks", "clicked_at", created_at="published_at", ttl="30d", stream="clicks"),
-        properties("user_plans", "since"),
+        properties("user_plans", "since", pushed="raw.plans_pushed"),
     ]
     settings = {"online_store": "sqlite:online.sqlite", "streams": {"clicks": {"url": f"memory:{BROKER}"}}}
     yield small_project(
@@ -121,6 +122,7 @@ def test_a_stream_and_pushes_come_to_postgres_and_into_training(project, postgre
     frame = pd.DataFrame({"user_id": [1, 2], "since": [at.replace(tzinfo=None)] * 2, "plan": ["gold", "silver"]})
     assert store.push("user_plans", frame, to="online_and_offline").kept == 2
     build(project)
+    assert postgres_server.run("select count(*) from raw.plans_pushed", database=DATABASE) == [(2,)]
     assert postgres_server.run("select count(*) from clicks", database=DATABASE) == [(7,)]
     checks = store.verify(sample=None, at=now())
     assert all(check.is_equal for check in checks), checks

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import duckdb
 import pytest
 
-from featurestore.definitions.streams import Stream, StreamConnection, pushed_table_name
+from featurestore.definitions.streams import Stream, StreamConnection
 from featurestore.streams.places import StreamPlaces
 from tests.dbt.small_project import SmallProject, small_project
 from tests.shop import REPOSITORY, built_once, shared_folder
@@ -337,7 +337,6 @@ def test_a_built_model_has_its_columns_and_no_others(pushed):
 
 
 def test_each_version_of_a_model_has_its_own_pushes(pushed):
-    assert pushed_table_name("tiers@v1") == "tiers_v1__pushed"
     assert pushed.rows("tiers_v1", "tier") == [(10,)]
     assert pushed.rows("tiers_v2", "tier") == [(2,)]
 

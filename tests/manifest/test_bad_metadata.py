@@ -90,6 +90,17 @@ def feature_view(**changes):
                 "  -> remove the key if rows never arrive late"
             ),
         ),
+        *(
+            (
+                f"{text!r} is no table of one schema",
+                feature_view(pushed=text),
+                (
+                    f"{HERE}.pushed: expected a table, as NAME or SCHEMA.NAME, got {text!r}\n"
+                    "  -> write `pushed: raw.orders_pushed`; without it rows go to `<view>__pushed`"
+                ),
+            )
+            for text in ("raw.", "prod.raw.orders", "raw orders", '"raw".orders')
+        ),
         (
             "an unknown key",
             feature_view(entity=["user_id"]),

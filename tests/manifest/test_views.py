@@ -9,6 +9,7 @@ import pytest
 
 from featurestore.definitions.durations import DAY, HOUR, MICROSECOND
 from featurestore.definitions.entities import Entity
+from featurestore.definitions.pushed import pushed_table
 from featurestore.definitions.views import Column, Feature, FeatureView, Source
 from featurestore.manifest.read import declared_relations
 from featurestore.manifest.settings import Settings
@@ -84,6 +85,7 @@ def test_options_of_a_view_are_read():
             tie_breakers=["orders_7d"],
             lookback="2 days",
             online=False,
+            pushed="raw.orders",
             features=["spend_7d_usd", "orders_7d"],
             owner="Orders team",
         )
@@ -91,6 +93,7 @@ def test_options_of_a_view_are_read():
     assert (found.ttl_us, found.delay_us, found.lookback_us) == (DAY + 12 * HOUR, HOUR + MICROSECOND, 2 * DAY)
     assert (found.as_of, found.boundary, found.tie_breakers) == ("knowledge", "exclusive", ("orders_7d",))
     assert (found.online, found.owner) == (False, "Orders team")
+    assert pushed_table(found) == ("raw", "orders")
     assert names(found) == ["spend_7d_usd", "orders_7d"]
 
 
