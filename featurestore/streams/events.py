@@ -62,7 +62,7 @@ class EventReader:
     Args:
         stream: the definition.
         decoder: of its format.
-        views: those that are made of it; their join keys say whom a message without a body deletes.
+        views: all that are made of it, whoever writes them; their join keys say whom a message without a body deletes.
         most_bytes: of a message; larger ones are refused.
     """
 

@@ -32,7 +32,7 @@ class TombstoneReader:
 
     Args:
         stream: the definition.
-        views: those that are made of it.
+        views: all that are made of it.
     """
 
     def __init__(self, stream: Stream, views: Iterable[FeatureView]) -> None:

@@ -111,6 +111,7 @@ class StreamWorker:
         project, self._version = places.project_of()
         self._stream = project.stream(stream)
         self._views = chosen_streams(project, names or (stream,))[stream]
+        self._fed = project.stream_views(stream)
         only = [view.reference for view in self._views] if is_part(project, stream, self._views) else []
         self._reader = replace(places.reader(self._stream, only), on_revoke=self._flush_for_others)
         self._decoder = open_decoder(self._stream, places.connection(stream), base_dir=places.base_dir)
@@ -125,7 +126,7 @@ class StreamWorker:
         self._sink = OnlineSink(
             rows=self._online, store=self._store, patience=self._patience, tally=self.tally, tries=pace.tries
         )
-        self._batches = BatchReader(EventReader(self._stream, self._decoder, self._views), self._views)
+        self._batches = BatchReader(EventReader(self._stream, self._decoder, self._fed), self._views)
         self._held = _Held()
         self._looked_at = self._said_at = time.monotonic()
 
@@ -289,16 +290,16 @@ class StreamWorker:
     def _adopt(self, project: Project) -> None:
         stream = project.stream(self._stream.name)
         wanted = [name for name in self._names if name != stream.name] or [stream.name]
-        views = chosen_streams(project, wanted)[stream.name]
-        if (stream, views) == (self._stream, self._views):
+        views, fed = chosen_streams(project, wanted)[stream.name], project.stream_views(stream.name)
+        if (stream, views, fed) == (self._stream, self._views, self._fed):
             return
         if replace(stream, columns=()) != replace(self._stream, columns=()):
             logger.warning("%s: where the stream is or goes to has changed: start this worker again", stream.name)
         self._flush()
-        reader = EventReader(stream, self._decoder, views)
+        reader = EventReader(stream, self._decoder, fed)
         batches, self._batches = self._batches, BatchReader(reader, views)
         batches.close()
-        self._stream, self._views = replace(self._stream, columns=stream.columns), views
+        self._stream, self._views, self._fed = replace(self._stream, columns=stream.columns), views, fed
         logger.info("%s: the definitions of registry version %s are in force", stream.name, self._version)
         self._prepare()
 

@@ -199,6 +199,19 @@ def test_a_tombstone_of_which_the_sql_makes_no_row_deletes(tmp_path):
     assert made.served(2)[1] == "PRESENT"
 
 
+def test_a_worker_of_one_view_takes_no_key_for_that_views_own_either(tmp_path):
+    """What a key means depends on the stream's views, not on those that happen to be read here."""
+    made = memory_scene(tmp_path)
+    pages = fed_by(PAGE_CLICKS, CLICKS, "select page, clicked_at, user_id from clicks")
+    made.project = replace(made.project, views=(*made.project.views, pages))
+    made.send(event(1, page="1"))
+    made.read_all("page_clicks")
+    made.send(message(None, key=b"1"), message(None, key=b'{"user_id": 1}'))
+    made.read_all("page_clicks")
+    assert made.served_by({"page": "1"}, "page_clicks")[1] == "PRESENT"
+    assert [letter.detail.partition("?")[0] for letter in made.letters()] == ["is the key page or user_id"]
+
+
 def test_a_tombstone_deletes_nothing_of_a_view_without_a_key(tmp_path):
     made = memory_scene(tmp_path)
     newest = replace(USER_CLICKS, name="newest_click", entities=(), join_keys=())

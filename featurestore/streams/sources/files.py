@@ -118,9 +118,8 @@ class FileSource:
 
     def send(self, topic: str, messages: Sequence[Outgoing]) -> None:  # noqa: ARG002  none is sent
         """Refuse: files are written by others."""
-        raise UsageError(
-            f"no messages can be sent to {self.name}", hint=f"append lines to the file; {topic} is no topic"
-        )
+        hint = "append lines to the file; dead letters of files go to a folder or a bucket: `dead_letters: FOLDER`"
+        raise UsageError(f"no messages can be sent to {self.name}", hint=hint)
 
     def read_all(self, topic: str) -> Iterator[Stored]:
         """Refuse: there are no topics beside the files."""
