@@ -168,6 +168,17 @@ def small_project(
     return SmallProject(project_dir=folder)
 
 
+def source(table: str, columns: Mapping[str, str] | None = None, **stream: Any) -> dict[str, Any]:
+    """A dbt source that is a stream: its columns' types, and what its metadata say."""
+    described = [{"name": each, "data_type": kind} for each, kind in (columns or {}).items()]
+    return {"name": table, "config": {"meta": {"feature_stream": stream or True}}, "columns": described}
+
+
+def sources(*tables: dict[str, Any], schema: str = "main") -> str:
+    """The YAML of sources."""
+    return json.dumps({"sources": [{"name": "app", "schema": schema, "tables": list(tables)}]})
+
+
 def _leave_out(path: Path, macro: str) -> None:
     text = path.read_text()
     start = text.index(f"{{%- macro {macro}(")

@@ -12,24 +12,18 @@ import pytest
 from featurestore import FeatureStore
 from featurestore.streams.source import Outgoing
 from featurestore.streams.sources.memory import BROKERS
-from tests.dbt.small_project import small_project
+from tests.dbt.small_project import small_project, source, sources
 from tests.streams.running import read_all
 from tests.streams.scene import iso, now
 
 pytestmark = pytest.mark.slow
 
 BROKER, DATABASE = "on_postgres", "from_dbt"
-SOURCE = {
-    "name": "clicks",
-    "config": {"meta": {"feature_stream": {"deletes": "op = 'd'"}}},
-    "columns": [
-        {"name": "user_id", "data_type": "bigint"},
-        {"name": "clicked_at", "data_type": "timestamp"},
-        {"name": "page", "data_type": "text"},
-        {"name": "info", "data_type": "jsonb"},
-        {"name": "op", "data_type": "text"},
-    ],
-}
+SOURCE = source(
+    "clicks",
+    {"user_id": "bigint", "clicked_at": "timestamp", "page": "text", "info": "jsonb", "op": "text"},
+    deletes="op = 'd'",
+)
 CLICKS_SQL = """
 select
     user_id,
@@ -75,7 +69,7 @@ def project(tmp_path, postgres_server):
         [],
         files={
             "profiles.yml": json.dumps({"small": {"target": "dev", "outputs": {"dev": target}}}),
-            "models/sources.yml": json.dumps({"sources": [{"name": "app", "schema": "public", "tables": [SOURCE]}]}),
+            "models/sources.yml": sources(SOURCE, schema="public"),
             "models/views.yml": json.dumps({"models": models}),
             "models/user_clicks.sql": CLICKS_SQL,
             "models/user_plans.sql": PLANS_SQL,

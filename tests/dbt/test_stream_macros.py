@@ -13,7 +13,7 @@ import pytest
 
 from featurestore.definitions.streams import Stream, StreamConnection
 from featurestore.streams.places import StreamPlaces
-from tests.dbt.small_project import SmallProject, small_project
+from tests.dbt.small_project import SmallProject, small_project, source, sources
 from tests.shop import REPOSITORY, built_once, shared_folder
 
 pytestmark = pytest.mark.slow
@@ -33,15 +33,6 @@ KEPT = """
         (4, null, null, null, null, null, null)
     ) as given(user_id, _topic, _partition, _offset, _published_at, _ingested_at, _deleted)
 """
-
-
-def source(table, columns=None, **stream):
-    described = [{"name": each, "data_type": kind} for each, kind in (columns or {}).items()]
-    return {"name": table, "config": {"meta": {"feature_stream": stream or True}}, "columns": described}
-
-
-def sources(*tables, schema="main"):
-    return json.dumps({"sources": [{"name": "app", "schema": schema, "tables": list(tables)}]})
 
 
 def model(sql, materialized="table"):

@@ -24,7 +24,7 @@ from featurestore.streams.events import EventReader
 from featurestore.streams.messages import Messages
 from featurestore.streams.source import Outgoing
 from featurestore.streams.sources.memory import BROKERS
-from tests.dbt.small_project import SmallProject, small_project
+from tests.dbt.small_project import SmallProject, small_project, source, sources
 from tests.shop import built_once, shared_folder
 from tests.streams.running import read_all
 from tests.streams.scene import iso, now
@@ -61,19 +61,19 @@ select
 from read
 where seconds is null or seconds < 3600
 """
-SOURCE = {
-    "name": "clicks",
-    "config": {"meta": {"feature_stream": {"deletes": "op = 'd'"}}},
-    "columns": [
-        {"name": "user_id", "data_type": "bigint"},
-        {"name": "clicked_at", "data_type": "timestamp"},
-        {"name": "page", "data_type": "varchar"},
-        {"name": "info", "data_type": "json"},
-        {"name": "device", "data_type": "varchar"},
-        {"name": "score", "data_type": "double"},
-        {"name": "op", "data_type": "varchar"},
-    ],
-}
+SOURCE = source(
+    "clicks",
+    {
+        "user_id": "bigint",
+        "clicked_at": "timestamp",
+        "page": "varchar",
+        "info": "json",
+        "device": "varchar",
+        "score": "double",
+        "op": "varchar",
+    },
+    deletes="op = 'd'",
+)
 VIEW = {"entities": ["user_id"], "created_at": "published_at", "ttl": "30d", "stream": "clicks"}
 BROKER = "batch_equals_stream"
 
@@ -84,7 +84,7 @@ def write_project(folder):
         folder,
         [],
         files={
-            "models/sources.yml": json.dumps({"sources": [{"name": "app", "schema": "main", "tables": [SOURCE]}]}),
+            "models/sources.yml": sources(SOURCE),
             "models/views.yml": json.dumps({"models": [properties]}),
             "models/user_clicks.sql": "{{ config(materialized='view') }}\n" + MODEL,
             "featurestore.yml": json.dumps(

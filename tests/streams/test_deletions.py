@@ -17,22 +17,15 @@ from featurestore.errors import UsageError
 from featurestore.sql.row_level import row_level_sql
 from featurestore.streams.source import Outgoing
 from featurestore.streams.sources.memory import BROKERS
-from tests.dbt.small_project import SmallProject, small_project
+from tests.dbt.small_project import SmallProject, small_project, source, sources
 from tests.shop import built_once, shared_folder
 from tests.streams.running import read_all
 from tests.streams.scene import CLICKS, USER_CLICKS, column, event, fed_by, iso, memory_scene, message, now
 
 BROKER = "deletions"
-SOURCE = {
-    "name": "clicks",
-    "config": {"meta": {"feature_stream": {"deletes": "op = 'd'"}}},
-    "columns": [
-        {"name": "user_id", "data_type": "bigint"},
-        {"name": "clicked_at", "data_type": "timestamp"},
-        {"name": "page", "data_type": "varchar"},
-        {"name": "op", "data_type": "varchar"},
-    ],
-}
+SOURCE = source(
+    "clicks", {"user_id": "bigint", "clicked_at": "timestamp", "page": "varchar", "op": "varchar"}, deletes="op = 'd'"
+)
 MODEL = """
 {{ config(materialized='view') }}
 select user_id, clicked_at, _published_at as published_at, case when _deleted then null else upper(page) end as page
@@ -49,7 +42,7 @@ def write_project(folder):
         folder,
         [],
         files={
-            "models/sources.yml": json.dumps({"sources": [{"name": "app", "schema": "main", "tables": [SOURCE]}]}),
+            "models/sources.yml": sources(SOURCE),
             "models/views.yml": json.dumps({"models": [properties]}),
             "models/user_clicks.sql": MODEL,
             "featurestore.yml": json.dumps(settings),
