@@ -17,6 +17,7 @@ from featurestore.errors import (
     OperationError,
     RegistryConflictError,
     RegistryCorruptError,
+    RegistryUnavailableError,
     UsageError,
     unknown_name,
 )
@@ -160,14 +161,14 @@ class Registry:
 
     def _read(self, number: int) -> Document:
         name = document_name(number)
-        document = decode_document(self.files.read(name), where=self._where(name))
+        document = decode_document(self._data(name), where=self._where(name))
         _refuse_renamed(document, number, self._where(name))
         return document
 
     def _summary(self, number: int) -> VersionSummary:
         name = document_name(number)
         try:
-            envelope = decode_envelope(self.files.read(name), where=self._where(name))
+            envelope = decode_envelope(self._data(name), where=self._where(name))
             _refuse_renamed(envelope, number, self._where(name))
             counted = msgspec.json.decode(envelope.content, type=_Counted)
         except OperationError as error:  # damaged, or of a newer format
@@ -182,6 +183,16 @@ class Registry:
             views=len(counted.views),
             services=len(counted.services),
         )
+
+    def _data(self, name: str) -> bytes:
+        data = self.files.read(name)
+        if data is None:
+            raise RegistryUnavailableError(
+                "cannot read the registry: this file is not there",
+                where=self._where(name),
+                hint="someone removed it meanwhile; run the command again",
+            )
+        return data
 
     def _where(self, name: str) -> str:
         return f"{self.files.location}/{name}"

@@ -74,10 +74,51 @@ def test_what_is_not_a_file_is_refused_and_never_followed(tmp_path, what):
     else:
         path.symlink_to(secret if what == "link to a file outside" else tmp_path / "nothing")
     files = LocalFiles(root)
-    with pytest.raises(RegistryCorruptError, match="expected a file, got a directory, a symbolic link or a device"):
-        files.read("v0000000001.json")
-    assert not files.create("v0000000001.json", b"new")
+    refused = pytest.raises(RegistryCorruptError, match="expected a file, got a directory, a symbolic link or a device")
+    for call in (files.read, files.delete):
+        with refused:
+            call("v0000000001.json")
+    if what == "directory":
+        with refused:
+            files.create("v0000000001.json", b"new")
+    else:
+        assert files.names() == ["v0000000001.json"]
+        assert not files.create("v0000000001.json", b"new")
     assert secret.read_text() == "hunter2"
+
+
+@pytest.mark.parametrize("what", ["link to a directory outside", "link to nothing", "file"])
+def test_what_is_not_a_folder_is_refused_and_never_followed(tmp_path, what):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "secret").write_text("hunter2")
+    files = LocalFiles(tmp_path / "registry")
+    files.create("one.json", b"")
+    tags = tmp_path / "registry" / "tags"
+    if what == "file":
+        tags.touch()
+    else:
+        tags.symlink_to(elsewhere if what == "link to a directory outside" else tmp_path / "nothing")
+    for call in (
+        lambda: files.names("tags"),
+        lambda: files.folders("tags"),
+        lambda: files.read("tags/secret"),
+        lambda: files.delete("tags/secret"),
+        lambda: files.create("tags/new", b""),
+    ):
+        with pytest.raises(RegistryCorruptError, match="tags: expected a directory, got a file, a symbolic link"):
+            call()
+    assert files.folders() == []
+    assert everything_in(elsewhere) == ["secret"]
+
+
+def test_a_registry_may_be_named_by_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").symlink_to(tmp_path / "there")
+    files = LocalFiles(tmp_path / "here")
+    assert files.create("tags/prod/1.json", b"first")
+    assert files.read("tags/prod/1.json") == b"first"
+    assert files.folders("tags") == ["prod"]
 
 
 def test_a_file_in_place_of_the_directory_is_one_clear_error(tmp_path):
@@ -89,11 +130,6 @@ def test_a_file_in_place_of_the_directory_is_one_clear_error(tmp_path):
         assert str(root) in str(caught.value)
         assert "name a directory" in str(caught.value)
         assert caught.value.exit_code == 4
-
-
-def test_a_file_that_is_gone_is_one_clear_error(tmp_path):
-    with pytest.raises(RegistryUnavailableError, match=r"one\.json: cannot read the registry: No such file"):
-        LocalFiles(tmp_path).read("one.json")
 
 
 FULL_DISK = """

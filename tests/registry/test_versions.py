@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from featurestore.errors import RegistryConflictError, RegistryCorruptError, UnknownNameError, UsageError
+from featurestore.errors import (
+    RegistryConflictError,
+    RegistryCorruptError,
+    RegistryUnavailableError,
+    UnknownNameError,
+    UsageError,
+)
 from featurestore.registry.document import encode_document, new_document
 from featurestore.registry.files.local import SWEEP_AFTER_S, TEMPORARY_PREFIX, LocalFiles
 from featurestore.registry.read import read_latest_document, read_latest_project
@@ -115,6 +121,22 @@ def test_a_damaged_newest_version_is_never_answered_with_an_older_one(registry):
             call()
     path.unlink()
     assert registry.latest() is not None
+
+
+def test_a_version_that_goes_away_between_the_listing_and_the_read_is_one_clear_error(registry):
+    registry.apply(SHOP, MANIFEST, expected=None)
+
+    class Vanishing(LocalFiles):
+        __slots__ = ()
+
+        def read(self, name):
+            self.delete(name)
+            return super().read(name)
+
+    with pytest.raises(
+        RegistryUnavailableError, match=r"v0000000001\.json: cannot read the registry: this file is not there\n  -> "
+    ):
+        Registry(Vanishing(registry.files.root)).latest()
 
 
 def test_a_renamed_document_is_refused(registry):
@@ -295,7 +317,7 @@ from featurestore.registry.versions import Registry
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
 root, fault = Path(sys.argv[1]), sys.argv[2]
 registry, after = Registry(LocalFiles(root)), canonical(with_view(SHOP, replace(ORDERS, online=False)))
-CALLS = {"listdir", "stat", "lstat", "mkdir", "open", "fsync", "link", "unlink", "close"}
+CALLS = {"listdir", "scandir", "stat", "lstat", "mkdir", "open", "fsync", "link", "unlink", "close"}
 NOT_REACHED = 7
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import RegistryCorruptError, RegistryUnavailableError
+from featurestore.registry.files.protocol import segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,62 +48,125 @@ class LocalFiles:
         """The directory's path."""
         return str(self.root)
 
-    def names(self) -> Sequence[str]:
-        """Names of all files, sorted; none when the directory does not exist yet."""
-        try:
-            return sorted(name for name in os.listdir(self.root) if not name.startswith("."))  # noqa: PTH208
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise _unavailable("read", self.root, error) from error
+    def names(self, folder: str = "") -> Sequence[str]:
+        """Names of all files in a folder, sorted; a link is one of them, so that reading it is refused aloud."""
+        return sorted(name for name, is_folder in self._entries(folder) if not is_folder)
 
-    def read(self, name: str) -> bytes:
-        """Read one file; a symbolic link or a directory in its place is refused, never followed."""
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """Names of all folders in a folder, sorted, without those of which only the shell is left."""
+        below = f"{folder}/" if folder else ""
+        return sorted(name for name, is_folder in self._entries(folder) if is_folder and self._entries(below + name))
+
+    def read(self, name: str) -> bytes | None:
+        """Read one file; a symbolic link or a directory in its place, or on the way, is refused, never followed."""
         path = self._path(name)
         try:
-            if not stat.S_ISREG(path.lstat().st_mode):
-                raise RegistryCorruptError(
-                    "expected a file, got a directory, a symbolic link or a device",
-                    where=str(path),
-                    hint="move it out of the registry; a link is not followed, because it may lead anywhere",
-                )
-            return path.read_bytes()
+            return path.read_bytes() if self._is_file(path) else None
+        except FileNotFoundError:  # it was deleted meanwhile
+            return None
         except OSError as error:
             raise _unavailable("read", path, error) from error
 
     def create(self, name: str, data: bytes) -> bool:
         """Create a file, whole or not at all; False when the name is taken."""
         path = self._path(name)
-        temporary = self.root / f"{TEMPORARY_PREFIX}{name}-{os.urandom(8).hex()}"
+        temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{os.urandom(8).hex()}")
         try:
-            self._make_root()
-            self._sweep()
+            self._make_folder(path.parent)
+            _sweep(path.parent)
             try:
                 _write_new(temporary, data)
                 created = _link_new(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync_directory(self.root)
+            _sync_directory(path.parent)
         except OSError as error:
             raise _unavailable("write", path, error) from error
+        if not created and path.is_dir() and not path.is_symlink():
+            raise _not_a_file(path)
         return created
 
-    def _path(self, name: str) -> Path:
-        assert not name.startswith("."), f"not a file name: {name!r}"
-        assert not set(name) & set("/\\:\0"), f"not a file name: {name!r}"
-        return self.root / name
+    def delete(self, name: str) -> bool:
+        """Delete one file; False when there was none. What is no file is refused, and stays."""
+        path = self._path(name)
+        try:
+            if not self._is_file(path):
+                return False
+            path.unlink()
+            _sync_directory(path.parent)
+        except FileNotFoundError:  # another one was faster
+            return False
+        except OSError as error:
+            raise _unavailable("delete from", path, error) from error
+        return True
 
-    def _make_root(self) -> None:
+    def _path(self, name: str) -> Path:
+        assert name, "expected a file's name, got none"
+        return self.root.joinpath(*segments(name))
+
+    def _entries(self, folder: str) -> list[tuple[str, bool]]:
+        """Each entry's name, and whether it is a folder; nothing when this folder does not exist."""
+        path = self.root.joinpath(*segments(folder))
+        try:
+            if not self._has_folder(path):
+                return []
+            with os.scandir(path) as entries:
+                return [
+                    (each.name, each.is_dir(follow_symlinks=False)) for each in entries if not each.name.startswith(".")
+                ]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unavailable("read", path, error) from error
+
+    def _is_file(self, path: Path) -> bool:
+        """Whether there is a file; refuses what is something else."""
+        if not self._has_folder(path.parent):
+            return False
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(mode):
+            raise _not_a_file(path)
+        return True
+
+    def _has_folder(self, path: Path) -> bool:
+        """Whether this folder of ours exists; refuses a link in the place of one. The root may be one: it is named."""
+        for folder in self._folders_to(path):
+            try:
+                mode = folder.lstat().st_mode
+            except FileNotFoundError:
+                return False
+            if not stat.S_ISDIR(mode):
+                raise RegistryCorruptError(
+                    "expected a directory, got a file, a symbolic link or a device",
+                    where=str(folder),
+                    hint="move it out of the registry; a link is not followed, because it may lead anywhere",
+                )
+        return True
+
+    def _folders_to(self, path: Path) -> list[Path]:
+        return [each for each in (*reversed(path.parents), path) if self.root in each.parents]
+
+    def _make_folder(self, path: Path) -> None:
         if not self.root.is_dir():
             self.root.mkdir(parents=True, exist_ok=True)
             _sync_directory(self.root.parent)
+        if self._has_folder(path):
+            return
+        for folder in self._folders_to(path):
+            folder.mkdir(exist_ok=True)
+            _sync_directory(folder.parent)
+        self._has_folder(path)
 
-    def _sweep(self) -> None:
-        """Remove what writers that were killed have left, but nothing that one may still be writing."""
-        oldest = time.time() - SWEEP_AFTER_S
-        for name in os.listdir(self.root):  # noqa: PTH208
-            if name.startswith(TEMPORARY_PREFIX):
-                _remove_older(self.root / name, oldest)
+
+def _sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left, but nothing that one may still be writing."""
+    oldest = time.time() - SWEEP_AFTER_S
+    for name in os.listdir(folder):  # noqa: PTH208
+        if name.startswith(TEMPORARY_PREFIX):
+            _remove_older(folder / name, oldest)
 
 
 def _remove_older(path: Path, oldest: float) -> None:
@@ -138,6 +202,14 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _not_a_file(path: Path) -> RegistryCorruptError:
+    return RegistryCorruptError(
+        "expected a file, got a directory, a symbolic link or a device",
+        where=str(path),
+        hint="move it out of the registry; a link is not followed, because it may lead anywhere",
+    )
 
 
 def _unavailable(verb: str, path: Path, error: OSError) -> RegistryUnavailableError:

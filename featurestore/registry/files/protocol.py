@@ -1,7 +1,7 @@
-"""What a place for registry documents must do: name them, read one, create one that was not there.
+"""What a place for registry documents must do: list them, read one, create one that was not there, delete one.
 
 Files are never changed or replaced. Create-only is the whole concurrency control: of two writers of one name,
-one wins and the other is told so (SEMANTICS R1).
+one wins and the other is told so (SEMANTICS R1). A name may lead through folders: ``tags/prod/0000000001.json``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_NOT_IN_NAMES = frozenset("/\\:\0")
 
 
 class RegistryFiles(Protocol):
@@ -20,18 +22,47 @@ class RegistryFiles(Protocol):
         """The place, for messages; holds no credentials."""
         ...
 
-    def names(self) -> Sequence[str]:
-        """Names of all whole files, sorted; none when the place does not exist yet."""
+    def names(self, folder: str = "") -> Sequence[str]:
+        """Names of the whole files directly in a folder, sorted, without the folder; none when it does not exist."""
         ...
 
-    def read(self, name: str) -> bytes:
-        """Read one file; raises RegistryCorruptError when the name stands for something else than a file."""
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """Names of the folders directly in a folder that hold something, sorted, without the folder."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Read one file; None when there is none.
+
+        Raises:
+            RegistryCorruptError: the name stands for something else than a file.
+        """
         ...
 
     def create(self, name: str, data: bytes) -> bool:
-        """Create a file, whole or not at all, safe from a crash once this returns.
+        """Create a file and its folders, whole or not at all, safe from a crash once this returns.
 
         Returns:
             True when created, False when the name was taken; what was there is untouched.
+
+        Raises:
+            RegistryCorruptError: a folder lies at this name, or something else than a folder on the way to it.
         """
         ...
+
+    def delete(self, name: str) -> bool:
+        """Delete one file; False when there was none.
+
+        Raises:
+            RegistryCorruptError: the name stands for something else than a file.
+        """
+        ...
+
+
+def segments(name: str) -> tuple[str, ...]:
+    """Take a name apart at its slashes: folders, then the file. The empty name, the top folder, has none."""
+    parts = tuple(name.split("/")) if name else ()
+    for part in parts:
+        assert part, f"not a file name: {name!r}"
+        assert not part.startswith("."), f"not a file name: {name!r}"
+        assert not _NOT_IN_NAMES & set(part), f"not a file name: {name!r}"
+    return parts
