@@ -11,6 +11,7 @@
     │   ├── RegistryCorruptError      a document that does not match its own hash or schema
     │   └── QueryError                the warehouse refused a statement
     ├── CheckError                 3  a check ran and found problems
+    │   └── BreakingChangeError       an apply would break what a feature service uses; nothing was written
     └── BackendError               4  a warehouse, store, broker or registry cannot be reached
         ├── WarehouseError
         ├── OnlineStoreError
@@ -120,6 +121,10 @@ class CheckError(FeatureStoreError):
     """A check ran and found problems."""
 
     exit_code = 3
+
+
+class BreakingChangeError(CheckError):
+    """An apply would break what a feature service uses, and nobody said that it may."""
 
 
 class BackendError(FeatureStoreError):

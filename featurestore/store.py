@@ -92,25 +92,13 @@ class FeatureStore(OnlineHalf, StreamPart):
         return self.workspace.read_definitions(self.workspace.manifest())
 
     def plan(self) -> Planned:
-        """Compare the dbt manifest with the registry (`registry.diff`).
+        """Compare the dbt manifest with the registry (`impact.review`).
 
         Raises:
             DefinitionError: all problems of the metadata at once.
             UsageError: no manifest, or one of another target.
         """
-        from featurestore.registry.diff import diff
-        from featurestore.registry.planned import Planned
-
-        manifest = self.workspace.manifest()
-        reading = self.workspace.read_definitions(manifest)
-        head = self.workspace.registry().latest(project=reading.project.name)
-        return Planned(
-            changes=diff(None if head is None else head.content, reading.project),
-            project=reading.project,
-            source=self.workspace.manifest_facts(manifest),
-            current=None if head is None else head.version,
-            warnings=reading.warnings,
-        )
+        return self.workspace.plan()
 
     def check_data(self, project: Project | None = None) -> Iterator[ViewCheck]:
         """Look for rows that can never be used, or only by chance, in every feature view (`checks`).
@@ -130,17 +118,22 @@ class FeatureStore(OnlineHalf, StreamPart):
         with closing(self.workspace.open_warehouse()) as warehouse:
             yield from check_views(views, warehouse)
 
-    def apply(self, planned: Planned | None = None) -> Applied:
+    def apply(self, planned: Planned | None = None, *, allow_breaking: Sequence[str] = ()) -> Applied:
         """Make the manifest's definitions the newest registry version (`registry.versions`).
 
         Args:
             planned: what was looked at; None plans now.
+            allow_breaking: names of views and entities that may break although a feature service uses them.
 
         Raises:
+            BreakingChangeError: a change would break what a feature service uses; nothing was written.
             RegistryConflictError: the registry changed since; nothing was written (SEMANTICS R1).
         """
+        from featurestore.impact.guard import refuse_breaking
+
         planned = planned or self.plan()
-        return self.workspace.registry().apply(planned.project, planned.source, expected=planned.current)
+        refuse_breaking(planned.changes, planned.project, allowed=allow_breaking)
+        return self.workspace.apply(planned)
 
     def get_historical_features(  # noqa: PLR0913  one call for a notebook, in the spellings people know
         self,

@@ -5,6 +5,7 @@ Everything opens on demand; nothing here computes.
 
 from __future__ import annotations
 
+import os
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,8 @@ from featurestore.manifest.settings import Settings, load_settings
 from featurestore.manifest.targets import check_target
 from featurestore.online.open import open_online_store
 from featurestore.plugins import WAREHOUSES, load_backend
+from featurestore.registry.author import Author, author_of
+from featurestore.registry.collect import collect, removable
 from featurestore.registry.document import Document, ManifestFacts
 from featurestore.registry.read import open_registry, read_latest_document
 
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
     from featurestore.manifest.streams import StreamSql
     from featurestore.materialize.engines.protocol import Route
     from featurestore.online.protocol import OnlineStore
-    from featurestore.registry.versions import Registry
+    from featurestore.registry.planned import Planned
+    from featurestore.registry.tags import Tag
+    from featurestore.registry.versions import Applied, Registry
     from featurestore.streams.offline.protocol import OfflineRows
     from featurestore.streams.places import StreamPlaces
     from featurestore.training.examples import Model
@@ -255,6 +260,56 @@ class Workspace:
                 return self._with_staleness(read(columns={}), manifest)
             raise
         return self._with_staleness(read(columns=columns), manifest)
+
+    def plan(self) -> Planned:
+        """Compare the dbt manifest with the registry's newest version. Raises as `manifest` and `read_definitions`."""
+        from featurestore.impact.review import review
+        from featurestore.manifest.graph import graph_of
+        from featurestore.registry.planned import Planned
+
+        manifest = self.manifest()
+        reading, graph = self.read_definitions(manifest), graph_of(manifest)
+        registry = self.registry()
+        head = registry.latest(project=reading.project.name)
+        before, kept = (None, None) if head is None else (head.content, registry.graph(head))
+        return Planned(
+            changes=review(before, reading.project, old=kept, new=graph),
+            project=reading.project,
+            graph=graph,
+            source=self.manifest_facts(manifest),
+            current=None if head is None else head.version,
+            warnings=reading.warnings,
+        )
+
+    def apply(self, planned: Planned) -> Applied:
+        """Make what was planned the newest version. Raises RegistryConflictError if another came between."""
+        return self.registry().apply(
+            planned.project, planned.source, expected=planned.current, author=self.author(), graph=planned.graph
+        )
+
+    def newest(self) -> Document:
+        """Read the newest version, whatever is pinned. Raises UsageError while nothing was applied."""
+        return read_latest_document(self.settings.registry, self.dbt.project_dir)
+
+    def rollback(self, version: int) -> Applied:
+        """Make the definitions of an older version the newest ones (`registry.versions`)."""
+        return self.registry().rollback(version, author=self.author())
+
+    def tag(self, name: str, version: int | None) -> Tag | None:
+        """Let a tag mean a version, or remove it (`registry.versions`); None where it meant that already."""
+        return self.registry().tag(name, version, author=self.author())
+
+    def removable(self, keep: int) -> tuple[int, ...]:
+        """Name the versions that `collect` would remove."""
+        return removable(self.registry(), keep=keep)
+
+    def collect(self, keep: int) -> tuple[int, ...]:
+        """Remove old versions (`registry.collect`); returns their numbers."""
+        return collect(self.registry(), keep=keep, author=self.author())
+
+    def author(self) -> Author:
+        """Who is at work in this project, and from which commit."""
+        return author_of(self.dbt.project_dir, os.environ)
 
     def usable_manifest(self) -> Manifest | None:
         """Read dbt's manifest; None if there is none, or one that cannot be used."""

@@ -38,7 +38,7 @@ COMMANDS: dict[str, str] = {
     "online": "Look at the rows of the online store, or remove some.",
     "run": "Run dbt, then sync the feature views that it built.",
     "server-key": "Make a key with which NAME may ask the feature server.",
-    "registry": "Look at the versions of the registry.",
+    "registry": "Look at the versions of the registry, go back to one, and give them names.",
 }
 
 

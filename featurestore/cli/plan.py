@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featurestore.cli.changes import change_lines, summary
+from featurestore.cli.changes import change_lines, resync_lines, sql_lines, summary
 from featurestore.cli.failures import problems_json
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json, warn
-from featurestore.errors import UsageError
+from featurestore.errors import CheckError, UsageError
 from featurestore.texts import age
 
 if TYPE_CHECKING:
@@ -19,27 +19,52 @@ if TYPE_CHECKING:
     from featurestore.store import FeatureStore
 
 
-@click.command("plan", epilog=example("dbt parse && featurestore plan"))
+@click.command("plan", epilog=example("dbt compile && featurestore plan", "featurestore plan --markdown > comment.md"))
+@click.option("--markdown", is_flag=True, help="Print it as a comment for a pull request.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 3 if there is something to change.")
 @common_options
-def command(common: Common) -> None:
+def command(common: Common, markdown: bool, detailed_exitcode: bool) -> None:
     """Show what apply would change in the registry.
 
-    + added, ~ changed, - removed, ! changed so that an answer may change or a request fail; with the feature services
-    that use it. Nothing is written.
+    + added, ~ changed, * changed so that features have other values, ! changed so that an answer means something else
+    or a request fails, - removed; with the feature services, exposures and training sets that are hit, what must be
+    synced again, and how the SQL changed. Nothing is written.
     """
+    if markdown and common.as_json:
+        raise UsageError("--markdown and --json exclude each other", hint="give one of them")
     store = common.store()
     planned = store.plan()
     common.warn(planned.warnings)
     if common.as_json:
         result_json(plan_json(store, planned))
-        return
+    elif markdown:
+        from featurestore.cli.plan_markdown import plan_markdown
+
+        result(plan_markdown(planned))
+    else:
+        _print(store, planned)
+    if detailed_exitcode and not planned.changes.is_empty:
+        raise click.exceptions.Exit(CheckError.exit_code)
+
+
+def _print(store: FeatureStore, planned: Planned) -> None:
     print_header(store, planned)
     if planned.changes.is_empty:
         result(f"Nothing to change: version {planned.current} is what the manifest says.")
         return
-    for line in change_lines(planned.changes):
-        result(line)
+    print_changes(planned)
     result(f"Plan: {summary(planned.changes)}.")
+    refused = refused_names(planned)
+    if refused:
+        flags = " ".join(f"--allow-breaking {name}" for name in refused)
+        result(f"apply will refuse it: make new dbt model versions, or run featurestore apply {flags}")
+
+
+def print_changes(planned: Planned) -> None:
+    """Print the changes, the SQL that changed, and what must be synced again."""
+    for lines in (change_lines(planned.changes), sql_lines(planned.changes), resync_lines(planned.changes)):
+        for line in lines:
+            result(line)
 
 
 def plan_json(store: FeatureStore, planned: Planned) -> dict[str, object]:
@@ -49,8 +74,17 @@ def plan_json(store: FeatureStore, planned: Planned) -> dict[str, object]:
         "version": planned.current,
         "manifest": planned.source,
         **planned.changes.to_dict(),
+        "refused": refused_names(planned),
         "warnings": problems_json(planned.warnings),
     }
+
+
+def refused_names(planned: Planned) -> list[str]:
+    """Name the views and entities whose changes an apply refuses as long as nobody allows them."""
+    from featurestore.impact.guard import refused
+
+    found = refused(planned.changes, planned.project, allowed=())
+    return list(dict.fromkeys(change.name.partition(":")[0] for change in found))
 
 
 def print_header(store: FeatureStore, planned: Planned) -> None:
@@ -61,6 +95,10 @@ def print_header(store: FeatureStore, planned: Planned) -> None:
     result(f"Manifest of dbt project {planned.project.name}, target {planned.source.target}{_manifest_age(planned)}")
     if not planned.project.views:
         warn("no model is a feature view\n  -> give one `config.meta.feature_view` in its YAML")
+    uncompiled = sorted({name for change in planned.changes.changes for name in change.uncompiled})
+    if uncompiled:
+        what = f"not compiled, so all features count as changed: {', '.join(uncompiled)}"
+        warn(f"{what}\n  -> run dbt compile to see which features change")
 
 
 def _shown(location: str) -> str:

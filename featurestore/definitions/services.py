@@ -45,6 +45,7 @@ class FeatureService:
         logging: what a feature server keeps of its answers; None keeps nothing.
         description, owner, tags: for people.
         unique_id, path: where it stands in the dbt project.
+        group: the dbt group whose private views it may use; empty for none.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FeatureService:
     tags: tuple[str, ...] = ()
     unique_id: str = ""
     path: str = ""
+    group: str = ""
 
 
 def check_request_columns(service: FeatureService, spine: Spine) -> None:

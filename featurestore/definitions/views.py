@@ -52,6 +52,8 @@ class Source:
         path: the node's SQL file.
         yaml_path: the file that holds its metadata, empty if none.
         checksum: dbt's checksum of the node's SQL.
+        upstream: one hash for all else that makes its rows: the project's macros it uses, and the SQL and macros of
+            everything it reads, however far up; empty in documents of before it was kept.
     """
 
     unique_id: str
@@ -59,6 +61,7 @@ class Source:
     path: str
     yaml_path: str = ""
     checksum: str = ""
+    upstream: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,9 @@ class FeatureView:
         stream: the events that its rows are also made of, as they come; None for a view that is synced only.
         pushed: table of the rows that are pushed to it, as NAME or SCHEMA.NAME; empty for `<view>__pushed`.
         features: in declared order; this order is frozen in the online rows.
+        description, owner, tags: for people.
+        group, access: dbt's; a ``private`` view is for services of its own group.
+        source: where it comes from.
     """
 
     name: str
@@ -123,6 +129,8 @@ class FeatureView:
     description: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()
+    group: str = ""
+    access: str = ""
     source: Source = field(default_factory=lambda: Source(unique_id="", resource_type="model", path=""))
 
     @property

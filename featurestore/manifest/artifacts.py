@@ -43,6 +43,7 @@ class RawColumn(TypedDict, total=False):
 class RawConfig(TypedDict, total=False):
     """The keys of a node's config that we read; those of ours are misplaced here."""
 
+    access: Any
     contract: Any
     database: Any
     event_time: Any
@@ -61,12 +62,14 @@ class RawConfig(TypedDict, total=False):
 class RawNode(TypedDict, total=False):
     """The keys of a node that we read; dbt writes many more."""
 
+    access: Any
     attached_node: Any
     compiled_code: Any
     depends_on: Any
     name: Any
     resource_type: Any
     package_name: Any
+    raw_code: Any
     version: Any
     latest_version: Any
     database: Any
@@ -90,7 +93,7 @@ class Manifest:
         metadata: project name, adapter type, dbt version.
         nodes, sources, exposures, unit_tests, groups: by unique id.
         disabled: disabled resources by unique id.
-        macros: their ids matter, their text does not.
+        macros: undecoded; the texts of some matter (`manifest.graph`).
     """
 
     metadata: dict[str, Any]

@@ -57,7 +57,7 @@ class Node:
         path: its SQL file.
         yaml_path: the YAML file that describes it, empty if none.
         file: what messages put in front: the file, and the resource where the file may hold several.
-        description, checksum, group, tags: as dbt has them.
+        description, checksum, group, access, tags: as dbt has them.
         config, meta: its config, and ``config.meta``.
         columns: those that the YAML describes, in its order.
         compiled: its SQL as dbt ran it last; None where the manifest was only parsed.
@@ -77,6 +77,7 @@ class Node:
     description: str
     checksum: str
     group: str
+    access: str
     tags: tuple[str, ...]
     config: Mapping[str, Any]
     meta: Mapping[str, Any]
@@ -123,8 +124,9 @@ def make_node(unique_id: str, raw: Mapping[str, Any], manifest: Manifest) -> Nod
         yaml_path=project_path(raw, "patch_path", manifest),
         file=file_of(raw, manifest),
         description=_text(raw.get("description")),
-        checksum=_checksum(as_mapping(raw.get("checksum"))),
+        checksum=checksum_of(as_mapping(raw.get("checksum"))),
         group=_text(config.get("group") or raw.get("group")),
+        access=_text(config.get("access") or raw.get("access")),
         tags=as_texts(config.get("tags")),
         config=config,
         meta=as_mapping(config.get("meta")),
@@ -182,7 +184,7 @@ def _text(value: Any) -> str:  # noqa: ANN401
     return value if isinstance(value, str) else ""
 
 
-def _checksum(raw: Mapping[str, Any]) -> str:
+def checksum_of(raw: Mapping[str, Any]) -> str:
     """The hash of the content; for large seeds dbt puts a path in its place, which is left out (SEMANTICS R3)."""
     return _text(raw.get("checksum")) if raw.get("name") == "sha256" else ""
 

@@ -16,6 +16,7 @@ from featurestore.errors import format_problem
 from featurestore.manifest.checks import refuse_equal_names, warn_of_missing_latest, warn_of_unequal_keys
 from featurestore.manifest.dialects import dialect_of
 from featurestore.manifest.entities import declared_entities, own_entities
+from featurestore.manifest.graph import Origins
 from featurestore.manifest.nodes import TABLE_RESOURCES, VIEW_KEY, Node, as_mapping, our_nodes
 from featurestore.manifest.options import read_options
 from featurestore.manifest.problems import Problems
@@ -98,6 +99,7 @@ def read_project(
         warehouse=columns,
         catalog=catalog or {},
         owners=_group_owners(manifest),
+        origins=Origins(manifest),
         dialect=dialect,
         problems=problems,
     )

@@ -11,6 +11,7 @@ from featurestore.definitions.services import FeatureService
 from featurestore.definitions.types import is_known, parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, UsageError, did_you_mean
+from featurestore.manifest.access import PRIVATE, check_access, read_group
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.features import name_problem
 from featurestore.manifest.nodes import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from featurestore.manifest.artifacts import Manifest
     from featurestore.manifest.problems import Problems
 
-SERVICE_KEYS = ("features", "request_columns", "logging")
+SERVICE_KEYS = ("features", "request_columns", "logging", "group")
 REQUEST_COLUMN_KEYS = ("name", "data_type")
 USE_KEYS = ("view", "version", "name", "join_keys", "features")
 _PATH = f"config.meta.{SERVICE_KEY}"
@@ -83,7 +84,9 @@ def read_services(known: KnownViews, problems: Problems) -> tuple[FeatureService
             tags=as_texts(as_mapping(raw.get("config")).get("tags") or raw.get("tags")),
             unique_id=unique_id,
             path=project_path(raw, "original_file_path", known.manifest),
+            group=read_group(block, known.manifest),
         )
+        check_access(found[name].features, found[name].group, known.views, block)
         if found[name].logging is not None and found[name].features:
             check_log(known.project_of(found[name].features), found[name], block)
     return tuple(found[name] for name in sorted(found))
@@ -262,7 +265,7 @@ def _check_together(texts: tuple[str, ...], block: Block, raw: Mapping[str, Any]
         return
     nodes = as_mapping(raw.get("depends_on")).get("nodes") or []
     for view in dict.fromkeys(use.view for use in selection.uses):
-        if view.source.unique_id not in nodes:
+        if view.source.unique_id not in nodes and view.access != PRIVATE:
             version = "" if view.version is None else f", v={view.version}"
             what = f"reads {view.reference}, which is not in depends_on"
             hint = f"add \"ref('{view.name}'{version})\" to depends_on so that dbt shows lineage"

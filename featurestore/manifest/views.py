@@ -18,6 +18,7 @@ from featurestore.manifest.times import bookkeeping_columns, read_times
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from featurestore.manifest.graph import Origins
     from featurestore.manifest.problems import Problems
 
 _NO_KEYS = ("list<", "struct<", "map<", "json", "interval")
@@ -32,6 +33,7 @@ class Surroundings:
         warehouse: columns by relation, as the warehouse says them.
         catalog: columns by unique id, as dbt's catalog says them.
         owners: owners of dbt groups by the group's name.
+        origins: what each node is made of.
         dialect: sqlglot's name of the warehouse.
         problems: where what is wrong is noted.
     """
@@ -40,6 +42,7 @@ class Surroundings:
     warehouse: Mapping[str, tuple[Column, ...]]
     catalog: Mapping[str, tuple[Column, ...]]
     owners: Mapping[str, str]
+    origins: Origins
     dialect: str
     problems: Problems
 
@@ -123,12 +126,15 @@ def _build(
         description=node.description.strip(),
         owner=options.owner or around.owners.get(node.group, ""),
         tags=node.tags,
+        group=node.group,
+        access=node.access,
         source=Source(
             unique_id=node.unique_id,
             resource_type=node.resource_type,
             path=node.path,
             yaml_path=node.yaml_path,
             checksum=node.checksum,
+            upstream=around.origins.upstream(node.unique_id),
         ),
     )
 

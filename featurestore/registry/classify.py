@@ -1,7 +1,8 @@
 """What a change of each field of a definition means for those who use it: the table behind every plan.
 
-breaking: an answer may change, or a request that worked may fail. compatible: more than before, or the same by
-other means. cosmetic: read by people only. Every field of every definition has a row here.
+breaking: an answer means something else, or a request that worked may fail. value-changing: the same definition, whose
+SQL gives other values (`diff` says of which features). compatible: more than before, or the same by other means.
+cosmetic: read by people only. Every field of every definition has a row here, but the hashes of a view's SQL.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from featurestore.definitions.streams import Stream
 from featurestore.definitions.types import INTEGERS
 from featurestore.definitions.views import Column, Feature, FeatureView, Json
 
-Impact = Literal["breaking", "compatible", "cosmetic"]
+Impact = Literal["breaking", "value-changing", "compatible", "cosmetic"]
 Thing = TypeVar("Thing")
 
 _UNTYPED = "unknown:"
@@ -154,11 +155,12 @@ VIEW_RULES: tuple[FieldRule[FeatureView], ...] = (
     FieldRule(field="stream_sql", read=lambda view: "" if view.stream is None else view.stream.sql, impact=_stream_sql),
     FieldRule(field="pushed", read=lambda view: view.pushed, impact=_compatible),
     FieldRule(field="relation", read=lambda view: view.relation, impact=_compatible),
-    FieldRule(field="sql", read=lambda view: view.source.checksum, impact=_compatible),
     FieldRule(field="resource_type", read=lambda view: view.source.resource_type, impact=_compatible),
     FieldRule(field="description", read=lambda view: view.description, impact=_cosmetic),
     FieldRule(field="owner", read=lambda view: view.owner, impact=_cosmetic),
     FieldRule(field="tags", read=lambda view: list(view.tags), impact=_cosmetic),
+    FieldRule(field="group", read=lambda view: view.group, impact=_cosmetic),
+    FieldRule(field="access", read=lambda view: view.access, impact=_cosmetic),
     FieldRule(field="unique_id", read=lambda view: view.source.unique_id, impact=_cosmetic),
     FieldRule(field="path", read=lambda view: view.source.path, impact=_cosmetic),
     FieldRule(field="yaml_path", read=lambda view: view.source.yaml_path, impact=_cosmetic),
@@ -185,6 +187,7 @@ SERVICE_RULES: tuple[FieldRule[FeatureService], ...] = (
     FieldRule(field="description", read=lambda service: service.description, impact=_cosmetic),
     FieldRule(field="owner", read=lambda service: service.owner, impact=_cosmetic),
     FieldRule(field="tags", read=lambda service: list(service.tags), impact=_cosmetic),
+    FieldRule(field="group", read=lambda service: service.group, impact=_cosmetic),
     FieldRule(field="unique_id", read=lambda service: service.unique_id, impact=_cosmetic),
     FieldRule(field="path", read=lambda service: service.path, impact=_cosmetic),
 )

@@ -1,7 +1,8 @@
 """What an apply would change: every change named, classed, and with the feature services that feel it.
 
 Definitions are equal when their bytes are (SEMANTICS R4), so a plan is empty exactly when an apply would create
-nothing. What a change of each field means stands in `classify`.
+nothing. What a change of each field means stands in `classify`. What a change of SQL means for values is asked of the
+caller, who may trace it (`impact`); without an answer all of a view's features count as changed.
 """
 
 from __future__ import annotations
@@ -44,6 +45,29 @@ class _Sort(Generic[Thing]):
     rules: tuple[FieldRule[Thing], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What a change of SQL does to a view on both sides.
+
+    Attributes:
+        features: names of its features that may have other values.
+        through: names of the models, snapshots and seeds above it that changed.
+        uncompiled: names of models of which only compiled SQL would say more.
+    """
+
+    features: tuple[str, ...]
+    through: tuple[str, ...] = ()
+    uncompiled: tuple[str, ...] = ()
+
+
+Touch = Callable[[FeatureView, FeatureView], Touched]
+
+
+def touch_all(_old: FeatureView, new: FeatureView) -> Touched:
+    """Say that all of a view's features may have other values: right where nothing closer is known."""
+    return Touched(features=tuple(feature.name for feature in new.features))
+
+
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _PROJECTS: _Sort[Project] = _Sort(what="project", name=lambda _: "", summary=lambda it: it.name, rules=PROJECT_RULES)
 _ENTITIES: _Sort[Entity] = _Sort(
@@ -69,29 +93,30 @@ _STREAMS: _Sort[Stream] = _Sort(
 )
 
 
-def diff(before: Project | None, after: Project) -> Plan:
+def diff(before: Project | None, after: Project, *, touched: Touch = touch_all) -> Plan:
     """Say what changes from one version of the definitions to another.
 
     Args:
         before: the newest version's definitions; None when there is none.
         after: the definitions to be applied.
+        touched: says which features a change of SQL gives other values.
 
     Returns:
         The plan; empty exactly when both have the same canonical bytes.
     """
     old = (before,) if before is not None else ()
     usage = usage_of((*old, after))
-    return Plan(changes=tuple(_changes(old, after, usage)))
+    return Plan(changes=tuple(_changes(old, after, usage, touched)))
 
 
-def _changes(old: tuple[Project, ...], after: Project, usage: Usage) -> Iterator[Change]:
+def _changes(old: tuple[Project, ...], after: Project, usage: Usage, touched: Touch) -> Iterator[Change]:
     yield from _compare(_PROJECTS, old, (after,), lambda _: (), prefix=after.name)
     entities = [entity for project in old for entity in project.entities]
     yield from _compare(_ENTITIES, entities, after.entities, usage.of_entity)
     streams = [stream for project in old for stream in project.streams]
     yield from _compare(_STREAMS, streams, after.streams, usage.of_stream)
     views = [view for project in old for view in project.views]
-    yield from _view_changes(views, after.views, usage)
+    yield from _view_changes(views, after.views, usage, touched)
     services = [service for project in old for service in project.services]
     yield from _compare(_SERVICES, services, after.services, lambda name: (name,))
     for name, one, other in _pairs(_SERVICES, services, after.services):
@@ -99,14 +124,42 @@ def _changes(old: tuple[Project, ...], after: Project, usage: Usage) -> Iterator
             yield from _reference_changes(name, one.features, other.features)
 
 
-def _view_changes(before: Sequence[FeatureView], after: Sequence[FeatureView], usage: Usage) -> Iterator[Change]:
+def _view_changes(
+    before: Sequence[FeatureView], after: Sequence[FeatureView], usage: Usage, touched: Touch
+) -> Iterator[Change]:
     for name, old, new in _pairs(_VIEWS, before, after):
         yield from _compare(_VIEWS, [old] if old else [], [new] if new else [], usage.of_view)
-        if old is not None and new is not None and not _is_same(old.features, new.features):
+        if old is None or new is None:
+            continue
+        yield from _sql_change(name, old, new, usage, touched)
+        if not _is_same(old.features, new.features):
             prefix = f"{name}:"
             yield from _compare(_FEATURES, old.features, new.features, usage.of_feature, prefix=prefix)
             yield from _feature_order(name, old, new, usage.of_view(name))
     yield from _latest_changes(before, after, usage)
+
+
+def _sql_change(name: str, old: FeatureView, new: FeatureView, usage: Usage, touched: Touch) -> Iterator[Change]:
+    """Compare what makes a view's rows: its own SQL, else what that is made of; one change for both."""
+    is_own = old.source.checksum != new.source.checksum
+    if not is_own and old.source.upstream == new.source.upstream:
+        return
+    is_first = not is_own and not old.source.upstream  # an older document did not keep it
+    what = Touched(features=()) if is_first else touched(old, new)
+    users = {service for feature in what.features for service in usage.of_feature(f"{name}:{feature}")}
+    yield Change(
+        kind="changed",
+        what="view",
+        name=name,
+        field="sql" if is_own else "upstream",
+        before=old.source.checksum if is_own else old.source.upstream,
+        after=new.source.checksum if is_own else new.source.upstream,
+        impact="compatible" if is_first else "value-changing" if what.features else "cosmetic",
+        services=tuple(sorted(users)),
+        features=what.features,
+        through=what.through,
+        uncompiled=what.uncompiled,
+    )
 
 
 def _feature_order(name: str, old: FeatureView, new: FeatureView, services: tuple[str, ...]) -> Iterator[Change]:

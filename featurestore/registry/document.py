@@ -8,13 +8,14 @@ it and whenever (SEMANTICS R4). The document is data: no code, no secrets, no pa
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 import msgspec
 
 from featurestore.definitions.project import Project
 from featurestore.errors import OperationError, RegistryCorruptError, UsageError
+from featurestore.registry.author import Author
 
 FORMAT = 1
 """The format written, and the newest one that can be read."""
@@ -54,6 +55,9 @@ class Document:
         applied_at: when, UTC.
         written_by: the version of this package that wrote it.
         source: the dbt manifest it came from.
+        applied_by: who applied it, and from which commit.
+        rolled_back_to: the version whose definitions these are again, where it was made by a rollback.
+        graph: sha256, in hex, of the dbt graph that is kept beside it (`graphs`); empty without one.
         content: the definitions, in canonical order.
     """
 
@@ -63,6 +67,9 @@ class Document:
     applied_at: datetime
     written_by: str
     source: ManifestFacts
+    applied_by: Author = field(default_factory=Author)
+    rolled_back_to: int | None = None
+    graph: str = ""
     content: Project
 
 
@@ -76,6 +83,9 @@ class Envelope:
     applied_at: datetime
     written_by: str
     source: ManifestFacts
+    applied_by: Author = field(default_factory=Author)
+    rolled_back_to: int | None = None
+    graph: str = ""
     content: msgspec.Raw
 
 
@@ -112,7 +122,15 @@ def content_bytes(project: Project) -> bytes:
         ) from error
 
 
-def new_document(project: Project, source: ManifestFacts, *, version: int) -> Document:
+def new_document(
+    project: Project,
+    source: ManifestFacts,
+    *,
+    version: int,
+    applied_by: Author | None = None,
+    rolled_back_to: int | None = None,
+    graph: str = "",
+) -> Document:
     """Make the next version of the registry, applied now."""
     paths = [path for view in project.views for path in (view.source.path, view.source.yaml_path)]
     paths += [service.path for service in project.services]
@@ -126,6 +144,9 @@ def new_document(project: Project, source: ManifestFacts, *, version: int) -> Do
         applied_at=datetime.now(timezone.utc).replace(microsecond=0),
         written_by=_own_version(),
         source=source,
+        applied_by=applied_by or Author(),
+        rolled_back_to=rolled_back_to,
+        graph=graph,
         content=canonical(project),
     )
 
@@ -181,6 +202,9 @@ def decode_document(data: bytes, *, where: str) -> Document:
         applied_at=envelope.applied_at,
         written_by=envelope.written_by,
         source=envelope.source,
+        applied_by=envelope.applied_by,
+        rolled_back_to=envelope.rolled_back_to,
+        graph=envelope.graph,
         content=content,
     )
 

@@ -23,11 +23,19 @@ class Change:
         what: the sort of thing.
         name: its name: ``entity``, ``view`` or ``view@v2``, ``view:feature``, ``service``.
         field: which field of it changed; None when all of it was added or removed. A view has a
-            ``latest`` (what its bare name means) and a ``feature_order``, a service has ``features``
-            (one change per reference) and ``feature_order``.
+            ``latest`` (what its bare name means), a ``feature_order``, and ``sql`` or ``upstream`` where its own SQL or
+            that of something above it is another; a service has ``features`` (one change per reference) and
+            ``feature_order``.
         before, after: the field's values, or what an added or removed thing consists of.
-        impact: ``breaking``, ``compatible`` or ``cosmetic``.
-        services: names of the feature services that use the thing, before or after; sorted.
+        impact: ``breaking``, ``value-changing``, ``compatible`` or ``cosmetic``.
+        services: names of the feature services that use the thing, before or after; of a change of SQL, those that use
+            a feature whose values change; sorted.
+        features: of a change of SQL, the features whose values may be others; all are named.
+        through: of a change of SQL, names of the models, snapshots and seeds above the view that changed.
+        uncompiled: of a change of SQL, names of models of which only dbt's compiled SQL would say which features
+            change, and dbt has not compiled them; then all features count as changed.
+        exposures: names of other dbt exposures that depend on the thing's model.
+        training_sets: names of dbt models that make training sets of it.
     """
 
     kind: Kind
@@ -38,13 +46,57 @@ class Change:
     after: Json = None
     impact: Impact
     services: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
+    uncompiled: tuple[str, ...] = ()
+    exposures: tuple[str, ...] = ()
+    training_sets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resync:
+    """A view whose online rows are no longer what the definitions say.
+
+    Attributes:
+        view: ``view`` or ``view@v2``.
+        reasons: why, in words.
+        is_full: whether ``materialize --full`` is needed; else a plain ``materialize`` finds out by itself.
+    """
+
+    view: str
+    reasons: tuple[str, ...]
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlDiff:
+    """How the SQL of one dbt model changed.
+
+    Attributes:
+        name, path: the model's, and its file's in the dbt project.
+        views: the feature views that are made of it, itself among them; sorted.
+        diff: a unified diff, lines without line feeds; empty where the SQL of one side was not kept.
+    """
+
+    name: str
+    path: str
+    views: tuple[str, ...]
+    diff: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes, in the order project, entities, streams, views each with its features, services."""
+    """What is different between two versions.
+
+    Attributes:
+        changes: in the order project, entities, streams, views each with its features, services.
+        resync: what must be synced again, by view.
+        sql: models whose SQL changed, by name.
+    """
 
     changes: tuple[Change, ...]
+    resync: tuple[Resync, ...] = ()
+    sql: tuple[SqlDiff, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -59,9 +111,10 @@ class Plan:
     @property
     def counts(self) -> dict[str, int]:
         """How many changes of each kind and of each impact."""
-        words = ("added", "changed", "removed", "breaking", "compatible", "cosmetic")
+        words = ("added", "changed", "removed", "breaking", "value-changing", "compatible", "cosmetic")
         return {word: sum(word in {change.kind, change.impact} for change in self.changes) for word in words}
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plan as plain data: ``{"counts": {...}, "changes": [{...}, ...]}``."""
-        return {"counts": self.counts, "changes": [msgspec.to_builtins(change) for change in self.changes]}
+        """Give the plan as plain data: ``{"counts": {...}, "changes": [...], "resync": [...], "sql": [...]}``."""
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return {"counts": self.counts, **plain}

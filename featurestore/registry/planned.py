@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from featurestore.definitions.graph import Graph
     from featurestore.definitions.project import Project
     from featurestore.registry.document import ManifestFacts
     from featurestore.registry.plan import Plan
@@ -18,6 +19,7 @@ class Planned:
     Attributes:
         changes: registry against manifest.
         project: the definitions as the manifest has them now.
+        graph: the dbt graph around them.
         source: which manifest that is.
         current: number of the newest version, None while there is none; `apply` fails if it moved.
         warnings: doubts about the metadata; none of them stops an apply.
@@ -25,6 +27,7 @@ class Planned:
 
     changes: Plan
     project: Project
+    graph: Graph
     source: ManifestFacts
     current: int | None
     warnings: tuple[str, ...]

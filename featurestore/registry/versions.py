@@ -7,7 +7,7 @@ definition that is already the newest creates nothing (R4).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,12 @@ from featurestore.errors import (
     RegistryConflictError,
     RegistryCorruptError,
     RegistryUnavailableError,
+    UnknownNameError,
     UsageError,
     unknown_name,
 )
+from featurestore.registry.author import Author
+from featurestore.registry.collect import removed_versions
 from featurestore.registry.document import (
     Document,
     Envelope,
@@ -32,10 +35,16 @@ from featurestore.registry.document import (
     new_document,
 )
 from featurestore.registry.files.protocol import RegistryFiles
+from featurestore.registry.graphs import keep_graph, load_graph
+from featurestore.registry.tags import Tag, move_tag, tagged_version, tags
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from featurestore.definitions.graph import Graph
     from featurestore.definitions.project import Project
 
+_NUMBER = re.compile(r"^\d{1,10}$", re.ASCII)
 _NAME = re.compile(r"^v(\d{10})\.json$", re.ASCII)
 
 
@@ -54,6 +63,9 @@ class VersionSummary:
     Attributes:
         version: its number.
         applied_at: when, UTC; None when the document cannot be read.
+        applied_by: who, and from which commit.
+        rolled_back_to: as in the document.
+        tags: those that mean it now, sorted.
         content_hash: as in the document, empty when it cannot be read.
         entities, views, services: how many it defines.
         problem: why the document cannot be read, or that it is missing; None when all is well.
@@ -61,6 +73,9 @@ class VersionSummary:
 
     version: int
     applied_at: datetime | None = None
+    applied_by: Author = field(default_factory=Author)
+    rolled_back_to: int | None = None
+    tags: tuple[str, ...] = ()
     content_hash: str = ""
     entities: int = 0
     views: int = 0
@@ -111,30 +126,110 @@ class Registry:
             )
         return document
 
+    def pinned(self, pin: str) -> Document:
+        """Read the version that a pin means: a number, or a tag as ``@prod``.
+
+        Raises:
+            UsageError: neither of the two.
+            UnknownNameError: no such version or tag.
+            RegistryCorruptError: the document is damaged.
+        """
+        if pin.startswith("@"):
+            return self.version(tagged_version(self.files, pin[1:]))
+        if not _NUMBER.match(pin):
+            hint = "write a number, or a tag with an @ in front: 42, @prod"
+            raise UsageError(f"expected a version of the registry, got '{pin}'", hint=hint)
+        return self.version(int(pin))
+
     def version(self, number: int) -> Document:
         """Read one version; raises UnknownNameError if it is not there, RegistryCorruptError if damaged."""
         numbers = self.numbers()
+        if number not in numbers and number in removed_versions(self):
+            hint = f"there is {', '.join(map(str, numbers[-3:]))}; versions with a tag are never removed"
+            raise UnknownNameError(f"version {number} was removed by gc", where=self.files.location, hint=hint)
         if number not in numbers:
             raise unknown_name("version", str(number), map(str, numbers), place=f"the registry {self.files.location}")
         return self._read(number)
 
     def versions(self) -> tuple[VersionSummary, ...]:
-        """List all versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem."""
-        lines: list[VersionSummary] = []
-        previous: int | None = None
-        for number in self.numbers():
-            if previous is not None and number > previous + 1:
-                lines.append(VersionSummary(version=number - 1, problem=_gap(previous + 1, number - 1)))
-            lines.append(self._summary(number))
-            previous = number
-        return tuple(lines)
+        """List all versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem.
 
-    def apply(self, project: Project, source: ManifestFacts, *, expected: int | None) -> Applied:
+        What `collect` removed is no gap.
+        """
+        numbers = self.numbers()
+        missing = set(range(numbers[0], numbers[-1])).difference(numbers) if numbers else set()
+        missing -= removed_versions(self) if missing else set()
+        tagged: dict[int, list[str]] = {}
+        for tag in tags(self.files):
+            tagged.setdefault(tag.version or 0, []).append(tag.tag)
+        lines = [VersionSummary(version=last, problem=_gap(first, last)) for first, last in runs(missing)]
+        lines += [replace(self._summary(number), tags=tuple(tagged.get(number, ()))) for number in numbers]
+        return tuple(sorted(lines, key=lambda line: line.version))
+
+    def graph(self, document: Document) -> Graph | None:
+        """Read the dbt graph that a version came with; None if it has none. Raises RegistryCorruptError."""
+        return load_graph(self.files, document.graph)
+
+    def rollback(self, number: int, *, author: Author) -> Applied:
+        """Make the definitions of an older version the newest ones, as a new version.
+
+        Args:
+            number: of the version to return to.
+            author: who does it.
+
+        Returns:
+            The newest version; `created` is False when it had these definitions.
+
+        Raises:
+            UnknownNameError: no such version.
+            RegistryConflictError: somebody applied meanwhile; nothing was written.
+        """
+        head, document = self.latest(), self.version(number)
+        if head is None or head.content_hash == document.content_hash:
+            return Applied(document=head or document, created=False)
+        again = new_document(
+            document.content,
+            document.source,
+            version=head.version + 1,
+            applied_by=author,
+            rolled_back_to=document.version,
+            graph=document.graph,
+        )
+        return self._create(again, expected=head.version)
+
+    def tag(self, name: str, version: int | None, *, author: Author) -> Tag | None:
+        """Let a tag mean a version, or nothing (`tags.move_tag`).
+
+        Raises:
+            UnknownNameError: no such version, or it was removed while the tag moved; then the tag is where it was.
+            RegistryConflictError: somebody else moved the tag meanwhile.
+        """
+        if version is None:
+            return move_tag(self.files, name, None, author)
+        self.version(version)
+        before = next((tag.version for tag in tags(self.files) if tag.tag == name), None)
+        moved = move_tag(self.files, name, version, author)
+        if version not in self.numbers():
+            move_tag(self.files, name, before, author)
+            self.version(version)
+        return moved
+
+    def apply(
+        self,
+        project: Project,
+        source: ManifestFacts,
+        *,
+        expected: int | None,
+        author: Author | None = None,
+        graph: Graph | None = None,
+    ) -> Applied:
         """Make these definitions the newest version.
 
         Args:
             project: the definitions.
             source: the dbt manifest they came from.
+            author: who applies them.
+            graph: the dbt graph around them, kept for those who review the next version.
             expected: number of the version that the plan was made against; None when there was none.
 
         Returns:
@@ -151,11 +246,15 @@ class Registry:
             return Applied(document=head, created=False)
         if (head.version if head is not None else None) != expected:
             raise self._conflict(head, expected)
-        document = new_document(project, source, version=(expected or 0) + 1)
+        kept = "" if graph is None else keep_graph(self.files, graph)
+        document = new_document(project, source, version=(expected or 0) + 1, applied_by=author, graph=kept)
+        return self._create(document, expected=expected)
+
+    def _create(self, document: Document, *, expected: int | None) -> Applied:
         if self.files.create(document_name(document.version), encode_document(document)):
             return Applied(document=document, created=True)
-        winner = self.latest(project=project.name)
-        if winner is not None and content_bytes(winner.content) == data:
+        winner = self.latest(project=document.content.name)
+        if winner is not None and content_bytes(winner.content) == content_bytes(document.content):
             return Applied(document=winner, created=False)
         raise self._conflict(winner, expected)
 
@@ -178,6 +277,8 @@ class Registry:
         return VersionSummary(
             version=number,
             applied_at=envelope.applied_at,
+            applied_by=envelope.applied_by,
+            rolled_back_to=envelope.rolled_back_to,
             content_hash=envelope.content_hash,
             entities=len(counted.entities),
             views=len(counted.views),
@@ -193,6 +294,10 @@ class Registry:
                 hint="someone removed it meanwhile; run the command again",
             )
         return data
+
+    def file_of(self, number: int) -> str:
+        """The file of a version, in `files`."""
+        return document_name(number)
 
     def _where(self, name: str) -> str:
         return f"{self.files.location}/{name}"
@@ -223,6 +328,18 @@ def _refuse_renamed(document: Document | Envelope, number: int, where: str) -> N
             where=where,
             hint="documents are never renamed or copied; restore this file from a backup, or move it away",
         )
+
+
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Put numbers that follow each other together: the first and the last of each run, ascending."""
+    first = last = None
+    for number in sorted(numbers):
+        if last is not None and first is not None and number != last + 1:
+            yield first, last
+            first = number
+        first, last = number if first is None else first, number
+    if first is not None and last is not None:
+        yield first, last
 
 
 def _gap(first: int, last: int) -> str:

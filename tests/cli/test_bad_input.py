@@ -48,7 +48,7 @@ def text(path, content):
 def offline(tiny):
     """The only view is not online."""
     tiny.write_manifest(orders({"online": False}), labels())
-    assert tiny.run("apply").code == 0
+    assert tiny.run("apply", "--allow-breaking", "orders").code == 0
 
 
 def synced(tiny):

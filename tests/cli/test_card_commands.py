@@ -91,7 +91,7 @@ def test_replay_makes_the_same_again(written):
 def test_replay_takes_the_definitions_of_the_cards_version(written):
     """A ttl so short that nothing would be found: it is of version 2."""
     written.write_manifest(orders({"ttl": "1 minute"}))
-    assert written.run("apply").lines[-1].startswith("Applied version 2")
+    assert written.run("apply", "--allow-breaking", "orders").lines[-1].startswith("Applied version 2")
     assert written.run("training-set", "--replay", "t").out == "not written  2 rows  the same as the card's\n"
 
 

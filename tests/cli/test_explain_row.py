@@ -165,7 +165,7 @@ def test_features_or_a_service(applied, names, got):
 
 def test_knowledge_of_a_view_that_has_no_created_time(applied):
     applied.write_manifest(orders({"created_at": None}), labels())
-    assert applied.run("apply").code == 0
+    assert applied.run("apply", "--allow-breaking", "orders").code == 0
     ran = applied.run("explain-row", *FEATURES, *CUSTOMER_1, "--as-of", "knowledge")
     said = "as_of: knowledge needs a created time, which orders does not have"
     assert_refused(ran, f"{said}\n  -> declare created_at in its metadata, or ask as_of: event")

@@ -78,7 +78,7 @@ def test_help_of_help_is_help(tiny):
         (("plan", "--nope"), "No such option"),
         (("show",), "Missing argument 'NAME'"),
         (("list", "entitys"), "'entitys' is not one of"),
-        (("registry", "show", "two"), "'two' is not a valid integer"),
+        (("registry", "show", "two"), "expected a version of the registry, got 'two'"),
     ],
 )
 def test_a_call_that_cannot_be_meant_exits_with_2(tiny, arguments, said):

@@ -91,7 +91,7 @@ class Tiny:
 
     def versions(self):
         """File names of the registry's versions."""
-        return sorted(path.name for path in (self.folder / ".featurestore" / "registry").glob("*"))
+        return sorted(path.name for path in (self.folder / ".featurestore" / "registry").glob("v*.json"))
 
 
 def start(*arguments, cwd, environ=None, **options):

@@ -63,6 +63,7 @@ def test_a_model_becomes_a_feature_view():
             Feature(name="spend_7d_usd", type="float64"),
         ),
         description="Orders of a user.",
+        group="risk",
         owner="Risk team",
         tags=("core", "risk"),
         source=Source(

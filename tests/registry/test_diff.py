@@ -126,7 +126,6 @@ def test_what_a_change_of_a_view_means(field, before, after, said_before, said_a
 @pytest.mark.parametrize(
     ("field", "said", "impact"),
     [
-        ("checksum", "sql", "compatible"),
         ("resource_type", "resource_type", "compatible"),
         ("unique_id", "unique_id", "cosmetic"),
         ("path", "path", "cosmetic"),
@@ -318,10 +317,19 @@ def test_a_ttl_may_grow_and_nothing_else():
 def test_a_plan_is_plain_data_with_counts():
     plan = diff(SHOP, replace(orders(ttl_us=DAY_US, description="Orders."), views=(replace(ORDERS, ttl_us=DAY_US),)))
     read = json.loads(json.dumps(plan.to_dict()))
-    assert read["counts"] == {"added": 0, "changed": 1, "removed": 1, "breaking": 2, "compatible": 0, "cosmetic": 0}
+    assert read["counts"] == {
+        "added": 0,
+        "changed": 1,
+        "removed": 1,
+        "breaking": 2,
+        "value-changing": 0,
+        "compatible": 0,
+        "cosmetic": 0,
+    }
     assert read["changes"][0] == {
         "kind": "changed", "what": "view", "name": "orders", "field": "ttl", "before": "30d", "after": "1d",
-        "impact": "breaking", "services": ["churn", "spend"],
+        "impact": "breaking", "services": ["churn", "spend"], "features": [], "through": [], "uncompiled": [],
+        "exposures": [], "training_sets": [],
     }  # fmt: skip
     assert len(plan.breaking) == 2
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import jsonschema
@@ -21,7 +22,8 @@ from featurestore.registry.document import content_bytes, decode_document, encod
 from featurestore.registry.schema import document_schema
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
 
-DOCUMENT = encode_document(new_document(SHOP, MANIFEST, version=7))
+NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)  # the same in every worker: it is part of tests' names
+DOCUMENT = encode_document(replace(new_document(SHOP, MANIFEST, version=7), applied_at=NOON))
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -42,7 +44,8 @@ def test_a_document_is_indented_json_that_says_where_it_came_from():
     lines = DOCUMENT.decode().splitlines()
     assert lines[:2] == ["{", '  "format": 1,']
     read = json.loads(DOCUMENT)
-    assert list(read) == ["format", "version", "content_hash", "applied_at", "written_by", "source", "content"]
+    own = ["format", "version", "content_hash", "applied_at", "written_by"]
+    assert list(read) == [*own, "source", "applied_by", "rolled_back_to", "graph", "content"]
     assert read["source"]["dbt_version"] == "1.11.2"
     assert read["content"]["dialect"] == "duckdb"
     assert read["content"]["target"] == "dev"

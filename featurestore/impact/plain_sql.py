@@ -1,0 +1,110 @@
+"""A dbt model's SQL without its Jinja, so that it can be traced: references become names of tables.
+
+Where the Jinja holds nothing but references, configuration and ``is_incremental()`` blocks, the text as written is
+used (as of a full refresh), whatever target dbt ran for. Other Jinja needs the text that dbt compiled.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from featurestore.definitions.graph import GraphNode
+
+_NOTHING = re.compile(
+    r"""\{\#.*?\#\}                                                   # comments
+      | \{%-?\s*(?:snapshot\s+\w+|endsnapshot)\s*-?%\}
+      | \{%-?\s*if\s+is_incremental\(\)\s*-?%\}(?:(?!\{%).)*?\{%-?\s*endif\s*-?%\}
+      | \{\{-?\s*(?:config|order_by_entity_time|featurestore\.order_by_entity_time)\([^{}]*\)\s*-?\}\}
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_REFERENCE = re.compile(r"\{\{-?\s*((?:ref|source)\([^{}]*\))\s*-?\}\}")
+_TABLE = "featurestore_node_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainSql:
+    """SQL without Jinja, and which nodes its tables are: unique ids by name in lower case."""
+
+    text: str
+    tables: Mapping[str, str]
+
+
+def plain_sql(node: GraphNode, parents: Sequence[GraphNode], *, dialect: str) -> PlainSql | None:
+    """Take the Jinja out of a model's SQL.
+
+    Args:
+        node: the model or snapshot.
+        parents: what it reads.
+        dialect: sqlglot's name of the warehouse.
+
+    Returns:
+        None where the SQL as written holds other Jinja, and dbt has not compiled it.
+    """
+    text = _NOTHING.sub("", node.sql)
+    found: dict[str, str] = {}
+    tables = {parent.unique_id: f"{_TABLE}{number}" for number, parent in enumerate(parents)}
+
+    def table(match: re.Match[str]) -> str:
+        parent = _referred(match[1], parents)
+        if parent is None:
+            return match[0]
+        found[tables[parent.unique_id]] = parent.unique_id
+        return tables[parent.unique_id]
+
+    text = _REFERENCE.sub(table, text)
+    if node.sql and "{{" not in text and "{%" not in text:
+        return PlainSql(text=text, tables=found)
+    if not node.compiled:
+        return None
+    names = {_dotted(parent.relation, dialect): parent.unique_id for parent in parents if parent.relation}
+    return PlainSql(text=node.compiled, tables=names)
+
+
+def _referred(call: str, parents: Sequence[GraphNode]) -> GraphNode | None:
+    """The parent that ``ref(...)`` or ``source(...)`` names; None if that is not plain."""
+    try:
+        tree = ast.parse(call.strip(), mode="eval").body
+        assert isinstance(tree, ast.Call)
+        assert isinstance(tree.func, ast.Name)
+        texts = [str(ast.literal_eval(each)) for each in tree.args]
+        named = {each.arg: str(ast.literal_eval(each.value)) for each in tree.keywords}
+    except (SyntaxError, ValueError, AssertionError):
+        return None
+    is_meant: Callable[[GraphNode], bool]
+    if tree.func.id == "source":
+        is_meant = lambda node: node.kind == "source" and node.name == ".".join(texts)  # noqa: E731
+    else:
+        version = named.get("v", named.get("version"))
+        is_meant = lambda node: _is_ref(node, texts, version)  # noqa: E731
+    found = [each for each in parents if is_meant(each)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_ref(node: GraphNode, texts: Sequence[str], version: str | None) -> bool:
+    name, _, own_version = node.name.partition("@v")
+    package = node.unique_id.split(".")[1]
+    return (
+        node.kind != "source"
+        and bool(texts)
+        and name == texts[-1]
+        and (len(texts) == 1 or package == texts[0])
+        and (version is None or own_version == version)
+    )
+
+
+def _dotted(relation: str, dialect: str) -> str:
+    try:
+        return ".".join(part.name for part in exp.to_table(relation, dialect=dialect).parts).casefold()
+    except sqlglot.errors.SqlglotError:
+        return relation.casefold()

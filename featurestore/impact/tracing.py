@@ -1,0 +1,69 @@
+"""Fingerprints of what each node of the dbt graph gives, through all that it is made of (`sql.traced`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.graph import Graph, from_the_top
+from featurestore.impact.plain_sql import plain_sql
+from featurestore.sql.traced import Traced, UntraceableError, fingerprint, opaque, trace
+
+if TYPE_CHECKING:
+    from featurestore.definitions.graph import GraphNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """The fingerprints of one version of the graph; each node is traced once, when it is asked for.
+
+    Attributes:
+        graph: what is traced.
+        dialect: sqlglot's name of the warehouse.
+        uncompiled: names of models of which only their text is known, since dbt has not compiled them; it grows.
+    """
+
+    graph: Graph
+    dialect: str
+    uncompiled: set[str] = field(default_factory=set)
+    _known: dict[str, Traced] = field(default_factory=dict)
+
+    def of(self, unique_id: str) -> Traced:
+        """The fingerprints of a node's rows and columns."""
+        for each in from_the_top((unique_id,), self._unknown_parents):
+            self._known.setdefault(each, self._traced(each))
+        return self._known[unique_id]
+
+    def _unknown_parents(self, unique_id: str) -> list[str]:
+        return [each for each in self.graph.parent_ids(unique_id) if each not in self._known]
+
+    def _traced(self, unique_id: str) -> Traced:
+        node = self.graph.by_id.get(unique_id)
+        if node is None or node.kind == "source":
+            return opaque("table", unique_id)
+        if node.kind == "seed":
+            return opaque("seed", unique_id, node.checksum)
+        traced = self._followed(node)
+        if traced is None:
+            above = (self._known[each].whole for each in node.parents if each in self._known)
+            return opaque("text", unique_id, node.checksum or node.sql, node.macros, *above)
+        if node.kind == "snapshot" and traced.rest is None:  # dbt adds columns of its own
+            return replace(traced, rest=fingerprint("snapshot", traced.rows))
+        return traced
+
+    def _followed(self, node: GraphNode) -> Traced | None:
+        sql = plain_sql(node, tuple(self.graph.parents(node.unique_id)), dialect=self.dialect)
+        if sql is None:
+            if node.sql:
+                self.uncompiled.add(node.name)
+            return None
+        tables = {name.casefold(): its for name, its in sql.tables.items()}
+
+        def table(name: str) -> Traced | None:
+            found = tables.get(name.casefold())
+            return None if found is None else self._known.get(found)
+
+        try:
+            return trace(sql.text, dialect=self.dialect, tables=table)
+        except UntraceableError:
+            return None
