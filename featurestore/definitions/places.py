@@ -2,8 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 SETTINGS_FILE = "featurestore.yml"
 DEFAULT_REGISTRY = ".featurestore/registry/"
 DEFAULT_ONLINE_STORE = "sqlite:.featurestore/online.sqlite"
-ENVIRONMENT = {"registry": "FEATURESTORE_REGISTRY", "online_store": "FEATURESTORE_ONLINE_STORE"}
+ENVIRONMENT = {
+    "registry": "FEATURESTORE_REGISTRY",
+    "online_store": "FEATURESTORE_ONLINE_STORE",
+    "registry_version": "FEATURESTORE_REGISTRY_VERSION",
+    "registry_cache": "FEATURESTORE_REGISTRY_CACHE",
+}
 """By key of the settings file; a variable that is set wins over the file."""
+
+_VERSION = re.compile(r"[1-9][0-9]{0,9}|@[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+VERSION_SHAPE = "a version's number such as 12, or a tag such as @prod"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryPlace:
+    """Where the registry is, and how those who read it take it.
+
+    Attributes:
+        uri: a path, ``file:PATH``, or ``s3://``, ``gs://``, ``az://`` with a bucket and a prefix; it holds no secrets.
+        cache_s: for so many seconds after a look at the registry readers do not look again; 0 looks each time.
+        version: what readers are pinned to, see `VERSION_SHAPE`; None is the newest.
+        endpoint: URL of the object store; None is that of the environment, else the vendor's.
+        region: of S3; None is that of the environment or the profile.
+    """
+
+    uri: str = DEFAULT_REGISTRY
+    cache_s: float = 0.0
+    version: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+
+
+def place_of_registry(place: RegistryPlace | str) -> RegistryPlace:
+    """Take a URI alone for a place of which nothing else is said."""
+    return RegistryPlace(uri=place) if isinstance(place, str) else place
+
+
+def is_registry_version(text: str) -> bool:
+    """Whether a text has the shape of what a reader can be pinned to."""
+    return _VERSION.fullmatch(text) is not None

@@ -11,20 +11,21 @@ from featurestore.registry.versions import Registry
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from featurestore.definitions.places import RegistryPlace
     from featurestore.definitions.project import Project
     from featurestore.registry.document import Document
 
 
-def open_registry(uri: str, base_dir: Path) -> Registry:
-    """Open the registry at `uri`; nothing is read or made. Arguments and errors: `files.open.open_files`."""
-    return Registry(open_files(uri, base_dir))
+def open_registry(place: RegistryPlace | str, base_dir: Path) -> Registry:
+    """Open the registry at a place; nothing is read or made. Arguments and errors: `files.open.open_files`."""
+    return Registry(open_files(place, base_dir))
 
 
-def read_latest_document(uri: str, base_dir: Path) -> Document:
+def read_latest_document(place: RegistryPlace | str, base_dir: Path) -> Document:
     """Read the newest version of the registry.
 
     Args:
-        uri: a path or ``file:PATH``.
+        place: the place, or its URI alone.
         base_dir: what a relative path is relative to.
 
     Raises:
@@ -32,7 +33,7 @@ def read_latest_document(uri: str, base_dir: Path) -> Document:
         RegistryCorruptError: the newest document is damaged.
         RegistryUnavailableError: the place cannot be read.
     """
-    registry = open_registry(uri, base_dir)
+    registry = open_registry(place, base_dir)
     document = registry.latest()
     if document is None:
         raise UsageError(
@@ -43,6 +44,6 @@ def read_latest_document(uri: str, base_dir: Path) -> Document:
     return document
 
 
-def read_latest_project(uri: str, base_dir: Path) -> Project:
+def read_latest_project(place: RegistryPlace | str, base_dir: Path) -> Project:
     """Read the newest definitions; arguments and errors as in `read_latest_document`."""
-    return read_latest_document(uri, base_dir).content
+    return read_latest_document(place, base_dir).content

@@ -7,17 +7,16 @@ answered beyond its error's code, since answers and URLs may hold signatures.
 
 from __future__ import annotations
 
-import os
 import queue
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from io import RawIOBase
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from featurestore.errors import ObjectStoreError, UsageError
+from featurestore.buckets.connect import Bucket, Patience, open_bucket
+from featurestore.buckets.explain import NO_BUCKET, code_of, explained
+from featurestore.errors import ObjectStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,24 +26,12 @@ if TYPE_CHECKING:
     from obstore import ReadableFile
     from obstore.store import ObjectStore
 
-_EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
-_CREDENTIALS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL",
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-}
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL")
 _PART_BYTES = 8 * 1024 * 1024
 _WAITING_PARTS = 2
 _PAUSE_S = 0.2
 _TIMEOUT_S = 30
 _CARD_TIMEOUT_S = 5  # a card is small, and the first thing that is asked for: what does not answer is told soon
-_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
-# Where a machine asks for credentials of its own, when there are none in the environment.
-_NO_CREDENTIALS = re.compile(r"/latest/(?:api/token|meta-data)|/computeMetadata/|/metadata/identity|Account must be")
-_STATUS = re.compile(r"status code: (\d{3})")
 _CARD_ENDING = ".json"
-_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,24 +124,13 @@ class ObjectPlace:
             try:
                 return bytes(obstore.get(self._store(timeout_s=_CARD_TIMEOUT_S, retries=1), key).bytes())
             except FileNotFoundError as error:
-                if _code_of(error) in _NO_BUCKET:
+                if code_of(error) in NO_BUCKET:
                     raise
                 return None
 
     def _store(self, *, timeout_s: int = _TIMEOUT_S, retries: int = 3) -> ObjectStore:
-        try:
-            from obstore.store import from_url
-        except ImportError as error:
-            extra = _EXTRAS[self.scheme]
-            hint = f"pip install 'featurestore[{extra}]'"
-            raise UsageError(f"{self.scheme}:// needs the package obstore", hint=hint) from error
-        plain = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
-        with self._told("use"):
-            return from_url(
-                f"{self.scheme}://{self.bucket}",
-                client_options={"connect_timeout": "5s", "timeout": f"{timeout_s}s", "allow_http": plain},
-                retry_config={"max_retries": retries, "retry_timeout": timedelta(seconds=60)},
-            )
+        bucket = Bucket(scheme=self.scheme, name=self.bucket)
+        return open_bucket(bucket, Patience(timeout_s=timeout_s, retries=retries))
 
     @contextmanager
     def _told(self, verb: str) -> Iterator[None]:
@@ -164,25 +140,8 @@ class ObjectPlace:
         try:
             yield
         except (BaseError, FileNotFoundError, PermissionError, OSError) as error:
-            what, hint = self._explained(error)
+            what, hint = explained(error, scheme=self.scheme, bucket=self.bucket)
             raise ObjectStoreError(f"cannot {verb} {self.name}: {what}", hint=hint) from None
-
-    def _explained(self, error: Exception) -> tuple[str, str]:
-        text = str(error)
-        code, status = _code_of(error), _STATUS.search(text)
-        said = code if code is not None else f"HTTP {status[1]}" if status is not None else None
-        set_up = f"set {_CREDENTIALS[self.scheme]} in the environment"
-        if _NO_CREDENTIALS.search(text):
-            return "there are no credentials", set_up
-        if said in _NO_BUCKET:
-            return f"no bucket '{self.bucket}' ({said})", "make it first, or check its name, region and endpoint"
-        if status is not None and status[1] in ("401", "403"):
-            return f"the store refuses these credentials ({said})", set_up
-        if said is not None:
-            return f"the store answered {said}", "try again; check the bucket's name, region and endpoint"
-        if "HTTP error" in text or "error sending request" in text:
-            return "the store cannot be reached", "is the endpoint right, and the network there?"
-        return "the store cannot be used", set_up
 
 
 def object_place(uri: str, *names: str) -> ObjectPlace:
@@ -190,11 +149,6 @@ def object_place(uri: str, *names: str) -> ObjectPlace:
     scheme, _, rest = uri.partition("://")
     bucket, _, prefix = rest.rstrip("/").partition("/")
     return ObjectPlace(scheme=scheme, bucket=bucket, key="/".join(each for each in (prefix, *names) if each))
-
-
-def _code_of(error: Exception) -> str | None:
-    code = _CODE.search(str(error))
-    return None if code is None else code[1]
 
 
 class _Download(RawIOBase):

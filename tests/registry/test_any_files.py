@@ -6,13 +6,30 @@ import threading
 
 import pytest
 
-from featurestore.registry.files.local import LocalFiles
 from featurestore.registry.files.memory import MemoryFiles
+from featurestore.registry.files.open import open_files
+
+pytestmark = pytest.mark.xdist_group("registry buckets")
 
 
-@pytest.fixture(params=["disk", "memory"])
+PLACES = {
+    "disk": "registry",
+    "memory": "",
+    "s3": "s3://models/shop/registry",
+    "whole bucket": "s3://models",
+    "gs": "gs://models/registry/",
+    "az": "az://models/shop/registry",
+}
+
+
+@pytest.fixture(params=PLACES)
 def files(request, tmp_path):
-    return LocalFiles(tmp_path / "registry") if request.param == "disk" else MemoryFiles()
+    if request.param == "memory":
+        return MemoryFiles()
+    uri = PLACES[request.param]
+    if uri.partition(":")[0] in {"s3", "gs", "az"}:
+        request.getfixturevalue(uri.partition(":")[0])
+    return open_files(uri, tmp_path)
 
 
 def test_a_place_where_nothing_was_written_is_empty(files):

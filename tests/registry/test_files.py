@@ -215,7 +215,7 @@ def test_a_uri_names_a_directory(uri, path):
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        ("s3://bucket/registry", "registry: no registry of kind 's3:' exists"),
+        ("redis://bucket/registry", "registry: no registry of kind 'redis:' exists"),
         ("postgresql://ann:hunter2@db/registry", "registry: no registry of kind 'postgresql:' exists"),
         ("file://server/registry", "registry: a file: URI names a path of this machine, not a host"),
         ("file:", "registry: expected a path after file:, got none"),
@@ -226,5 +226,6 @@ def test_a_uri_of_no_known_kind_says_which_exist_and_repeats_no_password(uri, sa
     with pytest.raises(UsageError) as caught:
         open_files(uri, Path("/project"))
     assert (
-        str(caught.value) == f"{said}\n  -> write a path or file:PATH; these are the kinds of registry that exist today"
+        str(caught.value)
+        == f"{said}\n  -> write a path, file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
     )

@@ -5,17 +5,16 @@ Shape: ``<place>/hour=2026-11-27T04/<name>.parquet``, as `offline.files` writes 
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from featurestore.buckets.connect import Bucket, Patience, open_bucket
 from featurestore.errors import ObjectStoreError, OperationError
 from featurestore.storage.places import is_uri, place_of
 from featurestore.storage.whole_files import HALF, only_one, sync_folder, write_durably
-from featurestore.streams.decode import needs
 from featurestore.streams.offline.files import HOUR, PARQUET
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ COMPACTED = "compacted-"
 """What names of compacted files begin with."""
 
 _LOCK = ".compact.lock"
-_EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_BASE_URL")
+_PATIENCE = Patience(timeout_s=300, retries=10, retry_timeout_s=180)  # hours are large
 
 
 class Files(Protocol):
@@ -130,15 +128,8 @@ class BucketFiles:
         place_of(f"{uri.rstrip('/')}/{HOUR}")  # refuses what is no bucket of a known kind, or holds a password
         scheme, _, rest = uri.partition("://")
         bucket, _, prefix = rest.strip("/").partition("/")
-        try:
-            from obstore.store import from_url
-        except ImportError as error:
-            raise needs("obstore", _EXTRAS[scheme.lower()], f"{scheme}://") from error
         self.name, self._prefix = uri, prefix
-        plain = any(os.environ.get(name, "").startswith("http://") for name in _ENDPOINTS)
-        options: Any = {"connect_timeout": "5s", "timeout": "300s", "allow_http": plain}
-        with self._told():
-            self._store = from_url(f"{scheme}://{bucket}", client_options=options)
+        self._store = open_bucket(Bucket(scheme=scheme.lower(), name=bucket), _PATIENCE)
 
     def alone(self) -> AbstractContextManager[bool]:
         """Nobody is kept away."""

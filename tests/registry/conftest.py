@@ -1,0 +1,76 @@
+"""Buckets for the registry's tests: S3 as `moto` speaks it, Google's and Azure's as `bucket_servers` do."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import boto3
+import pytest
+
+from tests.bucket_servers import Faults, Objects, azure, google, served, way_to
+from tests.moto_server import CREDENTIALS, start_moto
+
+ACCOUNT_KEY = "YS1zZWNyZXQtb2YtZm9ydHktbGV0dGVycy1vci1zby0wMTIzNDU2Nzg5"
+VENDORS = ("AWS_", "AZURE_", "GOOGLE_")
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """One server for all tests of a worker."""
+    server = start_moto()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def no_credentials(monkeypatch, tmp_path):
+    """An environment, and a home, that know no store."""
+    for name in [each for each in os.environ if each.startswith(VENDORS)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def s3(moto, no_credentials, monkeypatch):
+    """The bucket `models`, empty, and the environment that leads there; boto3's client."""
+    moto.reset()
+    for name, value in {**CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": moto.endpoint}.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=moto.endpoint, region_name="us-east-1")
+    client.create_bucket(Bucket="models")
+    return client
+
+
+@pytest.fixture
+def faults(s3, moto, monkeypatch):
+    """The way to S3 leads through faults, and counts what is asked."""
+    found = Faults()
+    with served(way_to(moto.endpoint, found)) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        yield found
+
+
+@pytest.fixture
+def gs(no_credentials, monkeypatch, tmp_path):
+    """Google's bucket `models`, and a service account as emulators have it: no token is asked for."""
+    objects = Objects()
+    with served(google(objects)) as url:
+        account = {"disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+        path = tmp_path / "account.json"
+        path.write_text(json.dumps({"gcs_base_url": url, **account}))
+        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(path))
+        monkeypatch.setenv("GOOGLE_BASE_URL", url)
+        yield objects
+
+
+@pytest.fixture
+def az(no_credentials, monkeypatch):
+    """Azure's container `models`."""
+    objects = Objects()
+    with served(azure(objects)) as url:
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "shop")
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", ACCOUNT_KEY)
+        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"{url}/shop")
+        yield objects
