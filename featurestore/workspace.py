@@ -389,7 +389,7 @@ def open_workspace(places: Places, environ: Mapping[str, str]) -> Workspace:
     )
     settings = load_settings(dbt.project_dir, target=profile.target, environ=environ)
     if places.registry is not None:
-        settings = replace(settings, registry=places.registry)
+        settings = replace(settings, registry=replace(settings.registry, uri=places.registry))
     if places.online_store is not None:
         settings = replace(settings, online_store=places.online_store)
     return Workspace(dbt=dbt, profile=profile, settings=settings)

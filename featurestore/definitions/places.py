@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.durations import SECOND, parse_duration
+from featurestore.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SETTINGS_FILE = "featurestore.yml"
 DEFAULT_REGISTRY = ".featurestore/registry/"
@@ -17,6 +24,8 @@ ENVIRONMENT = {
 """By key of the settings file; a variable that is set wins over the file."""
 
 _VERSION = re.compile(r"[1-9][0-9]{0,9}|@[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+BUCKET_SCHEMES = ("s3", "gs", "az")
+"""Of a registry in an object store."""
 VERSION_SHAPE = "a version's number such as 12, or a tag such as @prod"
 
 
@@ -42,6 +51,27 @@ class RegistryPlace:
 def place_of_registry(place: RegistryPlace | str) -> RegistryPlace:
     """Take a URI alone for a place of which nothing else is said."""
     return RegistryPlace(uri=place) if isinstance(place, str) else place
+
+
+def is_in_bucket(uri: str) -> bool:
+    """Whether a registry's URI names a place in an object store."""
+    return uri.partition(":")[0].lower() in BUCKET_SCHEMES
+
+
+def with_environment(place: RegistryPlace, environ: Mapping[str, str]) -> RegistryPlace:
+    """Let environment variables replace what a file says: each its own part only.
+
+    Raises:
+        UsageError: one that is set holds no version, or no duration.
+    """
+    uri, version, cache = (environ.get(ENVIRONMENT[key]) for key in ("registry", "registry_version", "registry_cache"))
+    if version and not is_registry_version(version):
+        raise UsageError(f"expected {VERSION_SHAPE}, got {version!r}", where=ENVIRONMENT["registry_version"])
+    try:
+        cache_s = parse_duration(cache) / SECOND if cache else place.cache_s
+    except ValueError as error:
+        raise UsageError(str(error), where=ENVIRONMENT["registry_cache"], hint="e.g. 60s") from error
+    return replace(place, uri=uri or place.uri, version=version or place.version, cache_s=cache_s)
 
 
 def is_registry_version(text: str) -> bool:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from featurestore.definitions.entities import Entity
-from featurestore.definitions.places import DEFAULT_ONLINE_STORE, DEFAULT_REGISTRY, ENVIRONMENT, SETTINGS_FILE
+from featurestore.definitions.places import DEFAULT_ONLINE_STORE, ENVIRONMENT, SETTINGS_FILE, RegistryPlace
 from featurestore.definitions.server import ServerSettings
 from featurestore.definitions.streams import StreamConnection
 from featurestore.errors import UsageError
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.paths import shown_path
 from featurestore.manifest.problems import Problems
+from featurestore.manifest.registry_settings import open_registry_block, read_registry
 from featurestore.manifest.server_settings import open_server_block, read_server_settings
 from featurestore.manifest.stream_settings import open_streams
 from featurestore.manifest.templates import Renderer
@@ -38,7 +39,7 @@ class Settings:
     """What `featurestore.yml` and the environment say.
 
     Attributes:
-        registry: URI or path; a relative path starts at the dbt project's folder.
+        registry: where it is, a relative path starts at the dbt project's folder; and how readers take it.
         online_store: URI; a relative path likewise. It may hold a password, so it is not in the repr.
         entities: entities without a dimension model.
         streams: by name, what is said of each: definitions, rendered.
@@ -46,7 +47,7 @@ class Settings:
         server_or_trouble: what a feature server is told, or why that cannot be known here; ask for `server`.
     """
 
-    registry: str = DEFAULT_REGISTRY
+    registry: RegistryPlace = field(default_factory=RegistryPlace)
     online_store: str = field(default=DEFAULT_ONLINE_STORE, repr=False)
     entities: tuple[Entity, ...] = ()
     streams: Mapping[str, Block] = field(default_factory=dict)
@@ -82,7 +83,8 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
     Args:
         project_dir: the dbt project's folder; the file may be missing.
         target: the dbt target, whose overrides count.
-        environ: environment variables; FEATURESTORE_REGISTRY and FEATURESTORE_ONLINE_STORE win over the file.
+        environ: environment variables; FEATURESTORE_REGISTRY, FEATURESTORE_REGISTRY_VERSION,
+            FEATURESTORE_REGISTRY_CACHE and FEATURESTORE_ONLINE_STORE win over the file.
 
     Raises:
         UsageError: the file cannot be read, or a template outside ``server:`` needs a missing environment variable.
@@ -103,7 +105,7 @@ def load_settings(project_dir: Path, *, target: str, environ: Mapping[str, str])
         streams=streams.definitions,
         connections=streams.connections,
         server_or_trouble=_read_server((overrides, block), renderer),
-        registry=_setting("registry", (overrides, block), renderer) or DEFAULT_REGISTRY,
+        registry=read_registry((overrides, block), renderer),
         online_store=_setting("online_store", (overrides, block), renderer) or DEFAULT_ONLINE_STORE,
         entities=_read_entities(renderer.render(block.values.get("entities"), "entities"), place, problems),
     )
@@ -135,8 +137,8 @@ def _read_targets(block: Block) -> dict[str, Block]:
         one = open_block(values, file=block.file, path=path, known=TARGET_KEYS, problems=block.problems)
         if one is not None:
             found[str(name)] = one
-            for key in PLACE_KEYS:
-                one.text(key, _PLACE)
+            one.text("online_store", _PLACE)
+            open_registry_block(one)
             _open_server(one)
             open_streams((one,), None)
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from featurestore.definitions.places import RegistryPlace
 from featurestore.definitions.server import ServerSettings
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class ServerConfig:
 
     Attributes:
         base_dir: the project's folder; relative places start there.
-        registry, online_store: URIs; the second may hold a password.
+        registry: where it is, and how it is read.
+        online_store: its URI, which may hold a password.
         settings: who may ask, and how much.
         reload_s: seconds between looks for a newer registry version; 0 for none.
         spool: where what is logged of answers waits for the warehouse; it must outlive this server.
@@ -33,7 +35,7 @@ class ServerConfig:
     """
 
     base_dir: Path
-    registry: str
+    registry: RegistryPlace
     online_store: str = field(repr=False)
     settings: ServerSettings
     reload_s: float = 10.0
@@ -67,7 +69,7 @@ def open_project(config: ServerConfig) -> Workspace:
         profiles_dir=None if config.profiles_dir is None else Path(config.profiles_dir),
         profile=config.profile,
         target=config.target,
-        registry=config.registry,
+        registry=config.registry.uri,
         online_store=config.online_store,
     )
     return open_workspace(places, os.environ)

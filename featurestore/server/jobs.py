@@ -138,7 +138,7 @@ class Jobs:
         command += ["--full"] if asked.full else []
         environment = {
             **os.environ,
-            ENVIRONMENT["registry"]: config.registry,
+            ENVIRONMENT["registry"]: config.registry.uri,
             ENVIRONMENT["online_store"]: config.online_store,
         }
         return subprocess.Popen(  # noqa: S603  our own command, on names that the registry has

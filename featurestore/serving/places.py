@@ -6,10 +6,17 @@ YAML and Jinja are loaded only where the file has to be read; a container that s
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.places import DEFAULT_ONLINE_STORE, DEFAULT_REGISTRY, ENVIRONMENT, SETTINGS_FILE
+from featurestore.definitions.places import (
+    DEFAULT_ONLINE_STORE,
+    ENVIRONMENT,
+    SETTINGS_FILE,
+    RegistryPlace,
+    is_in_bucket,
+    with_environment,
+)
 from featurestore.errors import UnknownNameError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -23,25 +30,34 @@ _DBT_PROJECT = "dbt_project.yml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingPlaces:
-    """The two URIs; the second may hold a password."""
+    """The registry's place and the online store's URI, which may hold a password."""
 
-    registry: str
+    registry: RegistryPlace
     online_store: str = field(repr=False)
 
 
 def find_places(base_dir: Path, *, target: str | None, registry: str | None, online_store: str | None) -> ServingPlaces:
-    """Find the two URIs; arguments and errors as `serving.open_client` says."""
-    registry = registry or os.environ.get(ENVIRONMENT["registry"])
+    """Find the two places; arguments and errors as `serving.open_client` says.
+
+    Where both URIs are given and the registry is a path, the file has nothing to add but how readers take it, and is
+    not read: a container that has them in its environment has ``FEATURESTORE_REGISTRY_VERSION`` and the like, too.
+    """
+    uri = registry or os.environ.get(ENVIRONMENT["registry"])
     online_store = online_store or os.environ.get(ENVIRONMENT["online_store"])
     named = target or os.environ.get("DBT_TARGET")
     file = base_dir / SETTINGS_FILE
-    if not (registry and online_store):
+    are_given = bool(uri and online_store)
+    place = RegistryPlace()
+    if not are_given or is_in_bucket(uri or ""):
         if any(file.with_suffix(suffix).exists() for suffix in _SUFFIXES):
             settings = _read_settings(base_dir, named)
-            registry, online_store = registry or settings.registry, online_store or settings.online_store
-        elif named and (base_dir / _DBT_PROJECT).exists():
+            place, online_store = settings.registry, online_store or settings.online_store
+        elif not are_given and named and (base_dir / _DBT_PROJECT).exists():
             check_target(base_dir, named, ())
-    return ServingPlaces(registry=registry or DEFAULT_REGISTRY, online_store=online_store or DEFAULT_ONLINE_STORE)
+    place = with_environment(place, os.environ)
+    if registry:
+        place = replace(place, uri=registry)
+    return ServingPlaces(registry=place, online_store=online_store or DEFAULT_ONLINE_STORE)
 
 
 def _read_settings(base_dir: Path, target: str | None) -> ServingPlaces:

@@ -91,7 +91,7 @@ def test_values_are_rendered_with_env_var(project):
 
 def test_only_a_server_minds_that_a_variable_of_the_server_is_missing(project):
     found = settings(project, "registry: here\nserver: {cors: [\"{{ env_var('ORIGIN') }}\"]}\n")
-    assert found.registry == "here"
+    assert found.registry.uri == "here"
     with pytest.raises(UsageError) as caught:
         assert found.server
     assert str(caught.value) == (

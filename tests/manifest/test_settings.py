@@ -30,7 +30,7 @@ def refusal(project, text, *, target="dev", **environ):
 def test_without_a_file_there_are_defaults(project):
     found = load_settings(project, target="dev", environ={})
     assert found == Settings()
-    assert (found.registry, found.online_store) == (".featurestore/registry/", "sqlite:.featurestore/online.sqlite")
+    assert (found.registry.uri, found.online_store) == (".featurestore/registry/", "sqlite:.featurestore/online.sqlite")
     assert settings(project, "# nothing yet\n") == found
 
 
@@ -43,10 +43,10 @@ def test_the_file_the_targets_overrides_and_the_environment_win_in_this_order(pr
     text = "registry: reg\nonline_store: 'memory:'\ntargets: {prod: {online_store: 'redis://prod:6379/0'}}\n"
     assert settings(project, text).online_store == "memory:"
     assert settings(project, text, target="prod").online_store == "redis://prod:6379/0"
-    assert settings(project, text, target="prod").registry == "reg"
+    assert settings(project, text, target="prod").registry.uri == "reg"
     both = settings(project, text, target="prod", FEATURESTORE_ONLINE_STORE="memory:", FEATURESTORE_REGISTRY="s3://b/p")
-    assert (both.online_store, both.registry) == ("memory:", "s3://b/p")
-    assert settings(project, text, FEATURESTORE_REGISTRY="").registry == "reg"
+    assert (both.online_store, both.registry.uri) == ("memory:", "s3://b/p")
+    assert settings(project, text, FEATURESTORE_REGISTRY="").registry.uri == "reg"
 
 
 def test_values_are_rendered_with_env_var(project):
@@ -54,13 +54,13 @@ def test_values_are_rendered_with_env_var(project):
         "registry: \"{{ env_var('BUCKET') }}/x\"\nonline_store: \"redis://{{ env_var('HOST', 'localhost') }}:6379\"\n"
     )
     found = settings(project, text, BUCKET="s3://b")
-    assert (found.registry, found.online_store) == ("s3://b/x", "redis://localhost:6379")
+    assert (found.registry.uri, found.online_store) == ("s3://b/x", "redis://localhost:6379")
 
 
 def test_only_the_value_that_wins_is_rendered(project):
     text = "registry: \"{{ env_var('PROD_BUCKET') }}\"\ntargets: {dev: {registry: reg}}\n"
-    assert settings(project, text).registry == "reg"
-    assert settings(project, text, target="prod", FEATURESTORE_REGISTRY="here").registry == "here"
+    assert settings(project, text).registry.uri == "reg"
+    assert settings(project, text, target="prod", FEATURESTORE_REGISTRY="here").registry.uri == "here"
     assert refusal(project, text, target="prod") == (
         "featurestore.yml: registry: environment variable 'PROD_BUCKET' is not set\n"
         "  -> set it, or give a default: env_var('PROD_BUCKET', 'default')"

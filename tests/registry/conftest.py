@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 
@@ -11,7 +12,7 @@ import pytest
 from tests.bucket_servers import Faults, Objects, azure, google, served, way_to
 from tests.moto_server import CREDENTIALS, start_moto
 
-ACCOUNT_KEY = "YS1zZWNyZXQtb2YtZm9ydHktbGV0dGVycy1vci1zby0wMTIzNDU2Nzg5"
+ACCOUNT_KEY = base64.b64encode(b"a-secret-of-forty-letters-or-so-0123456789").decode()
 VENDORS = ("AWS_", "AZURE_", "GOOGLE_")
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 
+from featurestore.definitions.places import RegistryPlace
 from featurestore.definitions.server import ServerSettings
 from featurestore.registry.document import ManifestFacts
 from featurestore.registry.read import open_registry
@@ -36,7 +37,7 @@ def config_of(folder, own, *, settings=None):
     """How a worker in the test's own process serves a folder's registry and SQLite store; `own` is its state."""
     return ServerConfig(
         base_dir=Path(folder),
-        registry="registry",
+        registry=RegistryPlace(uri="registry"),
         online_store="sqlite:online.sqlite",
         settings=settings or ServerSettings(),
         spool=own / "spool",

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from featurestore.definitions.places import RegistryPlace
 from featurestore.definitions.server import ServerSettings
 from featurestore.server.config import ServerConfig
 from featurestore.server.helper_calls import SyncAsked
@@ -232,7 +233,7 @@ def test_a_folder_that_cannot_be_written_hinders_no_sync(shop, tmp_path):
 def config_of(shop, state):
     return ServerConfig(
         base_dir=shop.folder,
-        registry=".featurestore/registry",
+        registry=RegistryPlace(),
         online_store="sqlite:.featurestore/online.sqlite",
         settings=ServerSettings(),
         spool=state / "spool",

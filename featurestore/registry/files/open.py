@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.places import SETTINGS_FILE, place_of_registry
+from featurestore.definitions.places import BUCKET_SCHEMES, SETTINGS_FILE, place_of_registry
 from featurestore.errors import UsageError
 from featurestore.registry.files.local import LocalFiles
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C:\ is a path
 _HINT = "write a path, file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
-_BUCKETS = ("s3", "gs", "az")
 _NOT_IN_PREFIX = frozenset(" \\:*[]{}%^`~|<>\"'\0\t\r\n")
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,221}", re.ASCII)
 
@@ -41,17 +40,11 @@ def open_files(place: RegistryPlace | str, base_dir: Path) -> RegistryFiles:
     if match is None:
         return LocalFiles((base_dir / Path(uri).expanduser()).absolute())
     scheme = match[1].lower()
-    if scheme in _BUCKETS:
+    if scheme in BUCKET_SCHEMES:
         return _in_bucket(scheme, uri[len(scheme) + 1 :], place)
     if scheme != "file":
         raise UsageError(f"registry: no registry of kind '{scheme}:' exists", hint=_HINT)
     return LocalFiles((base_dir / _path_of_file_uri(uri[len("file:") :])).absolute())
-
-
-def is_in_bucket(uri: str) -> bool:
-    """Whether a URI names a place in an object store."""
-    match = _SCHEME.match(uri)
-    return match is not None and match[1].lower() in _BUCKETS
 
 
 def _in_bucket(scheme: str, rest: str, place: RegistryPlace) -> RegistryFiles:
