@@ -27,6 +27,12 @@ settings.load_profile("repeatable")  # `pytest --hypothesis-profile random` trie
 pytest_plugins = ["tests.warehouse.postgres_server"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What readers of a registry keep is kept for this run; commands in processes of their own inherit it."""
+    os.environ["FEATURESTORE_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update``: write the golden files anew; their diff is the review."""
     parser.addoption("--update", action="store_true", help="rewrite tests/golden/cases/*.sql")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from featurestore.buckets.aws import granted
 from featurestore.buckets.explain import explained
 from featurestore.buckets.granted import Granted
 from featurestore.errors import ObjectStoreError, UsageError
@@ -71,7 +70,11 @@ def open_bucket(bucket: Bucket, patience: Patience) -> ObjectStore:
     except ImportError as error:
         hint = f"pip install 'featurestore[{EXTRAS[bucket.scheme]}]'"
         raise UsageError(f"{bucket.scheme}:// needs the package obstore", hint=hint) from error
-    rights = granted(os.environ) if bucket.scheme == "s3" else Granted()
+    rights = Granted()
+    if bucket.scheme == "s3":
+        from featurestore.buckets.aws import granted
+
+        rights = granted(os.environ)
     config: Any = dict(rights.config)
     if bucket.region is not None:
         config["region"] = bucket.region

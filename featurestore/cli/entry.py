@@ -12,6 +12,7 @@ import click
 from featurestore.cli.commands import featurestore
 from featurestore.cli.failures import error_json, failure_json
 from featurestore.cli.interrupts import INTERRUPTED, hear_once
+from featurestore.cli.output import hear_registry
 from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         hear_once()
+        hear_registry()
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given[: given.index("--")] if "--" in given else "--json" in given
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it warns of, our errors say

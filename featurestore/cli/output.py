@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from featurestore.errors import without_secrets
 from featurestore.texts import GAP, one_line
 
 if TYPE_CHECKING:
@@ -36,6 +38,27 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Say a warning."""
     click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+
+
+class _Warnings(logging.Handler):
+    """Says the first warning of its logger; a command may read the registry more than once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._has_said = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        if not self._has_said:
+            self._has_said = True
+            warn(without_secrets(record.getMessage()))
+
+
+def hear_registry() -> None:
+    """Say on stderr that an older version is used, because the registry is away."""
+    logger = logging.getLogger("featurestore.registry")
+    logger.handlers = [_Warnings()]
+    logger.propagate = False
 
 
 def fitted(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.streams import Stream
 from featurestore.definitions.views import FeatureView
 from featurestore.errors import UnknownNameError, unknown_name
+
+
+class Definitions(Protocol):
+    """What a lookup asks of a project; the whole of it, or what is decoded when it is asked for."""
+
+    @property
+    def name(self) -> str:
+        """The dbt project's name; first part of every online key."""
+        ...
+
+    @property
+    def views(self) -> tuple[FeatureView, ...]:
+        """All views."""
+        ...
+
+    @property
+    def services(self) -> tuple[FeatureService, ...]:
+        """All services."""
+        ...
+
+    def view(self, name: str, *, version: str | None = None) -> FeatureView:
+        """Find a view; without a version the latest one. Raises UnknownNameError with near names."""
+        ...
+
+    def service(self, name: str) -> FeatureService:
+        """Find a feature service. Raises UnknownNameError with near names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

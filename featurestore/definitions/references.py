@@ -16,7 +16,7 @@ from featurestore.errors import NameClashError, UsageError, unknown_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from featurestore.definitions.project import Project
+    from featurestore.definitions.project import Definitions
     from featurestore.definitions.views import Feature, FeatureView
 
 _REFERENCE = re.compile(
@@ -135,7 +135,7 @@ def parse_reference(text: str) -> Reference:
 
 
 def select(
-    project: Project,
+    project: Definitions,
     references: Sequence[str],
     *,
     full_feature_names: bool = False,
@@ -171,7 +171,7 @@ def select(
     return selection
 
 
-def _use(project: Project, reference: Reference) -> ViewUse:
+def _use(project: Definitions, reference: Reference) -> ViewUse:
     view = project.view(reference.view, version=reference.version)
     own_keys = [key.name for key in view.join_keys]
     mapping = dict(reference.join_keys)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from featurestore.errors import UsageError
 from featurestore.registry.files.open import open_files
+from featurestore.registry.reader import Reader
 from featurestore.registry.versions import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from featurestore.definitions.places import RegistryPlace
-    from featurestore.definitions.project import Project
+    from featurestore.definitions.project import Definitions, Project
     from featurestore.registry.document import Document
 
 
@@ -22,7 +22,7 @@ def open_registry(place: RegistryPlace | str, base_dir: Path) -> Registry:
 
 
 def read_latest_document(place: RegistryPlace | str, base_dir: Path) -> Document:
-    """Read the newest version of the registry.
+    """Read the version that readers take: the newest, unless the place pins them to another.
 
     Args:
         place: the place, or its URI alone.
@@ -30,20 +30,18 @@ def read_latest_document(place: RegistryPlace | str, base_dir: Path) -> Document
 
     Raises:
         UsageError: nothing has been applied yet, or no such kind of registry exists.
-        RegistryCorruptError: the newest document is damaged.
-        RegistryUnavailableError: the place cannot be read.
+        UnknownNameError: the version that readers are pinned to is not there.
+        RegistryCorruptError: the document is damaged.
+        RegistryUnavailableError: the place cannot be read, and nothing was read of it here before.
     """
-    registry = open_registry(place, base_dir)
-    document = registry.latest()
-    if document is None:
-        raise UsageError(
-            "the registry holds no version yet",
-            where=registry.files.location,
-            hint="run `featurestore apply`",
-        )
-    return document
+    return Reader(place, base_dir).read().document()
 
 
 def read_latest_project(place: RegistryPlace | str, base_dir: Path) -> Project:
-    """Read the newest definitions; arguments and errors as in `read_latest_document`."""
+    """Read its definitions; arguments and errors as in `read_latest_document`."""
     return read_latest_document(place, base_dir).content
+
+
+def read_definitions(place: RegistryPlace | str, base_dir: Path) -> Definitions:
+    """Read its definitions for a client, which decodes those that it is asked for; otherwise `read_latest_project`."""
+    return Reader(place, base_dir).read().definitions()

@@ -260,15 +260,15 @@ class Registry:
 
     def _read(self, number: int) -> Document:
         name = document_name(number)
-        document = decode_document(self._data(name), where=self._where(name))
-        _refuse_renamed(document, number, self._where(name))
+        document = decode_document(self.data(number), where=self._where(name))
+        refuse_renamed(document, number, self._where(name))
         return document
 
     def _summary(self, number: int) -> VersionSummary:
         name = document_name(number)
         try:
-            envelope = decode_envelope(self._data(name), where=self._where(name))
-            _refuse_renamed(envelope, number, self._where(name))
+            envelope = decode_envelope(self.data(number), where=self._where(name))
+            refuse_renamed(envelope, number, self._where(name))
             counted = msgspec.json.decode(envelope.content, type=_Counted)
         except OperationError as error:  # damaged, or of a newer format
             return VersionSummary(version=number, problem=error.what)
@@ -285,7 +285,9 @@ class Registry:
             services=len(counted.services),
         )
 
-    def _data(self, name: str) -> bytes:
+    def data(self, number: int) -> bytes:
+        """Read one version's document as it stands there. Raises RegistryUnavailableError if it is not there."""
+        name = document_name(number)
         data = self.files.read(name)
         if data is None:
             raise RegistryUnavailableError(
@@ -321,7 +323,8 @@ def document_name(number: int) -> str:
     return f"v{number:010d}.json"
 
 
-def _refuse_renamed(document: Document | Envelope, number: int, where: str) -> None:
+def refuse_renamed(document: Document | Envelope, number: int, where: str) -> None:
+    """Raise RegistryCorruptError for a document of another number than its file's name."""
     if document.version != number:
         raise RegistryCorruptError(
             f"the file's name says version {number}, the document says {document.version}",

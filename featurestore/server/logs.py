@@ -10,7 +10,11 @@ import msgspec
 
 from featurestore.errors import without_secrets
 
-LOGGERS = ("featurestore.server", "uvicorn.error")
+LOGGERS = {
+    "featurestore.server": logging.INFO,
+    "featurestore.registry": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
+}
 
 
 class _JsonLines(logging.Formatter):
@@ -25,10 +29,10 @@ class _JsonLines(logging.Formatter):
 
 
 def set_up_logs() -> None:
-    """Send the server's own words, and uvicorn's warnings, to standard error."""
+    """Send the server's own words, and warnings of what it uses, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
-    for name, level in zip(LOGGERS, (logging.INFO, logging.WARNING), strict=True):
+    for name, level in LOGGERS.items():
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)

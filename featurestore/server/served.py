@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from featurestore.errors import FeatureStoreError, UsageError
-from featurestore.registry.read import open_registry, read_latest_document
-from featurestore.registry.versions import document_name
+from featurestore.registry.reader import Reader
 from featurestore.serving.client import connect
 from featurestore.serving.feast_json import ViewVersion
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from featurestore.definitions.views import FeatureView
     from featurestore.online.protocol import OnlineStore
+    from featurestore.registry.cached.folder import Mark
     from featurestore.registry.document import Document
     from featurestore.server.config import ServerConfig
     from featurestore.serving.plan import LookupPlan
@@ -120,9 +120,9 @@ class Newest:
     """
 
     def __init__(self, config: ServerConfig, document: Document, store: OnlineStore) -> None:
-        self._config = config
         self._store = store
-        self._data: bytes | None = None
+        self._reader = Reader(config.registry, config.base_dir)
+        self._mark: Mark | None = None
         self.now = Served(document, store)
         self.problem = ""
         self.failures = 0
@@ -130,11 +130,11 @@ class Newest:
     def look(self) -> None:
         """Take up the newest version; to be called in a thread."""
         try:
-            data = self._read()
-            if data is not None and data == self._data:
+            mark = self._reader.look()
+            if mark == self._mark:
                 self.problem = ""
                 return
-            document = read_latest_document(self._config.registry, self._config.base_dir)
+            document = self._reader.read(may_be_old=False).document()
             self._refuse_other_project(document)
         except FeatureStoreError as problem:
             self.failures += 1
@@ -146,13 +146,7 @@ class Newest:
             self.now = Served(document, self._store)
             settle()
             logger.info("serving registry version %d", document.version)
-        self._data, self.problem = data, ""
-
-    def _read(self) -> bytes | None:
-        """The newest document as it stands there: that it is another one is seen without reading what it says."""
-        registry = open_registry(self._config.registry, self._config.base_dir)
-        numbers = registry.numbers()
-        return registry.files.read(document_name(numbers[-1])) if numbers else None
+        self._mark, self.problem = mark, ""
 
     def _refuse_other_project(self, document: Document) -> None:
         name = self.now.project.name

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self  # only for type checkers
 
-    from featurestore.definitions.project import Project
+    from featurestore.definitions.project import Definitions
     from featurestore.online.protocol import OnlineStore
     from featurestore.serving.cache import RowCache
     from featurestore.serving.entities import EntityRows
@@ -61,7 +61,7 @@ class StoreStatus:
 
 
 def connect(
-    project: Project,
+    project: Definitions,
     online_store: OnlineStore,
     *,
     cache_entries: int | None = None,
@@ -106,12 +106,12 @@ def open_client(  # noqa: PLR0913  every one has its default
     from pathlib import Path
 
     from featurestore.online.open import open_online_store
-    from featurestore.registry.read import read_latest_project
+    from featurestore.registry.read import read_definitions
     from featurestore.serving.places import find_places
 
     base_dir = Path(project_dir).resolve()
     places = find_places(base_dir, target=target, registry=registry, online_store=online_store)
-    project = read_latest_project(places.registry, base_dir)
+    project = read_definitions(places.registry, base_dir)
     store = open_online_store(places.online_store, project=project.name, base_dir=base_dir)
     return connect(project, store, cache_entries=cache_entries, cache_seconds=cache_seconds, on_error=on_error)
 
@@ -149,7 +149,12 @@ class OnlineClient:
     """
 
     def __init__(
-        self, project: Project, online_store: OnlineStore, *, cache: RowCache | None = None, on_error: OnError = "raise"
+        self,
+        project: Definitions,
+        online_store: OnlineStore,
+        *,
+        cache: RowCache | None = None,
+        on_error: OnError = "raise",
     ) -> None:
         self._project = project
         self._store = online_store

@@ -18,7 +18,7 @@ from featurestore.serving.row_sets import RowSets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from featurestore.definitions.project import Project
+    from featurestore.definitions.project import Definitions
     from featurestore.definitions.references import Selection, ViewUse
     from featurestore.definitions.views import FeatureView
     from featurestore.online.codec import Convert
@@ -70,7 +70,7 @@ class LookupPlan:
 
 
 def compile_plan(
-    project: Project, known: KnownNotes, references: Sequence[str], *, full_feature_names: bool
+    project: Definitions, known: KnownNotes, references: Sequence[str], *, full_feature_names: bool
 ) -> LookupPlan:
     """Resolve references into a plan.
 

@@ -68,7 +68,7 @@ def test_values_are_rendered_but_not_a_uri_that_the_environment_replaces(project
 @pytest.mark.parametrize(
     ("mistake", "block", "message"),
     [
-        ("an unknown key", "{cach: 60s}", "registry: unknown key 'cach'\n  -> did you mean cache?"),
+        ("an unknown key", "{regoin: eu}", "registry: unknown key 'regoin'\n  -> did you mean region?"),
         ("a number for a URI", "{uri: 7}", "registry.uri: expected a path or URI, got 7"),
         ("a list", "[a]", 'registry: expected a path or URI, got ["a"]'),
         ("a number for a duration", "{cache: 60}", 'registry.cache: expected a duration such as "7 days", got 60'),

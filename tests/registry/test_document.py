@@ -127,32 +127,32 @@ def changed(change):
     return json.dumps(read, indent=2).encode()
 
 
-@pytest.mark.parametrize(
-    ("how", "data", "said"),
-    [
-        ("empty", b"", "here: the file is empty"),
-        ("blank", b"\n \n", "here: the file is empty"),
-        ("cut off", DOCUMENT[: len(DOCUMENT) // 2], "here: not a whole registry document: Input data was truncated"),
-        ("cut off by a byte or two", DOCUMENT[:-3], "here: not a whole registry document"),
-        ("not JSON", b"feature store", "here: not a whole registry document: JSON is malformed"),
-        ("not UTF-8", b'{"format": "\xff"}', "here: not a whole registry document"),
-        ("another kind of JSON", b"[]", "here: not a whole registry document: Expected `object`, got `array`"),
-        ("nested without end", b"[" * 100_000, "here: not a whole registry document"),
-        ("a key is missing", changed(lambda it: it.pop("content_hash")), "missing required field `content_hash`"),
-        (
-            "a ttl was changed by hand",
-            changed(lambda it: it["content"]["views"][0].update(ttl_us=1)),
-            "here: the content was changed after it was written (expected hash ",
-        ),
-        (
-            "a key we do not know was added by hand",
-            changed(lambda it: it["content"].update(password="hunter2")),
-            "here: the content was changed after it was written",
-        ),
-        ("no hash", changed(lambda it: it.update(content_hash="")), "(expected hash none, got "),
-        ("an impossible format", changed(lambda it: it.update(format=0)), "here: expected format 1, got 0"),
-    ],
-)
+DAMAGED = [
+    ("empty", b"", "here: the file is empty"),
+    ("blank", b"\n \n", "here: the file is empty"),
+    ("cut off", DOCUMENT[: len(DOCUMENT) // 2], "here: not a whole registry document: Input data was truncated"),
+    ("cut off by a byte or two", DOCUMENT[:-3], "here: not a whole registry document"),
+    ("not JSON", b"feature store", "here: not a whole registry document: JSON is malformed"),
+    ("not UTF-8", b'{"format": "\xff"}', "here: not a whole registry document"),
+    ("another kind of JSON", b"[]", "here: not a whole registry document: Expected `object`, got `array`"),
+    ("nested without end", b"[" * 100_000, "here: not a whole registry document"),
+    ("a key is missing", changed(lambda it: it.pop("content_hash")), "missing required field `content_hash`"),
+    (
+        "a ttl was changed by hand",
+        changed(lambda it: it["content"]["views"][0].update(ttl_us=1)),
+        "here: the content was changed after it was written (expected hash ",
+    ),
+    (
+        "a key we do not know was added by hand",
+        changed(lambda it: it["content"].update(password="hunter2")),
+        "here: the content was changed after it was written",
+    ),
+    ("no hash", changed(lambda it: it.update(content_hash="")), "(expected hash none, got "),
+    ("an impossible format", changed(lambda it: it.update(format=0)), "here: expected format 1, got 0"),
+]
+
+
+@pytest.mark.parametrize(("how", "data", "said"), DAMAGED, ids=[how for how, _, _ in DAMAGED])
 def test_a_damaged_document_is_one_clear_error(how, data, said):
     with pytest.raises(RegistryCorruptError) as caught:
         decode_document(data, where="here")

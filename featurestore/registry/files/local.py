@@ -67,6 +67,17 @@ class LocalFiles:
         except OSError as error:
             raise _unavailable("read", path, error) from error
 
+    def stamp(self, name: str) -> str | None:
+        """Which file it is, of which size, and when it was written; what is no file has one, too."""
+        path = self._path(name)
+        try:
+            found = path.lstat() if self._has_folder(path.parent) else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unavailable("read", path, error) from error
+        return None if found is None else f"{found.st_dev}-{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+
     def create(self, name: str, data: bytes) -> bool:
         """Create a file, whole or not at all; False when the name is taken."""
         path = self._path(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,11 @@ class MemoryFiles:
     def read(self, name: str) -> bytes | None:
         """Read one file; None when there is none."""
         return self._data.get(segments(name))
+
+    def stamp(self, name: str) -> str | None:
+        """A checksum."""
+        data = self.read(name)
+        return None if data is None else f"{len(data)}-{zlib.crc32(data)}"
 
     def create(self, name: str, data: bytes) -> bool:
         """Create a file; False when the name is taken."""

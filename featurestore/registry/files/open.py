@@ -11,6 +11,7 @@ from featurestore.errors import UsageError
 from featurestore.registry.files.local import LocalFiles
 
 if TYPE_CHECKING:
+    from featurestore.buckets.connect import Patience
     from featurestore.definitions.places import RegistryPlace
     from featurestore.registry.files.protocol import RegistryFiles
 
@@ -20,13 +21,14 @@ _NOT_IN_PREFIX = frozenset(" \\:*[]{}%^`~|<>\"'\0\t\r\n")
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,221}", re.ASCII)
 
 
-def open_files(place: RegistryPlace | str, base_dir: Path) -> RegistryFiles:
+def open_files(place: RegistryPlace | str, base_dir: Path, *, in_haste: bool = False) -> RegistryFiles:
     """Open the place that a registry's URI names; nothing is read, made or asked.
 
     Args:
         place: the place, or its URI alone: a path, ``file:PATH``, ``file:///PATH`` (``~`` is the home directory), or
             ``s3://BUCKET/PREFIX``, ``gs://BUCKET/PREFIX``, ``az://CONTAINER/PREFIX``.
         base_dir: what a relative path is relative to.
+        in_haste: whether an object store that does not answer is given up soon.
 
     Raises:
         UsageError: an empty URI, an unknown scheme, or more in it than a bucket and a prefix; the URI is not repeated,
@@ -41,13 +43,15 @@ def open_files(place: RegistryPlace | str, base_dir: Path) -> RegistryFiles:
         return LocalFiles((base_dir / Path(uri).expanduser()).absolute())
     scheme = match[1].lower()
     if scheme in BUCKET_SCHEMES:
-        return _in_bucket(scheme, uri[len(scheme) + 1 :], place)
+        from featurestore.registry.files.object_store import HASTE, PATIENCE
+
+        return _in_bucket(scheme, uri[len(scheme) + 1 :], place, HASTE if in_haste else PATIENCE)
     if scheme != "file":
         raise UsageError(f"registry: no registry of kind '{scheme}:' exists", hint=_HINT)
     return LocalFiles((base_dir / _path_of_file_uri(uri[len("file:") :])).absolute())
 
 
-def _in_bucket(scheme: str, rest: str, place: RegistryPlace) -> RegistryFiles:
+def _in_bucket(scheme: str, rest: str, place: RegistryPlace, patience: Patience) -> RegistryFiles:
     from featurestore.buckets.connect import Bucket
     from featurestore.registry.files.object_store import ObjectFiles
 
@@ -68,7 +72,7 @@ def _in_bucket(scheme: str, rest: str, place: RegistryPlace) -> RegistryFiles:
             hint=f"e.g. {scheme}://models/featurestore/registry",
         )
     where = Bucket(scheme=scheme, name=bucket, endpoint=place.endpoint, region=place.region)
-    return ObjectFiles(where, "/".join(parts))
+    return ObjectFiles(where, "/".join(parts), patience)
 
 
 def _path_of_file_uri(rest: str) -> Path:

@@ -38,6 +38,13 @@ class RegistryFiles(Protocol):
         """
         ...
 
+    def stamp(self, name: str) -> str | None:
+        """What changes when a file is another one, without reading it; None when there is none.
+
+        It may be what the last `names` of this object has seen.
+        """
+        ...
+
     def create(self, name: str, data: bytes) -> bool:
         """Create a file and its folders, whole or not at all, safe from a crash once this returns.
 

@@ -1,0 +1,163 @@
+"""Readers of a registry: they look whether there is another version, and read what they do not have yet.
+
+The rule: what was looked at within `cache` is not looked at again; a registry that is away is answered for by the last
+version that was read here, and that is said. Who plans or applies asks `Registry` itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+from featurestore.definitions.durations import SECOND, format_duration
+from featurestore.definitions.places import is_in_bucket, place_of_registry
+from featurestore.errors import RegistryUnavailableError, UsageError
+from featurestore.registry.cached.folder import Mark, cache_folder
+from featurestore.registry.cached.form import pack, unpack
+from featurestore.registry.document import decode_envelope
+from featurestore.registry.files.open import open_files
+from featurestore.registry.versions import Registry, document_name, refuse_renamed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from featurestore.definitions.places import RegistryPlace
+    from featurestore.registry.cached.folder import CacheFolder, Look
+    from featurestore.registry.cached.form import KeptVersion
+
+logger = logging.getLogger("featurestore.registry")
+
+WORTH_KEEPING_BYTES = 256 * 1024
+"""A document on disk that is smaller is read faster than it is kept."""
+
+
+class Reader:
+    """Reads one registry, as its place says.
+
+    Args:
+        place: the place, or its URI alone.
+        base_dir: what a relative path is relative to.
+
+    Raises:
+        UsageError: a URI that cannot be read.
+    """
+
+    def __init__(self, place: RegistryPlace | str, base_dir: Path) -> None:
+        self._place, self._base_dir = place_of_registry(place), base_dir
+        self._registry = Registry(open_files(self._place, base_dir))
+        self._is_far = is_in_bucket(self._place.uri)
+        self._cache: CacheFolder | None = cache_folder(self._location, self._place.endpoint, os.environ)
+
+    def look(self) -> Mark:
+        """Find out which version readers take; without asking, where that was asked within `cache`.
+
+        Raises:
+            UsageError: nothing was applied yet.
+            UnknownNameError: the version that readers are pinned to is not there.
+            RegistryUnavailableError: the place cannot be read.
+        """
+        last = self._last_look()
+        return last.mark if last is not None and self._is_fresh(last) else self._look_now(self._registry)
+
+    def read(self, *, may_be_old: bool = True) -> KeptVersion:
+        """Read the version that readers take.
+
+        Args:
+            may_be_old: whether a registry that is away is answered for by the last version that was read; a warning
+                then says how old it is.
+
+        Raises:
+            RegistryCorruptError: its document is damaged; an older one is never read in its place.
+            UsageError, UnknownNameError, RegistryUnavailableError: as `look`.
+        """
+        last = self._last_look()
+        old = self._kept(last.mark) if last is not None else None
+        if last is None or old is None:
+            return self._read_now(self._registry)
+        if self._is_fresh(last):
+            return old
+        try:
+            mark = self._look_now(self._registry_in_haste() if may_be_old else self._registry)
+            return old if mark == last.mark else self._take(mark)
+        except RegistryUnavailableError as problem:
+            if not may_be_old:
+                raise
+            self._warn(last, problem)
+            return old
+
+    def _read_now(self, registry: Registry) -> KeptVersion:
+        return self._take(self._look_now(registry))
+
+    def _take(self, mark: Mark) -> KeptVersion:
+        """What is kept of this mark, else the document itself, which is kept then."""
+        kept = self._kept(mark)
+        if kept is not None:
+            return kept
+        where = self._where(mark)
+        data = self._registry.data(mark.number)
+        envelope = decode_envelope(data, where=where)
+        refuse_renamed(envelope, mark.number, where)
+        packed = pack(envelope, stamp=mark.stamp, where=where)
+        if self._cache is not None and (self._notes_looks or len(data) >= WORTH_KEEPING_BYTES):
+            self._cache.keep(mark.number, packed)
+        fresh = unpack(packed, where=where)
+        assert fresh is not None
+        return fresh
+
+    def _look_now(self, registry: Registry) -> Mark:
+        number = self._number(registry)
+        stamp = registry.files.stamp(document_name(number))
+        if stamp is None:
+            registry.version(number)  # raises: it is not there
+        mark = Mark(number=number, stamp=stamp or "")
+        if self._cache is not None and self._notes_looks:
+            self._cache.note_look(self._place.version, mark)
+        return mark
+
+    def _number(self, registry: Registry) -> int:
+        """Which version readers take."""
+        version = self._place.version
+        if version is None:
+            numbers = registry.numbers()
+            if not numbers:
+                raise UsageError(
+                    "the registry holds no version yet", where=self._location, hint="run `featurestore apply`"
+                )
+            return numbers[-1]
+        if not version.isdecimal():
+            raise UsageError(
+                f"readers are pinned to the tag '{version}', and this version of featurestore knows no tags",
+                where=self._location,
+                hint="pin them to a version's number, or to none",
+            )
+        return int(version)
+
+    def _last_look(self) -> Look | None:
+        return self._cache.last_look(self._place.version) if self._cache is not None and self._notes_looks else None
+
+    def _kept(self, mark: Mark) -> KeptVersion | None:
+        return self._cache.load(mark, where=self._where(mark)) if self._cache is not None else None
+
+    def _is_fresh(self, look: Look) -> bool:
+        return 0 <= time.time() - look.at < self._place.cache_s
+
+    @property
+    def _notes_looks(self) -> bool:
+        return self._is_far or self._place.cache_s > 0
+
+    def _registry_in_haste(self) -> Registry:
+        """For a look that has something to fall back on."""
+        return Registry(open_files(self._place, self._base_dir, in_haste=True))
+
+    def _warn(self, last: Look, problem: RegistryUnavailableError) -> None:
+        age = format_duration(max(0, int(time.time() - last.at)) * SECOND)
+        logger.warning("version %d, as it was %s ago, is used: %s", last.mark.number, age, problem.message)
+
+    @property
+    def _location(self) -> str:
+        return self._registry.files.location
+
+    def _where(self, mark: Mark) -> str:
+        return f"{self._location}/{document_name(mark.number)}"
