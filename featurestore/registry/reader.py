@@ -6,7 +6,6 @@ version that was read here, and that is said. Who plans or applies asks `Registr
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.places import RegistryPlace
     from featurestore.registry.cached.folder import CacheFolder, Look
     from featurestore.registry.cached.form import KeptVersion
-
-logger = logging.getLogger("featurestore.registry")
 
 WORTH_KEEPING_BYTES = 256 * 1024
 """A document on disk that is smaller is read faster than it is kept."""
@@ -152,8 +149,12 @@ class Reader:
         return Registry(open_files(self._place, self._base_dir, in_haste=True))
 
     def _warn(self, last: Look, problem: RegistryUnavailableError) -> None:
+        import logging
+
         age = format_duration(max(0, int(time.time() - last.at)) * SECOND)
-        logger.warning("version %d, as it was %s ago, is used: %s", last.mark.number, age, problem.message)
+        logging.getLogger("featurestore.registry").warning(
+            "version %d, as it was %s ago, is used: %s", last.mark.number, age, problem.message
+        )
 
     @property
     def _location(self) -> str:

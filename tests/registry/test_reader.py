@@ -147,7 +147,7 @@ def test_what_is_kept_but_damaged_is_read_anew(faults, cache, damage):
     else:
         damaged = {
             "cut off": data[:-100],
-            "one letter": data.replace(b"order_count", b"order_bount"),
+            "one letter": data.replace(b"order_count", b"order_found"),
             "empty": b"",
             "of another form": data.replace(b"cache 1", b"cache 2"),
         }
