@@ -24,7 +24,7 @@ settings.register_profile(
 settings.register_profile("random", settings.get_profile("repeatable"), derandomize=False, print_blob=True)
 settings.load_profile("repeatable")  # `pytest --hypothesis-profile random` tries cases that nobody has tried
 
-pytest_plugins = ["tests.warehouse.postgres_server"]
+pytest_plugins = ["tests.buckets", "tests.warehouse.postgres_server"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -93,6 +93,22 @@ def test_the_light_client_loads_msgspec_and_the_standard_library_only(module):
     assert loaded - before - allowed == set()
 
 
+def test_a_client_of_a_registry_on_disk_loads_nothing_for_buckets(tmp_path):
+    code = f"""
+from pathlib import Path
+from featurestore.errors import UsageError
+from featurestore.serving import open_client
+try:
+    open_client({str(tmp_path)!r}, registry="registry", online_store="memory:")
+except UsageError as error:
+    assert "holds no version yet" in str(error), error
+import sys
+assert "featurestore.buckets" not in sys.modules
+assert "logging" not in sys.modules
+"""
+    assert loaded_by(code) & {*HEAVY, "boto3", "obstore"} == set()
+
+
 @pytest.mark.skipif(not (PACKAGE / "cli" / "__init__.py").exists(), reason="there is no command line yet")
 def test_help_loads_nothing_heavy():
     """DESIGN, Layers."""

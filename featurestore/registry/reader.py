@@ -47,15 +47,18 @@ class Reader:
         self._is_far = is_in_bucket(self._place.uri)
         self._cache: CacheFolder | None = cache_folder(self._location, self._place.endpoint, os.environ)
 
-    def look(self) -> Mark:
+    def look(self, *, at_once: bool = False) -> Mark:
         """Find out which version readers take; without asking, where that was asked within `cache`.
+
+        Args:
+            at_once: whether to ask whenever that was.
 
         Raises:
             UsageError: nothing was applied yet.
             UnknownNameError: the version that readers are pinned to is not there.
             RegistryUnavailableError: the place cannot be read.
         """
-        last = self._last_look()
+        last = None if at_once else self._last_look()
         return last.mark if last is not None and self._is_fresh(last) else self._look_now(self._registry)
 
     def read(self, *, may_be_old: bool = True) -> KeptVersion:

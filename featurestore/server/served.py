@@ -127,10 +127,10 @@ class Newest:
         self.problem = ""
         self.failures = 0
 
-    def look(self) -> None:
-        """Take up the newest version; to be called in a thread."""
+    def look(self, *, at_once: bool = False) -> None:
+        """Take up the newest version; to be called in a thread. At once is also within the registry's ``cache``."""
         try:
-            mark = self._reader.look()
+            mark = self._reader.look(at_once=at_once)
             if mark == self._mark:
                 self.problem = ""
                 return

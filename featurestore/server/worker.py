@@ -152,13 +152,16 @@ def _obey(server: uvicorn.Server, newest: Newest) -> None:
     def drain() -> None:
         server.should_exit = True
 
+    def look_at_once() -> None:
+        newest.look(at_once=True)
+
     def read_input() -> None:
         if not os.read(sys.stdin.fileno(), 4_096):
             loop.remove_reader(sys.stdin.fileno())
             drain()
 
     loop.add_signal_handler(signal.SIGTERM, drain)
-    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, newest.look))
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, look_at_once))
     loop.add_reader(sys.stdin.fileno(), read_input)
 
 

@@ -119,7 +119,7 @@ PROJECT = [
         ("plan", "--registry", "gopher://hole"),
         (
             "registry: no registry of kind 'gopher:' exists\n"
-            "  -> write a path or file:PATH; these are the kinds of registry that exist today"
+            "  -> write a path, file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
         ),
     ),
     (

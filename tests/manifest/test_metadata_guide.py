@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from featurestore.definitions.places import ENVIRONMENT
+from featurestore.definitions.places import ENVIRONMENT, RegistryPlace
 from featurestore.definitions.server import Limits
-from featurestore.manifest import features, options, server_settings, service_logs, services, settings, stream_settings
+from featurestore.manifest import (
+    features,
+    options,
+    registry_settings,
+    server_settings,
+    service_logs,
+    services,
+    settings,
+    stream_settings,
+)
 from featurestore.manifest.settings import load_settings
 from tests.manifest.manifests import exposure, model, read
 
@@ -57,6 +66,7 @@ def documented(title):
             },
         ),
         ("featurestore.yml", settings.KEYS),
+        ("The registry", registry_settings.KEYS),
         ("Streams", {*stream_settings.DEFINITION_KEYS, *stream_settings.CONNECTION_KEYS}),
         (
             "The feature server",
@@ -87,11 +97,24 @@ def test_the_guides_views_and_service_are_read_without_a_problem_or_a_warning():
 
 
 def test_the_guides_settings_are_read_without_a_problem(tmp_path):
-    (written,) = [block for block in BLOCKS if "registry" in block]
+    (written,) = [block for block in BLOCKS if isinstance(block.get("registry"), str)]
     (tmp_path / "featurestore.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
     found = load_settings(tmp_path, target="prod", environ={"REGISTRY": "s3://bucket/prefix"})
-    assert (found.registry, found.online_store) == ("s3://bucket/prefix", "redis://localhost:6379/0")
+    assert (found.registry.uri, found.online_store) == ("s3://bucket/prefix", "redis://localhost:6379/0")
     assert [entity.name for entity in found.entities] == ["session"]
+
+
+def test_the_guides_registry_is_read_without_a_problem(tmp_path):
+    (written,) = [block for block in BLOCKS if isinstance(block.get("registry"), dict)]
+    (tmp_path / "featurestore.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
+    found = load_settings(tmp_path, target="prod", environ={}).registry
+    assert found == RegistryPlace(
+        uri="s3://models/shop/registry",
+        cache_s=60.0,
+        version="12",
+        endpoint="https://minio.example.com:9000",
+        region="eu-central-1",
+    )
 
 
 def test_the_guides_server_is_read_without_a_problem_and_its_defaults_are_the_real_ones(tmp_path):

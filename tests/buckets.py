@@ -1,4 +1,4 @@
-"""Buckets for the registry's tests: S3 as `moto` speaks it, Google's and Azure's as `bucket_servers` do."""
+"""Buckets for tests of the registry: S3 as `moto` speaks it, Google's and Azure's as `bucket_servers` do."""
 
 from __future__ import annotations
 
