@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,11 +11,22 @@ if TYPE_CHECKING:
 
 GAP = "  "
 """What stands between two columns."""
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What a terminal obeys, or nobody sees; line feeds and tabs are not among it."""
 _UNITS_S = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def seen(text: str) -> str:
+    r"""Write as escapes, such as ``\x1b``, what a terminal would obey or nobody sees; line feeds and tabs stay.
+
+    What is printed comes from elsewhere: a description out of a registry must not move the cursor or turn the text.
+    """
+    return text if text.isprintable() else UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
     """Write rows of text as columns, left-aligned, without trailing blanks."""
+    rows = [[seen(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(indent + line for line in lines)

@@ -133,8 +133,8 @@ class Workspace:
         return open_registry(self.settings.registry, self.dbt.project_dir)
 
     def latest(self) -> Document:
-        """Read the newest definitions. Raises UsageError while nothing was applied."""
-        return read_latest_document(self.settings.registry, self.dbt.project_dir)
+        """Read the newest definitions. Raises UsageError while there are none, or where they are another project's."""
+        return read_latest_document(self.settings.registry, self.dbt.project_dir, project=self.dbt.name)
 
     def open_warehouse(self, read_only: bool = True, **options: object) -> Warehouse:
         """Connect to the target's warehouse; `options` are that warehouse's own. Raises WarehouseError."""

@@ -14,6 +14,7 @@ from featurestore.cli.failures import error_json, failure_json
 from featurestore.cli.interrupts import INTERRUPTED, hear_once
 from featurestore.cli.output import hear_registry
 from featurestore.errors import FeatureStoreError
+from featurestore.texts import seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(error: FeatureStoreError, *, as_json: bool) -> None:
-    click.echo(f"Error: {error}", err=True)
+    click.echo(seen(f"Error: {error}"), err=True)
     if as_json:
         _say_json({**failure_json(error), "exit_code": error.exit_code})
 
@@ -65,7 +66,7 @@ def _told(abort: click.Abort) -> str:
 
 
 def _interrupted(told: str, *, as_json: bool) -> int:
-    click.echo(f"interrupted; {told}", err=True)
+    click.echo(seen(f"interrupted; {told}"), err=True)
     if as_json:
         _say_json(error_json("Interrupted", f"interrupted; {told}", exit_code=INTERRUPTED))
     return INTERRUPTED

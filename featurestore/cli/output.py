@@ -1,8 +1,13 @@
-"""Results on stdout, talk on stderr; tables are plain aligned text (`texts`)."""
+"""Results on stdout, talk on stderr; tables are plain aligned text (`texts`).
+
+The rule: no character that a terminal obeys goes to one, but for our own colours. Into a file or a pipe a result goes
+as it is, as that of ``ls`` does; JSON has escapes for it anyway.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -10,16 +15,19 @@ from typing import TYPE_CHECKING
 import click
 
 from featurestore.errors import without_secrets
-from featurestore.texts import GAP, one_line
+from featurestore.texts import GAP, UNSEEN, one_line, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LEAST_ROOM = 20
+_COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
 
 
 def result(text: str = "") -> None:
     """Print a part of the result."""
+    if sys.stdout.isatty():
+        text = "".join(part if _COLOUR.fullmatch(part) else seen(part) for part in _COLOUR.split(text))
     click.echo(text)
 
 
@@ -27,17 +35,18 @@ def result_json(value: object) -> None:
     """Print the result as indented JSON; dataclasses become objects, times ISO text."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def say(text: str) -> None:
     """Say something that is not the result."""
-    click.echo(text, err=True)
+    click.echo(seen(text), err=True)
 
 
 def warn(text: str) -> None:
     """Say a warning."""
-    click.echo(f"{click.style('Warning:', fg='yellow')} {text}", err=True)
+    click.echo(f"{click.style('Warning:', fg='yellow')} {seen(text)}", err=True)
 
 
 class _Warnings(logging.Handler):

@@ -12,7 +12,7 @@ from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json
 from featurestore.definitions.durations import format_duration
 from featurestore.errors import unknown_name
-from featurestore.texts import aligned
+from featurestore.texts import aligned, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,10 +156,13 @@ def _feature_row(feature: Feature) -> tuple[str, str, str]:
 
 
 def _legible(sql: str) -> str:
-    """Write SQL in DuckDB's dialect over several lines."""
+    """Write SQL in DuckDB's dialect over several lines; what is no SQL as it is."""
     import sqlglot
 
-    return sqlglot.parse_one(sql, dialect="duckdb").sql("duckdb", pretty=True)
+    try:
+        return sqlglot.parse_one(sql, dialect="duckdb").sql("duckdb", pretty=True)
+    except (sqlglot.errors.SqlglotError, ValueError):
+        return seen(sql)
 
 
 def _folded(text: str) -> str:

@@ -70,6 +70,8 @@ FAMILIES: dict[str, str] = {
 INTEGERS = frozenset(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int128"))
 FLOATS = frozenset(("float32", "float64"))
 TIMES = frozenset(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamptz", "date"))
+_SCALARS = frozenset(FAMILIES) | {"time", "interval", "json"}
+_DECIMAL = re.compile(r"decimal\(\d+,\d+\)", re.ASCII)
 UNORDERED_PREFIXES = ("list<", "struct<", "map<", "json", "unknown:", "interval", "bytes")
 
 
@@ -135,3 +137,29 @@ def is_orderable(value_type: str) -> bool:
 def is_known(value_type: str) -> bool:
     """Say whether the type is one of ours."""
     return not value_type.startswith("unknown:")
+
+
+def is_servable(value_type: str) -> bool:
+    """Say whether an online row can hold values of this type."""
+    inner = _innermost(value_type)
+    return inner != "interval" and not inner.startswith("unknown:")
+
+
+def is_type(text: str) -> bool:
+    """Say whether a text is a type of this vocabulary, as `parse_type` returns it."""
+    inner = _innermost(text)
+    return (
+        inner in _SCALARS
+        or _DECIMAL.fullmatch(inner) is not None
+        or (inner.startswith(("struct<", "map<")) and inner.endswith(">"))
+        or inner.startswith("unknown:")
+    )
+
+
+def _innermost(value_type: str) -> str:
+    """What a list of lists holds in the end; empty where the brackets do not match."""
+    depth, word = 0, "list<"
+    while value_type.startswith(word, depth * len(word)):
+        depth += 1
+    end = len(value_type) - depth
+    return value_type[depth * len(word) : end] if value_type[end:] == ">" * depth else ""

@@ -39,7 +39,7 @@ class Feature:
     type: str
     description: str = ""
     tags: tuple[str, ...] = ()
-    default: Json = None
+    default: Json = field(default=None, hash=False)  # it may be a list, which has no hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.names import is_path_of_a_machine
+
 if TYPE_CHECKING:
     from featurestore.manifest.blocks import Block
 
@@ -16,7 +18,7 @@ def check_destination(block: Block, key: str, text: str, hint: str) -> None:
     """Note what cannot stand in the registry, or leads nowhere: paths of a machine, passwords, unknown schemes (R3)."""
     uri, place = _URI.match(text), block.place(key)
     if uri is None:
-        if text.startswith(("/", "\\", "~")) or text[1:2] == ":" or ".." in re.split(r"[/\\]", text):
+        if is_path_of_a_machine(text):
             what = "expected a folder below the dbt project, got a path of this machine (SEMANTICS R3)"
             block.problems.error(what, where=place, hint=hint)
     elif uri["scheme"] not in SCHEMES or not uri["rest"].strip("/"):

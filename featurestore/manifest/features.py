@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.types import INTEGERS, family_of
+from featurestore.definitions.names import name_problem
+from featurestore.definitions.types import INTEGERS, family_of, is_servable
 from featurestore.definitions.views import Feature
 from featurestore.errors import did_you_mean
 from featurestore.manifest.blocks import open_block
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     from featurestore.manifest.problems import Problems
 
 FEATURE_KEYS = ("default", "description", "tags")
-LONGEST_NAME_BYTES = 63
-_UNUSABLE = re.compile(r"[\s:@\[\]\x00-\x1f\x7f]")
-
-
-def name_problem(name: str) -> str | None:
-    """Say why a view or feature cannot have this name; None if it can."""
-    if not name or _UNUSABLE.search(name):
-        return "contains a space or one of : @ [ ], which separate the parts of a reference"
-    if name.startswith("__"):
-        return "starts with __, which is kept for columns that queries add"
-    if len(name.encode()) > LONGEST_NAME_BYTES:
-        return f"has {len(name.encode())} bytes; a name may have at most {LONGEST_NAME_BYTES}"
-    return None
 
 
 def read_features(options: ViewOptions, table: Table, taken: dict[str, str], problems: Problems) -> tuple[Feature, ...]:
@@ -56,7 +43,7 @@ def read_features(options: ViewOptions, table: Table, taken: dict[str, str], pro
             hint = "rename the column in the model, or leave it out of `features`"
             problems.error(f"column '{column.name}' {why}", where=where, hint=hint)
             continue
-        if options.online and not _is_servable(column.type):
+        if options.online and not is_servable(column.type):
             what = f"column '{column.name}' of type {column.type} cannot be served online"
             problems.error(what, where=where, hint="leave it out of `features`, cast it, or write `online: false`")
         features.append(_feature(column, described.get(column.name.casefold()), table, problems))
@@ -84,13 +71,6 @@ def _feature_columns(
         what = f"no features: {label(table.node)} has no column besides its join keys and times"
         problems.error(what, where=where, hint="add a column to the model")
     return chosen
-
-
-def _is_servable(value_type: str) -> bool:
-    inner = value_type
-    while inner.startswith("list<"):
-        inner = inner[len("list<") : -1]
-    return inner != "interval" and not inner.startswith("unknown:")
 
 
 def _feature(column: Column, described: YamlColumn | None, table: Table, problems: Problems) -> Feature:

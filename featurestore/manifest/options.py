@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.names import is_pushed_table
 from featurestore.definitions.views import AHEAD_US
 from featurestore.manifest.blocks import Block, open_block
 from featurestore.manifest.nodes import VIEW_KEY
@@ -104,7 +104,7 @@ def _read_pushed(view: Block) -> str:
     """The table of pushed rows: its name, or its schema's and its own; empty for the usual one."""
     wanted = "a table, as NAME or SCHEMA.NAME"
     text = view.text("pushed", wanted) or ""
-    if text and (text.count(".") > 1 or not all(re.fullmatch(r"[^\s.\"'`;]+", part) for part in text.split("."))):
+    if text and not is_pushed_table(text):
         view.refuse("pushed", wanted, "write `pushed: raw.orders_pushed`; without it rows go to `<view>__pushed`")
         return ""
     return text

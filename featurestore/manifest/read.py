@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.project import Project
+from featurestore.definitions.sound import first_unsound
 from featurestore.errors import format_problem
 from featurestore.manifest.checks import refuse_equal_names, warn_of_missing_latest, warn_of_unequal_keys
 from featurestore.manifest.dialects import dialect_of
@@ -128,6 +129,12 @@ def read_project(
         services=services,
         streams=tuple(streams[name] for name in sorted(streams)),
     )
+    unsound = first_unsound(project)
+    if unsound is not None:
+        problems.error(
+            unsound.what, where=f"the definitions: {unsound.pointer}", hint="correct this in the dbt project"
+        )
+        problems.raise_all()
     return Reading(project=project, warnings=tuple(sorted(set(problems.warnings))))
 
 

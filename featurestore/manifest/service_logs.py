@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from featurestore.definitions.feature_log import EVENT_TIME, log_of
+from featurestore.definitions.names import LONGEST_NAME_BYTES
 from featurestore.definitions.services import WAREHOUSE, FeatureLogging, LogBy
 from featurestore.errors import NameClashError
 from featurestore.manifest.blocks import Block, open_block
 from featurestore.manifest.destinations import check_destination
-from featurestore.manifest.features import LONGEST_NAME_BYTES
 
 if TYPE_CHECKING:
     from featurestore.definitions.project import Project

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from featurestore.definitions.names import folder_name_problem, name_problem
 from featurestore.definitions.project import Project
 from featurestore.definitions.references import parse_reference, select
 from featurestore.definitions.services import FeatureService
@@ -13,7 +14,6 @@ from featurestore.definitions.views import Column
 from featurestore.errors import NameClashError, UsageError, did_you_mean
 from featurestore.manifest.access import PRIVATE, check_access, read_group
 from featurestore.manifest.blocks import Block, open_block, show
-from featurestore.manifest.features import name_problem
 from featurestore.manifest.nodes import (
     SERVICE_KEY,
     VIEW_KEY,
@@ -116,7 +116,7 @@ def _service_block(raw: Mapping[str, Any], manifest: Manifest, problems: Problem
     if raw.get("type") != "ml":
         what = f"expected `type: ml` on a feature service, got {show(raw.get('type'))}"
         problems.error(what, where=f"{file}: type", hint=f"write `type: ml`, or remove {_PATH}")
-    why = name_problem(str(raw.get("name")))
+    why = folder_name_problem(str(raw.get("name")))
     if why is not None:
         problems.error(f"'{raw.get('name')}' {why}", where=file, hint="rename the exposure")
     return open_block(values, file=file, path=_PATH, known=SERVICE_KEYS, problems=problems)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
+from featurestore.definitions.names import folder_name_problem
 from featurestore.definitions.streams import (
     ICEBERG_PREFIX,
     NOWHERE,
@@ -24,7 +25,6 @@ from featurestore.definitions.views import Column
 from featurestore.errors import UsageError
 from featurestore.manifest.blocks import Block, open_block, show
 from featurestore.manifest.destinations import check_destination
-from featurestore.manifest.features import name_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,11 +86,6 @@ def open_streams(blocks: Sequence[Block], renderer: Renderer | None) -> OpenedSt
     return OpenedStreams(definitions=definitions, connections=connections)
 
 
-def stream_name_problem(name: str) -> str | None:
-    """Say why a stream cannot have this name, which is also that of folders; None if it can."""
-    return name_problem(name) or ("contains a /" if "/" in name else None)
-
-
 def _each(block: Block) -> Iterator[tuple[str, Block]]:
     raw = block.values.get("streams")
     if raw is None:
@@ -102,7 +97,7 @@ def _each(block: Block) -> Iterator[tuple[str, Block]]:
         return
     for name, values in raw.items():
         path = f"{block.path}.streams.{name}".removeprefix(".")
-        if (why := stream_name_problem(str(name))) is not None:
+        if (why := folder_name_problem(str(name))) is not None:
             hint = "rename it; `topic:` is what its broker calls it"
             block.problems.error(f"'{name}' {why}", where=f"{block.file}: {path}", hint=hint)
             continue

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from featurestore.definitions.names import folder_name_problem
 from featurestore.definitions.streams import COPIES, Stream
 from featurestore.definitions.types import parse_type
 from featurestore.definitions.views import Column, StreamBinding
@@ -22,7 +23,6 @@ from featurestore.manifest.stream_settings import (
     DEFINITION_KEYS,
     RESERVED,
     read_stream,
-    stream_name_problem,
 )
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _of_source(  # noqa: PLR0913, PLR0917
         if each.data_type is not None
     )
     name = block.text("name") or str(raw.get("name"))
-    if (why := stream_name_problem(name)) is not None:
+    if (why := folder_name_problem(name)) is not None:
         problems.error(f"'{name}' {why}", where=block.place("name"), hint="give the stream a `name`")
         return None
     base = Stream(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from featurestore.definitions.names import folder_name_problem
 from featurestore.definitions.types import is_orderable
 from featurestore.definitions.views import Column, FeatureView, Source
 from featurestore.errors import did_you_mean
 from featurestore.manifest.columns import UNTYPED, Table, label, note_untyped, read_table
 from featurestore.manifest.entities import EntityDeclaration, own_entities
-from featurestore.manifest.features import name_problem, read_features
+from featurestore.manifest.features import read_features
 from featurestore.manifest.nodes import TABLE_RESOURCES, VIEW_KEY, Node
 from featurestore.manifest.options import PATH, ViewOptions
 from featurestore.manifest.times import bookkeeping_columns, read_times
@@ -72,7 +73,7 @@ def read_view(node: Node, options: ViewOptions, around: Surroundings) -> ReadVie
     """Read one feature view; None, with every problem of it noted, if it has any."""
     problems = around.problems
     errors_before = len(problems.errors)
-    why = name_problem(node.name)
+    why = folder_name_problem(node.name)
     if why is not None:
         problems.error(f"'{node.name}' {why}", where=node.file, hint="rename the model")
     entities = _entities(node, options, problems)

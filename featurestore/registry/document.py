@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import msgspec
 
 from featurestore.definitions.project import Project
+from featurestore.definitions.sound import first_unsound
 from featurestore.errors import OperationError, RegistryCorruptError, UsageError
 from featurestore.registry.author import Author
+from featurestore.registry.files.protocol import MOST_BYTES, too_large
 
 FORMAT = 1
 """The format written, and the newest one that can be read."""
@@ -131,12 +133,19 @@ def new_document(
     rolled_back_to: int | None = None,
     graph: str = "",
 ) -> Document:
-    """Make the next version of the registry, applied now."""
+    """Make the next version of the registry, applied now.
+
+    Raises:
+        UsageError: nobody could read it again, since no dbt project is like this (`definitions.sound`).
+    """
     paths = [path for view in project.views for path in (view.source.path, view.source.yaml_path)]
     paths += [service.path for service in project.services]
     paths += [stream.path for stream in project.streams]
     for path in paths:
         assert not path.startswith(("/", "\\")), f"R3: a path of this machine would enter the registry: {path}"
+    unsound = first_unsound(project)
+    if unsound is not None:
+        raise UsageError(f"the definitions cannot be kept: {unsound}", hint="correct this in the dbt project")
     return Document(
         format=FORMAT,
         version=version,
@@ -152,8 +161,16 @@ def new_document(
 
 
 def encode_document(document: Document) -> bytes:
-    """Write a document as JSON, indented by two, with a line feed at the end."""
-    return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
+    """Write a document as JSON, indented by two, with a line feed at the end.
+
+    Raises:
+        UsageError: it would be larger than a document that is read may be.
+    """
+    data = msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
+    if len(data) > MOST_BYTES:
+        what = f"the definitions take {len(data):,} bytes, and a registry document may have {MOST_BYTES:,}"
+        raise UsageError(what, hint="shorten descriptions and defaults, or make two dbt projects of it")
+    return data
 
 
 def decode_envelope(data: bytes, *, where: str) -> Envelope:
@@ -164,9 +181,11 @@ def decode_envelope(data: bytes, *, where: str) -> Envelope:
         where: names the file in errors.
 
     Raises:
-        RegistryCorruptError: empty, cut off, not a registry document, or changed since it was written.
+        RegistryCorruptError: empty, cut off, too large, not a registry document, or changed since it was written.
         OperationError: written in a newer format than this package reads.
     """
+    if len(data) > MOST_BYTES:
+        raise too_large(len(data), where)
     if not data.strip():
         raise _corrupt("the file is empty", where)
     try:
@@ -174,6 +193,8 @@ def decode_envelope(data: bytes, *, where: str) -> Envelope:
     except _UNREADABLE as error:
         _refuse_newer_format(data, where)
         raise _corrupt(f"not a whole registry document: {error}", where) from error
+    if envelope.applied_at.utcoffset() != timedelta():
+        raise _corrupt(f"/applied_at: expected a time in UTC, got {envelope.applied_at.isoformat()}", where)
     if envelope.format != FORMAT:
         _refuse_newer_format(data, where)
         raise _corrupt(f"expected format {FORMAT}, got {envelope.format}", where)
@@ -189,12 +210,8 @@ def decode_envelope(data: bytes, *, where: str) -> Envelope:
 
 
 def decode_document(data: bytes, *, where: str) -> Document:
-    """Read and test a whole document; arguments and errors as in `decode_envelope`."""
+    """Read and test a whole document; arguments and errors as in `decode_envelope` and `decode_content`."""
     envelope = decode_envelope(data, where=where)
-    try:
-        content = msgspec.json.decode(envelope.content, type=Project)
-    except _UNREADABLE as error:
-        raise _corrupt(f"content: {error}", where) from error
     return Document(
         format=envelope.format,
         version=envelope.version,
@@ -205,8 +222,25 @@ def decode_document(data: bytes, *, where: str) -> Document:
         applied_by=envelope.applied_by,
         rolled_back_to=envelope.rolled_back_to,
         graph=envelope.graph,
-        content=content,
+        content=decode_content(envelope, where=where),
     )
+
+
+def decode_content(envelope: Envelope, *, where: str) -> Project:
+    """Read and test the definitions of a document whose hash was tested; `where` names it in errors.
+
+    Raises:
+        RegistryCorruptError: they are of another shape, or none that our own apply could have written: the hash of a
+            document that somebody made is right too.
+    """
+    try:
+        content = msgspec.json.decode(envelope.content, type=Project)
+    except _UNREADABLE as error:
+        raise _corrupt(f"content: {error}", where) from error
+    unsound = first_unsound(content)
+    if unsound is not None:
+        raise _corrupt(f"/content{unsound}", where)
+    return content
 
 
 def _refuse_newer_format(data: bytes, where: str) -> None:

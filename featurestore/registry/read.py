@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.registry.files.open import open_files
 from featurestore.registry.reader import Reader
-from featurestore.registry.versions import Registry
+from featurestore.registry.versions import Registry, refuse_foreign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,20 +21,24 @@ def open_registry(place: RegistryPlace | str, base_dir: Path) -> Registry:
     return Registry(open_files(place, base_dir))
 
 
-def read_latest_document(place: RegistryPlace | str, base_dir: Path) -> Document:
+def read_latest_document(place: RegistryPlace | str, base_dir: Path, *, project: str | None = None) -> Document:
     """Read the version that readers take: the newest, unless the place pins them to another.
 
     Args:
         place: the place, or its URI alone.
         base_dir: what a relative path is relative to.
+        project: the dbt project it must belong to; None accepts any.
 
     Raises:
-        UsageError: nothing has been applied yet, or no such kind of registry exists.
+        UsageError: nothing has been applied yet, no such kind of registry exists, or it is another project's.
         UnknownNameError: the version that readers are pinned to is not there.
         RegistryCorruptError: the document is damaged.
         RegistryUnavailableError: the place cannot be read, and nothing was read of it here before.
     """
-    return Reader(place, base_dir).read().document()
+    reader = Reader(place, base_dir)
+    document = reader.read().document()
+    refuse_foreign(document, project, reader.location)
+    return document
 
 
 def read_latest_project(place: RegistryPlace | str, base_dir: Path) -> Project:

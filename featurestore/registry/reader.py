@@ -17,6 +17,7 @@ from featurestore.registry.cached.folder import Mark, cache_folder
 from featurestore.registry.cached.form import pack, unpack
 from featurestore.registry.document import decode_envelope
 from featurestore.registry.files.open import open_files
+from featurestore.registry.tags import tagged_version
 from featurestore.registry.versions import Registry, document_name, refuse_renamed
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Reader:
         self._place, self._base_dir = place_of_registry(place), base_dir
         self._registry = Registry(open_files(self._place, base_dir))
         self._is_far = is_in_bucket(self._place.uri)
-        self._cache: CacheFolder | None = cache_folder(self._location, self._place.endpoint, os.environ)
+        self._cache: CacheFolder | None = cache_folder(self.location, self._place.endpoint, os.environ)
 
     def look(self, *, at_once: bool = False) -> Mark:
         """Find out which version readers take; without asking, where that was asked within `cache`.
@@ -123,16 +124,10 @@ class Reader:
             numbers = registry.numbers()
             if not numbers:
                 raise UsageError(
-                    "the registry holds no version yet", where=self._location, hint="run `featurestore apply`"
+                    "the registry holds no version yet", where=self.location, hint="run `featurestore apply`"
                 )
             return numbers[-1]
-        if not version.isdecimal():
-            raise UsageError(
-                f"readers are pinned to the tag '{version}', and this version of featurestore knows no tags",
-                where=self._location,
-                hint="pin them to a version's number, or to none",
-            )
-        return int(version)
+        return tagged_version(registry.files, version[1:]) if version.startswith("@") else int(version)
 
     def _last_look(self) -> Look | None:
         return self._cache.last_look(self._place.version) if self._cache is not None and self._notes_looks else None
@@ -160,8 +155,9 @@ class Reader:
         )
 
     @property
-    def _location(self) -> str:
+    def location(self) -> str:
+        """The place, for messages."""
         return self._registry.files.location
 
     def _where(self, mark: Mark) -> str:
-        return f"{self._location}/{document_name(mark.number)}"
+        return f"{self.location}/{document_name(mark.number)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -118,12 +119,7 @@ class Registry:
         if not numbers:
             return None
         document = self._read(numbers[-1])
-        if project is not None and document.content.name != project:
-            raise UsageError(
-                f"this registry belongs to the dbt project '{document.content.name}', got '{project}'",
-                where=self.files.location,
-                hint="give each project a registry of its own: `registry` in featurestore.yml",
-            )
+        refuse_foreign(document, project, self.files.location)
         return document
 
     def pinned(self, pin: str) -> Document:
@@ -157,12 +153,15 @@ class Registry:
         What `collect` removed is no gap.
         """
         numbers = self.numbers()
-        missing = set(range(numbers[0], numbers[-1])).difference(numbers) if numbers else set()
-        missing -= removed_versions(self) if missing else set()
+        has_gaps = bool(numbers) and numbers[-1] - numbers[0] >= len(numbers)
+        known = sorted({*numbers, *(removed_versions(self) if has_gaps else ())})
+        gaps = [(one + 1, other - 1) for one, other in pairwise(known) if other > one + 1 and other > numbers[0]]
         tagged: dict[int, list[str]] = {}
         for tag in tags(self.files):
             tagged.setdefault(tag.version or 0, []).append(tag.tag)
-        lines = [VersionSummary(version=last, problem=_gap(first, last)) for first, last in runs(missing)]
+        lines = [
+            VersionSummary(version=last, problem=_gap(first, last)) for first, last in gaps if first <= numbers[-1]
+        ]
         lines += [replace(self._summary(number), tags=tuple(tagged.get(number, ()))) for number in numbers]
         return tuple(sorted(lines, key=lambda line: line.version))
 
@@ -321,6 +320,16 @@ class Registry:
 def document_name(number: int) -> str:
     """File name of a version: ``v0000000042.json``."""
     return f"v{number:010d}.json"
+
+
+def refuse_foreign(document: Document, project: str | None, where: str) -> None:
+    """Refuse a document of another dbt project; None accepts any. Raises UsageError."""
+    if project is not None and document.content.name != project:
+        raise UsageError(
+            f"this registry belongs to the dbt project '{document.content.name}', got '{project}'",
+            where=where,
+            hint="give each project a registry of its own: `registry` in featurestore.yml",
+        )
 
 
 def refuse_renamed(document: Document | Envelope, number: int, where: str) -> None:

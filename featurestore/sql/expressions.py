@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 
 from featurestore.definitions.durations import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND
 from featurestore.definitions.types import is_orderable
@@ -208,3 +208,12 @@ def instant(moment: datetime) -> exp.Expression:
 def print_sql(query: exp.Expression, dialect: Dialect, *, pretty: bool = True) -> str:
     """Print one statement, which is used up by it; a construct that the dialect lacks is an error, never dropped."""
     return query.sql(dialect=dialect.printer(), pretty=pretty, unsupported_level=ErrorLevel.RAISE, copy=False)
+
+
+def stopped_at(error: SqlglotError) -> str:
+    """Say where a parser stopped; sqlglot's own words show its tokens."""
+    if not isinstance(error, ParseError) or not error.errors:
+        return f": {str(error).splitlines()[0]}"
+    first = error.errors[0]
+    near = f", near '{first['highlight']}'" if first.get("highlight") else ""
+    return f": it stops making sense in line {first['line']}, column {first['col']}{near}"

@@ -16,6 +16,7 @@ from sqlglot.errors import SqlglotError
 
 from featurestore.definitions.streams import COPIES, DELETED, EVENTS
 from featurestore.errors import UsageError
+from featurestore.sql.expressions import stopped_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -154,7 +155,7 @@ def _parsed(sql: str, dialect: str) -> exp.Query:
     try:
         statements = [each for each in sqlglot.parse(sql, dialect=dialect) if each is not None]
     except SqlglotError as error:
-        raise UsageError(f"it cannot be read: {_first_line(error)}") from None
+        raise UsageError(f"it cannot be read{stopped_at(error)}") from None
     query = statements[0] if len(statements) == 1 else None
     while isinstance(query, exp.Subquery) and not _strange(query):
         query = query.this.pop()

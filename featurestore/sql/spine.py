@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.errors import SqlglotError
 
 from featurestore.definitions.types import INTEGERS, family_of, is_known
 from featurestore.errors import SpineError
-from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, TYPES, alias, column, nested, utc
+from featurestore.sql.expressions import SPINE, SPINE_ROW, SPINE_TIME, TYPES, alias, column, nested, stopped_at, utc
 from featurestore.sql.plan import Step
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
         parsed = [made for made in sqlglot.parse(text, read=dialect) if made and not isinstance(made, exp.Semicolon)]
     except SqlglotError as error:
         raise SpineError(
-            f"cannot read the spine's SQL as {dialect}{_spot(error)}",
+            f"cannot read the spine's SQL as {dialect}{stopped_at(error)}",
             hint="write one SELECT with a row per example",
         ) from error
     if len(parsed) != 1:
@@ -69,15 +69,6 @@ def parse_spine(text: str, dialect: str) -> exp.Query:
         got = str(found.name if isinstance(found, exp.Command) else found.key).upper()
         raise SpineError(f"the spine must be one SELECT, got {got}", hint="a spine only reads")
     return query
-
-
-def _spot(error: SqlglotError) -> str:
-    """Say where a parser stopped; sqlglot's own words show its tokens."""
-    if not isinstance(error, ParseError) or not error.errors:
-        return f": {str(error).splitlines()[0]}"
-    first = error.errors[0]
-    near = f", near '{first['highlight']}'" if first.get("highlight") else ""
-    return f": it stops making sense in line {first['line']}, column {first['col']}{near}"
 
 
 def spine_step(spine: Spine, dialect: Dialect) -> Step:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from featurestore.definitions.streams import DELETED, EVENTS
-from featurestore.sql.row_level import EVENT_NUMBER
+from featurestore.errors import UsageError
+from featurestore.sql.row_level import EVENT_NUMBER, row_level_expression
 from featurestore.streams.decode import MOST_BYTES
 from featurestore.streams.event_columns import event_column, fields_of
 from featurestore.streams.messages import Messages, Problem
@@ -64,6 +65,9 @@ class EventReader:
         decoder: of its format.
         views: all that are made of it, whoever writes them; their join keys say whom a message without a body deletes.
         most_bytes: of a message; larger ones are refused.
+
+    Raises:
+        UsageError: the stream's `deletes` is none that `apply` writes.
     """
 
     def __init__(
@@ -75,7 +79,8 @@ class EventReader:
         self._schema = event_schema(stream)
         self._known = frozenset(column.name for column in stream.columns)
         self._tombstones = TombstoneReader(stream, views)
-        self._deletes = Transform(f"SELECT ({stream.deletes}) AS value FROM {EVENTS}") if stream.deletes else None
+        deletes = _checked(stream) if stream.deletes else ""
+        self._deletes = Transform(f"SELECT ({deletes}) AS value FROM {EVENTS}") if deletes else None
 
     def read(self, messages: Messages) -> Events:
         """Read a batch."""
@@ -201,3 +206,13 @@ def _origin(messages: Messages, kept: list[int]) -> list[pa.Array]:
         pa.repeat(pa.scalar(time.time_ns() // 1_000, pa.int64()), count).cast(utc),
         pa.repeat(pa.scalar(False), count),
     ]
+
+
+def _checked(stream: Stream) -> str:
+    """Check the expression that came with the registry, where another than `apply` may have written it."""
+    try:
+        return row_level_expression(stream.deletes)
+    except UsageError as error:
+        hint = "run featurestore apply, and find out who wrote the registry"
+        where = f"deletes of stream {stream.name}"
+        raise UsageError(f"none that apply takes: {error.what}", where=where, hint=hint) from None

@@ -20,7 +20,7 @@ from featurestore.errors import UsageError
 from featurestore.online.cells import microseconds_of
 from featurestore.online.codec import instant, microseconds
 from featurestore.online.protocol import NO_CREATED_TIME
-from featurestore.sql.row_level import EVENT_NUMBER, reads_deletions
+from featurestore.sql.row_level import EVENT_NUMBER, reads_deletions, row_level_sql
 from featurestore.streams.column_types import declared_or_problems
 from featurestore.streams.compile import wanted_columns
 from featurestore.streams.decode import shown
@@ -85,14 +85,18 @@ class RowMaker:
 
     Args:
         view: with a stream.
+
+    Raises:
+        UsageError: its SQL is none that `apply` writes.
     """
 
     def __init__(self, view: FeatureView) -> None:
         assert view.stream is not None, view.reference
         self._view = view
         self._ahead_us = view.stream.ahead_us
-        self._transform = Transform(view.stream.sql) if view.stream.sql else None
-        self._has_rows_of_deletions = bool(view.stream.sql) and reads_deletions(view.stream.sql)
+        sql = _checked(view.stream.sql, view) if view.stream.sql else ""
+        self._transform = Transform(sql) if sql else None
+        self._has_rows_of_deletions = bool(sql) and reads_deletions(sql)
         self._wanted = wanted_columns(view)
 
     def make(self, messages: Messages, events: Events) -> ViewRows:
@@ -301,3 +305,13 @@ def _shown(column: pa.Array) -> list[Any]:
         micros = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
         return [None if value is None else instant(value).isoformat() for value in micros.to_pylist()]
     return [None if value is None else str(value) for value in column.to_pylist()]
+
+
+def _checked(sql: str, view: FeatureView) -> str:
+    """Check SQL that came with the registry, where another than `apply` may have written it; returns it as it is."""
+    try:
+        row_level_sql(sql, dialect="duckdb", names=())
+    except UsageError as error:
+        hint = "run featurestore apply, and find out who wrote the registry"
+        raise UsageError(f"none that apply takes: {error.what}", where=f"SQL of {view.reference}", hint=hint) from None
+    return sql

@@ -95,7 +95,8 @@ def test_a_path_of_this_machine_never_enters_the_registry():
 @given(default=JSON_VALUES, text=st.text())
 def test_any_default_and_any_text_come_back_byte_for_byte(default, text):
     project = with_view(
-        SHOP, replace(ORDERS, description=text, features=(Feature(name="f", type="json", default=default),))
+        replace(SHOP, services=()),
+        replace(ORDERS, description=text, features=(Feature(name="f", type="json", default=default),)),
     )
     document = decode_document(encode_document(new_document(project, MANIFEST, version=1)), where="here")
     assert content_bytes(document.content) == content_bytes(project)

@@ -184,7 +184,7 @@ conflicts = 0
 for number in range(count):
     while True:
         head = registry.latest()
-        before = head.content if head else replace(SHOP, views=())
+        before = head.content if head else replace(SHOP, views=(), services=())
         after = with_view(before, replace(ORDERS, name=f"view_{own}_{number}"))
         try:
             registry.apply(after, MANIFEST, expected=head.version if head else None)
@@ -276,7 +276,7 @@ def test_an_applier_killed_at_any_point_leaves_a_whole_version_or_the_one_before
     for path in leftovers:
         os.utime(path, (long_ago, long_ago))
     head = registry.latest()
-    registry.apply(replace(SHOP, views=(VISITS,)), MANIFEST, expected=head.version if head else None)
+    registry.apply(replace(SHOP, views=(VISITS,), services=()), MANIFEST, expected=head.version if head else None)
     assert leftovers_in(registry) == []
 
 

@@ -323,7 +323,7 @@ ONE = "expected one SELECT"
         ("values (1)", ONE),
         ("", ONE),
         ("select user_id into other from clicks", "it also reads other"),
-        ("select from where", "it cannot be read: "),
+        ("select from where", "it cannot be read: it stops making sense in line 1, column 17, near 'where'"),
         # what is another row in a batch than in a table
         ("select clicks from clicks", f"clicks {WHOLE}"),
         ("select to_json(c) from clicks as c", f"c {WHOLE}"),

@@ -15,14 +15,15 @@ import msgspec
 
 from featurestore.definitions.project import Project
 from featurestore.errors import RegistryCorruptError
+from featurestore.registry.author import Author
 from featurestore.registry.cached.lazy import LazyProject, Place
-from featurestore.registry.document import FORMAT, Document, Envelope, ManifestFacts
+from featurestore.registry.document import FORMAT, Document, Envelope, ManifestFacts, decode_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LONGEST_LINE = 100
-_MAGIC = b"featurestore registry cache 1"
+_MAGIC = b"featurestore registry cache 2"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -52,7 +53,8 @@ class Index:
 
     Attributes:
         stamp: of the file it was read from, see `RegistryFiles.stamp`.
-        format, version, content_hash, applied_at, written_by, source: as in the document.
+        format, version, content_hash, applied_at, written_by, source, applied_by, rolled_back_to, graph: as in the
+            document.
         name: the project's.
         views: by name and version, and by the name alone for the latest.
         services: by name.
@@ -65,6 +67,9 @@ class Index:
     applied_at: datetime
     written_by: str
     source: ManifestFacts
+    applied_by: Author
+    rolled_back_to: int | None
+    graph: str
     name: str
     views: list[tuple[str, str | None, Place]]
     services: list[tuple[str, Place]]
@@ -94,6 +99,9 @@ class KeptVersion:
             applied_at=index.applied_at,
             written_by=index.written_by,
             source=index.source,
+            applied_by=index.applied_by,
+            rolled_back_to=index.rolled_back_to,
+            graph=index.graph,
             content=self._whole(),
         )
 
@@ -123,8 +131,9 @@ def pack(envelope: Envelope, *, stamp: str, where: str) -> bytes:
         where: names it in errors.
 
     Raises:
-        RegistryCorruptError: the content is no project.
+        RegistryCorruptError: the content is no project, or none that apply could have written.
     """
+    decode_content(envelope, where=where)
     try:
         parts = msgspec.json.decode(envelope.content, type=_Parts)
         content, views, services = _lay_out(parts)
@@ -138,6 +147,9 @@ def pack(envelope: Envelope, *, stamp: str, where: str) -> bytes:
         applied_at=envelope.applied_at,
         written_by=envelope.written_by,
         source=envelope.source,
+        applied_by=envelope.applied_by,
+        rolled_back_to=envelope.rolled_back_to,
+        graph=envelope.graph,
         name=parts.name,
         views=[*_by_name(views)],
         services=[(named.name, place) for named, place in services],

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featurestore.errors import RegistryCorruptError, RegistryUnavailableError
-from featurestore.registry.files.protocol import segments
+from featurestore.registry.files.protocol import MOST_BYTES, segments, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +58,15 @@ class LocalFiles:
         return sorted(name for name, is_folder in self._entries(folder) if is_folder and self._entries(below + name))
 
     def read(self, name: str) -> bytes | None:
-        """Read one file; a symbolic link or a directory in its place, or on the way, is refused, never followed."""
+        """Read one file; a link or a directory in its place or on the way, or too large a file, is refused."""
         path = self._path(name)
         try:
-            return path.read_bytes() if self._is_file(path) else None
+            if not self._is_file(path):
+                return None
+            size_bytes = path.lstat().st_size
+            if size_bytes > MOST_BYTES:
+                raise too_large(size_bytes, str(path))
+            return path.read_bytes()
         except FileNotFoundError:  # it was deleted meanwhile
             return None
         except OSError as error:
@@ -116,14 +121,19 @@ class LocalFiles:
         return self.root.joinpath(*segments(name))
 
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
-        """Each entry's name, and whether it is a folder; nothing when this folder does not exist."""
+        """Each entry's name, and whether it is a folder; nothing when this folder does not exist.
+
+        No folder of ours has a dot in its name: one that has is called a file, so that reading it is refused aloud.
+        """
         path = self.root.joinpath(*segments(folder))
         try:
             if not self._has_folder(path):
                 return []
             with os.scandir(path) as entries:
                 return [
-                    (each.name, each.is_dir(follow_symlinks=False)) for each in entries if not each.name.startswith(".")
+                    (each.name, "." not in each.name and each.is_dir(follow_symlinks=False))
+                    for each in entries
+                    if not each.name.startswith(".")
                 ]
         except FileNotFoundError:
             return []
@@ -135,10 +145,10 @@ class LocalFiles:
         if not self._has_folder(path.parent):
             return False
         try:
-            mode = path.lstat().st_mode
+            found = path.lstat()
         except FileNotFoundError:
             return False
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise _not_a_file(path)
         return True
 

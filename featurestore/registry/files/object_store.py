@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from featurestore.buckets.connect import Patience, open_bucket
 from featurestore.buckets.explain import NO_BUCKET, code_of, explained, has_answered
 from featurestore.errors import ObjectStoreError, OperationError, RegistryUnavailableError
-from featurestore.registry.files.protocol import segments
+from featurestore.registry.files.protocol import MOST_BYTES, segments, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -161,7 +161,10 @@ class ObjectFiles:
         import obstore
 
         try:
-            return bytes(obstore.get(self._store(), key).bytes())
+            found = obstore.get(self._store(), key)
+            if found.meta["size"] > MOST_BYTES:
+                raise too_large(found.meta["size"], f"{self.location}/{key}")
+            return bytes(found.bytes())
         except FileNotFoundError as error:
             if code_of(error) in NO_BUCKET:
                 raise

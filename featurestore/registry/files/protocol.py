@@ -8,10 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from featurestore.errors import RegistryCorruptError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOT_IN_NAMES = frozenset("/\\:\0")
+MOST_BYTES = 64 * 1024 * 1024
+"""Larger documents are neither written nor read: some 300,000 features with their descriptions take this much."""
+
+
+def too_large(size_bytes: int, where: str) -> RegistryCorruptError:
+    """Build the error for a file that is larger than any document; raised before it is read, where that is known."""
+    return RegistryCorruptError(
+        f"expected at most {MOST_BYTES:,} bytes, got {size_bytes:,}",
+        where=where,
+        hint="no apply writes such a document: restore it from a backup, or move it away",
+    )
 
 
 class RegistryFiles(Protocol):
@@ -34,7 +47,7 @@ class RegistryFiles(Protocol):
         """Read one file; None when there is none.
 
         Raises:
-            RegistryCorruptError: the name stands for something else than a file.
+            RegistryCorruptError: the name stands for something else than a file, or it is larger than `MOST_BYTES`.
         """
         ...
 
