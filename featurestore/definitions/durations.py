@@ -27,7 +27,8 @@ UNITS_US: dict[str, int] = {
     **dict.fromkeys(("w", "week", "weeks"), WEEK),
 }
 _WRITTEN = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", MILLISECOND), ("us", MICROSECOND))
-_PART = re.compile(r"\s*(\d+)\s*([a-z]+)\s*", re.ASCII)
+_PART = re.compile(r"\s*(\d{1,18})\s*([a-z]+)\s*", re.ASCII)
+_SHOWN = 40
 
 
 def parse_duration(text: str) -> int:
@@ -51,7 +52,8 @@ def parse_duration(text: str) -> int:
         total += int(part[1]) * UNITS_US[part[2]]
         position = part.end()
     if not folded or position < len(folded):
-        raise ValueError(f'expected a duration such as "7 days", "1h 30m" or "250ms", got {text!r}')
+        got = repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+        raise ValueError(f'expected a duration such as "7 days", "1h 30m" or "250ms", got {got}')
     return total
 
 

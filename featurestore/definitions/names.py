@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 LONGEST_NAME_BYTES = 63
-_UNUSABLE = re.compile(r"[\s:@\[\]\x00-\x1f\x7f]")
+_UNUSABLE = re.compile(r"[\s:@\[\]]")
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _PART = r"""(?:\w[\w$]*|"(?:[^"]|"")+"|`(?:[^`]|``)+`)"""
 _RELATION = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
@@ -28,13 +28,18 @@ def unseen_problem(text: str) -> str | None:
 
 def name_problem(name: str) -> str | None:
     """Say why a view, feature or service cannot have this name; None if it can."""
-    if not name or _UNUSABLE.search(name):
+    if not name:
+        return "is empty"
+    unseen = unseen_problem(name)
+    if unseen is not None:
+        return unseen
+    if _UNUSABLE.search(name):
         return "contains a space or one of : @ [ ], which separate the parts of a reference"
     if name.startswith("__"):
         return "starts with __, which is kept for columns that queries add"
     if len(name.encode()) > LONGEST_NAME_BYTES:
         return f"has {len(name.encode())} bytes; a name may have at most {LONGEST_NAME_BYTES}"
-    return unseen_problem(name)
+    return None
 
 
 def folder_name_problem(name: str) -> str | None:

@@ -27,6 +27,7 @@ _SCHEMA_VERSION = re.compile(r"/manifest/v(\d+)\.json$")
 _BUILDING_COMMANDS = frozenset(("build", "run", "snapshot", "seed", "retry", "clone"))
 _BUILT_RESOURCES = ("model.", "snapshot.", "seed.")
 _FAILED = frozenset(("error", "fail", "runtime error", "partial success"))
+_NO_NUMBER = re.compile(rb'"([^"\\]{1,100})":\s*(?:\[[^\[\]{}"]*)?(-?(?:NaN|Infinity))\b')
 _REMAKE = "run dbt parse or dbt build"
 
 
@@ -303,6 +304,11 @@ def _decode(content: bytes, into: type[Decoded], *, place: str, remedy: str) -> 
     except msgspec.ValidationError as error:
         raise UsageError(f"not the file that dbt writes: {error}", where=place, hint=remedy) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        odd = _NO_NUMBER.search(content)
+        if odd is not None:
+            key, value = (part.decode(errors="replace") for part in odd.groups())
+            what = f"'{key}' is {value}, and JSON has no such number: YAML has .nan or .inf there"
+            raise UsageError(what, where=place, hint=f"put it in quotes, or leave it out; then {remedy}") from error
         what = "not valid JSON, perhaps cut off while dbt was writing it"
         raise UsageError(what, where=place, hint=remedy) from error
 

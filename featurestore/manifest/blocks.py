@@ -23,6 +23,7 @@ Choice = TypeVar("Choice", bound=str)
 
 _SHOWN_CHARACTERS = 60
 _SECONDS_PER_MINUTE = MINUTE // SECOND
+_MOST_SIXTIES = 100 * _SECONDS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Block:
             return None
         if isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value):
             return tuple(dict.fromkeys(value))
-        hint = f"write `{key}: [{value}]`" if isinstance(value, str) and value.strip() else None
+        hint = f"write `{key}: [{value if isinstance(value, str) and value.strip() else 'NAME'}]`"
         self.refuse(key, "a list of names", hint)
         return None
 
@@ -147,6 +148,6 @@ def show(value: object) -> str:
 
 def _explain_sixties(value: object) -> str:
     """Say that YAML 1.1 reads 1:30 as 90, if this number could come from that."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < _SECONDS_PER_MINUTE:
+    if isinstance(value, bool) or not isinstance(value, int) or not _SECONDS_PER_MINUTE <= value < _MOST_SIXTIES:
         return ""
     return f"YAML reads {value // _SECONDS_PER_MINUTE}:{value % _SECONDS_PER_MINUTE:02} without quotes as {value}; "

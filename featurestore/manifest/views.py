@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.names import folder_name_problem
+from featurestore.definitions.names import folder_name_problem, relation_problem
 from featurestore.definitions.types import is_orderable
 from featurestore.definitions.views import Column, FeatureView, Source
 from featurestore.errors import did_you_mean
+from featurestore.manifest.blocks import show
 from featurestore.manifest.columns import UNTYPED, Table, label, note_untyped, read_table
 from featurestore.manifest.entities import EntityDeclaration, own_entities
 from featurestore.manifest.features import read_features
@@ -76,6 +77,10 @@ def read_view(node: Node, options: ViewOptions, around: Surroundings) -> ReadVie
     why = folder_name_problem(node.name)
     if why is not None:
         problems.error(f"'{node.name}' {why}", where=node.file, hint="rename the model")
+    why = relation_problem(node.relation or "", around.dialect)
+    if why is not None:
+        what = f"the table of {label(node)}, as dbt calls it, {why}: {show(node.relation)}"
+        problems.error(what, where=node.place("relation_name"), hint="have dbt make a table or a view of the model")
     entities = _entities(node, options, problems)
     table = read_table(
         node, warehouse=around.warehouse, catalog=around.catalog, dialect=around.dialect, problems=problems

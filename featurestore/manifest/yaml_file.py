@@ -65,7 +65,7 @@ def _unreadable(error: yaml.YAMLError, place: str) -> UsageError:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return UsageError("not YAML that can be read", where=place)
     line = error.problem_mark.line + 1
-    problem = (error.problem or "").partition("'")[0].partition('"')[0].strip()
+    problem = (error.problem or "").partition("'")[0].partition('"')[0].strip().removesuffix(", but found")
     hint = "put Jinja in quotes: \"{{ env_var('NAME') }}\"" if "unhashable" in problem else None
     return UsageError(
         f"not YAML that can be read{': ' if problem else ''}{problem}", where=f"{place}:{line}", hint=hint

@@ -6,6 +6,7 @@ project is read or written, and no control character comes to the terminal.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gzip
 import hashlib
@@ -13,12 +14,15 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
 from featurestore.errors import FeatureStoreError, RegistryCorruptError, UsageError
+from featurestore.online.open import open_online_store
 from featurestore.registry.document import decode_document, encode_document, new_document
 from featurestore.registry.files.protocol import MOST_BYTES
 from featurestore.registry.read import open_registry, read_latest_document
@@ -189,8 +193,8 @@ REFUSED = [
     ("a view's version that climbs", view(version="../1"), "/views/0/version", "contains a /"),
     ("a service's name that climbs", service(name="..\\churn"), "/services/0/name", "contains a \\"),
     ("a view called ..", view(name=".."), "/views/0/name", "is a folder of its own kind"),
-    ("a name with NUL", view(name="or\0ders"), "/views/0/name", "which separate the parts"),
-    ("a name with ESC", view(name="\x1b[31morders"), "/views/0/name", "which separate the parts"),
+    ("a name with NUL", view(name="or\0ders"), "/views/0/name", "character U+0000"),
+    ("a name with ESC", view(name="\x1b[31morders"), "/views/0/name", "character U+001B"),
     ("a name with C1", feature(name="a\x9bm"), "/views/0/features/0/name", "character U+009B"),
     ("a name from right to left", feature(name="\u202etnuoma"), "/views/0/features/0/name", "character U+202E"),
     ("a key with ESC", part("views", 0, "join_keys", 0, name="a\x1b[2J"), "/views/0/join_keys", "customer_id"),
@@ -202,7 +206,7 @@ REFUSED = [
     ("a name that is Jinja", feature(name="{{ 7*7 }}"), "/views/0/features/0/name", "which separate the parts"),
     ("a name of ours", feature(name="__spine_row"), "/views/0/features/0/name", "starts with __"),
     ("a name without end", feature(name="x" * 1_000_000), "/views/0/features/0/name", "has 1000000 bytes"),
-    ("an empty name", feature(name=""), "/views/0/features/0/name", "which separate the parts"),
+    ("an empty name", feature(name=""), "/views/0/features/0/name", "is empty"),
     ("two views of one name", also("views"), "/views/1/name", "a name that is not there yet, got 'orders'"),
     ("two latest versions", also("views", version="2"), "/views/1/is_latest", "one latest version of orders"),
     ("two services of one name", also("services"), "/services/1/name", "a name that is not there yet"),
@@ -319,8 +323,6 @@ def test_a_server_serves_on_what_was_good(tiny, tmp_path):
     shutil.copytree(place(tiny).parent, tmp_path / "registry")
     config = config_of(tmp_path, tmp_path)
     good = read_latest_document("registry", tmp_path)
-    from featurestore.online.open import open_online_store
-
     store = open_online_store("memory:x", project="shop", base_dir=tmp_path)
     newest = Newest(config, good, store)
     forge(tiny, REFUSED[0][1])
@@ -412,6 +414,25 @@ def test_a_text_is_shown_as_it_is_but_moves_no_terminal(tiny, text):
     assert tiny.run("training-set", *FEATURES, "--at", "2026-06-04").code == 0
     assert tiny.run("materialize", "orders").code == 0
     assert tiny.run("verify", "orders").code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals are POSIX")
+def test_a_terminal_gets_our_colours_and_no_other_control_characters(tiny):
+    forge(tiny, view(description="\x1b]0;title\x07"))
+    spine = "select 1::bigint as customer_id, timestamp '2026-06-04' as event_timestamp, '\x1b[2J\u202e' as said"
+    for arguments in (("show", "orders"), ("training-sql", *FEATURES, "--spine", spine)):
+        ours, theirs = os.openpty()
+        with tiny.start(*arguments, stdout=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # the other side is closed
+                while data := os.read(ours, 65536):
+                    shown += data
+            assert process.wait(120) == 0
+        os.close(ours)
+        text = re.sub("\x1b\\[[0-9;]*m", "", shown.decode().replace("\r\n", "\n"))
+        assert ("\\x1b" in text, RAW.search(text)) == (True, None)
+    assert "\u202e" in tiny.run("training-sql", *FEATURES, "--spine", spine).out
 
 
 def test_column_names_that_are_sql_are_quoted(tiny):
@@ -526,8 +547,6 @@ def test_where_a_store_gives_all_bytes_at_once_they_are_refused_undecoded():
 
 
 def test_definitions_that_nobody_could_read_again_are_not_written():
-    from dataclasses import replace
-
     huge = replace(SHOP, views=(replace(SHOP.views[0], description="x" * MOST_BYTES), *SHOP.views[1:]))
     with pytest.raises(UsageError, match="and a registry document may have 67,108,864"):
         encode_document(new_document(huge, MANIFEST, version=1))
