@@ -25,7 +25,8 @@ from featurestore.plugins import WAREHOUSES, load_backend
 from featurestore.registry.author import Author, author_of
 from featurestore.registry.collect import collect, removable
 from featurestore.registry.document import Document, ManifestFacts
-from featurestore.registry.read import open_registry, read_latest_document
+from featurestore.registry.read import forget_looks, open_registry, read_latest_document
+from featurestore.registry.versions import nothing_applied
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -131,6 +132,10 @@ class Workspace:
     def registry(self) -> Registry:
         """Open the registry; nothing is read yet."""
         return open_registry(self.settings.registry, self.dbt.project_dir)
+
+    def look_again(self) -> None:
+        """Have readers of this user see what was just written to the registry, also within its ``cache``."""
+        forget_looks(self.settings.registry, self.dbt.project_dir)
 
     def latest(self) -> Document:
         """Read the newest definitions. Raises UsageError while there are none, or where they are another project's."""
@@ -283,21 +288,31 @@ class Workspace:
 
     def apply(self, planned: Planned) -> Applied:
         """Make what was planned the newest version. Raises RegistryConflictError if another came between."""
-        return self.registry().apply(
+        applied = self.registry().apply(
             planned.project, planned.source, expected=planned.current, author=self.author(), graph=planned.graph
         )
+        self.look_again()
+        return applied
 
     def newest(self) -> Document:
-        """Read the newest version, whatever is pinned. Raises UsageError while nothing was applied."""
-        return read_latest_document(self.settings.registry, self.dbt.project_dir)
+        """Read the newest version, whatever is pinned or kept. Raises UsageError while nothing was applied."""
+        registry = self.registry()
+        document = registry.latest(project=self.dbt.name)
+        if document is None:
+            raise nothing_applied(registry.files.location)
+        return document
 
     def rollback(self, version: int) -> Applied:
         """Make the definitions of an older version the newest ones (`registry.versions`)."""
-        return self.registry().rollback(version, author=self.author())
+        applied = self.registry().rollback(version, author=self.author())
+        self.look_again()
+        return applied
 
     def tag(self, name: str, version: int | None) -> Tag | None:
         """Let a tag mean a version, or remove it (`registry.versions`); None where it meant that already."""
-        return self.registry().tag(name, version, author=self.author())
+        moved = self.registry().tag(name, version, author=self.author())
+        self.look_again()
+        return moved
 
     def removable(self, keep: int) -> tuple[int, ...]:
         """Name the versions that `collect` would remove."""

@@ -180,6 +180,9 @@ def azure(objects):
             assert self.headers["x-ms-blob-type"] == "BlockBlob"
             return self.headers.get("If-None-Match") == "*"
 
+        def facts(self, data):
+            return {**super().facts(data), "ETag": f'"0x{abs(hash(data)):x}"'}
+
         def listing(self, query):
             assert query["comp"] == ["list"]
             files, folders = objects.listed(query.get("prefix", [""])[0])
@@ -203,7 +206,8 @@ class Faults:
     Attributes:
         ignored: names of headers that do not get through.
         statuses: by method, answers of requests to come: a status, the store never sees the request; "lost", it does,
-            but nobody hears the answer; "slow", it answers after `slow_s`.
+            but nobody hears the answer; "slow", it answers after `slow_s`; "gone", the connection is closed. With
+            "always 503" and "always gone" it stays so.
         requests: what was asked, as (method, path).
     """
 
@@ -222,7 +226,11 @@ def way_to(endpoint, faults):
             body = self.body()
             faults.requests.append((self.command, self.path))
             waiting = faults.statuses.get(self.command) or [0]
-            fault = waiting.pop(0) if len(waiting) > 1 or waiting[0] != "always 503" else 503
+            fault = waiting[0] if str(waiting[0]).startswith("always") else waiting.pop(0)
+            fault = {"always 503": 503, "always gone": "gone"}.get(fault, fault)
+            if fault == "gone":
+                self.close_connection = True
+                return self.connection.close()
             if fault == "slow":
                 time.sleep(faults.slow_s)
             if isinstance(fault, int) and fault:

@@ -125,14 +125,13 @@ def _run(common: Common, store: FeatureStore, arguments: tuple[str, ...]) -> Ran
 def _applied(store: FeatureStore) -> Project:
     """The newest definitions. Raises UsageError while there are none, before dbt spends its time on a build."""
     registry = store.workspace.registry()
-    document = registry.latest(project=store.workspace.dbt.name)
-    if document is None:
+    if not registry.numbers():
         raise UsageError(
             "the registry holds no version yet, so nothing could be synced",
             where=registry.files.location,
             hint="run dbt build, then featurestore apply, then this again",
         )
-    return document.content
+    return store.workspace.latest().content
 
 
 def _sync(common: Common, store: FeatureStore, ran: Ran) -> tuple[SyncResult | SyncFailure, ...]:

@@ -49,3 +49,8 @@ def read_latest_project(place: RegistryPlace | str, base_dir: Path) -> Project:
 def read_definitions(place: RegistryPlace | str, base_dir: Path) -> Definitions:
     """Read its definitions for a client, which decodes those that it is asked for; otherwise `read_latest_project`."""
     return Reader(place, base_dir).read().definitions()
+
+
+def forget_looks(place: RegistryPlace | str, base_dir: Path) -> None:
+    """Have this user's readers look at the registry again, whenever they last did; for those who wrote to it."""
+    Reader(place, base_dir).forget_looks()

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.durations import SECOND, format_duration
 from featurestore.definitions.places import is_in_bucket, place_of_registry
-from featurestore.errors import RegistryUnavailableError, UsageError
+from featurestore.errors import RegistryUnavailableError
 from featurestore.registry.cached.folder import Mark, cache_folder
 from featurestore.registry.cached.form import pack, unpack
 from featurestore.registry.document import decode_envelope
 from featurestore.registry.files.open import open_files
 from featurestore.registry.tags import tagged_version
-from featurestore.registry.versions import Registry, document_name, refuse_renamed
+from featurestore.registry.versions import Registry, document_name, nothing_applied, refuse_renamed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,13 +54,15 @@ class Reader:
         Args:
             at_once: whether to ask whenever that was.
 
+        An object store that does not answer is given up soon: who looks has a version already.
+
         Raises:
             UsageError: nothing was applied yet.
             UnknownNameError: the version that readers are pinned to is not there.
             RegistryUnavailableError: the place cannot be read.
         """
         last = None if at_once else self._last_look()
-        return last.mark if last is not None and self._is_fresh(last) else self._look_now(self._registry)
+        return last.mark if last is not None and self._is_fresh(last) else self._look_now(self._registry_in_haste())
 
     def read(self, *, may_be_old: bool = True) -> KeptVersion:
         """Read the version that readers take.
@@ -87,6 +89,11 @@ class Reader:
                 raise
             self._warn(last, problem)
             return old
+
+    def forget_looks(self) -> None:
+        """Have all readers of this user look again; what they have read is kept for when the registry is away."""
+        if self._cache is not None and self._notes_looks:
+            self._cache.age_looks()
 
     def _read_now(self, registry: Registry) -> KeptVersion:
         return self._take(self._look_now(registry))
@@ -123,9 +130,7 @@ class Reader:
         if version is None:
             numbers = registry.numbers()
             if not numbers:
-                raise UsageError(
-                    "the registry holds no version yet", where=self.location, hint="run `featurestore apply`"
-                )
+                raise nothing_applied(self.location)
             return numbers[-1]
         return tagged_version(registry.files, version[1:]) if version.startswith("@") else int(version)
 

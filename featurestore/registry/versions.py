@@ -322,6 +322,11 @@ def document_name(number: int) -> str:
     return f"v{number:010d}.json"
 
 
+def nothing_applied(where: str) -> UsageError:
+    """Build the error for readers of a registry without a version."""
+    return UsageError("the registry holds no version yet", where=where, hint="run `featurestore apply`")
+
+
 def refuse_foreign(document: Document, project: str | None, where: str) -> None:
     """Refuse a document of another dbt project; None accepts any. Raises UsageError."""
     if project is not None and document.content.name != project:

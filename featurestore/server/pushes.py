@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.errors import OperationError, UsageError
+from featurestore.definitions.places import is_in_bucket
+from featurestore.errors import OperationError, UnknownNameError, UsageError
 from featurestore.online.open import open_online_store
 from featurestore.registry.read import read_latest_document
 from featurestore.server.problems import Answer, RefusedError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from featurestore.server.config import ServerConfig
 
 _LOOK_S = 1.0
+_FAR_LOOK_S = 10.0  # a look at a bucket takes a push a while, and longer where it is away
 
 
 class Pushes:
@@ -35,6 +38,8 @@ class Pushes:
         self._store = open_online_store(config.online_store, project=document.content.name, base_dir=config.base_dir)
         self._newest = Newest(config, document, self._store)
         self._looked_at = time.monotonic()
+        self._look_s = _FAR_LOOK_S if is_in_bucket(config.registry.uri) else _LOOK_S
+        self._looking = threading.Lock()
         self._offline = PushedOffline(config)
         self._pusher = Pusher(document.content.name, self._store, self._offline.of)
 
@@ -54,8 +59,7 @@ class Pushes:
         self._store.close()
 
     def _write(self, name: str, columns: Mapping[str, Sequence[Any]], to: PushTo = "online") -> Answer:
-        self._look()
-        view = self._newest.now.project.named_view(name)
+        view = self._view(name)
         try:
             rows = rows_of(view, columns)
         except UsageError as problem:
@@ -66,11 +70,23 @@ class Pushes:
             raise RefusedError(409, str(problem)) from problem
         return Answer(200, msgspec.json.encode(done))
 
+    def _view(self, name: str) -> FeatureView:
+        """The view of a name; a worker may have checked one that only a newer registry version has."""
+        if time.monotonic() - self._looked_at >= self._look_s and self._looking.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+        try:
+            return self._newest.now.project.named_view(name)
+        except UnknownNameError:
+            with self._looking:
+                self._look()
+            return self._newest.now.project.named_view(name)
+
     def _look(self) -> None:
-        """Take up a newer registry version: a worker may have checked a name that only that one has."""
-        if time.monotonic() - self._looked_at >= _LOOK_S:
-            self._looked_at = time.monotonic()
-            self._newest.look()
+        self._newest.look(at_once=True)
+        self._looked_at = time.monotonic()
 
 
 def _as_it_was_called(problem: UsageError, view: FeatureView, columns: Mapping[str, Sequence[Any]]) -> UsageError:

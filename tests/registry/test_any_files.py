@@ -72,6 +72,21 @@ def test_what_was_deleted_is_gone_and_its_folder_with_it(files):
     assert files.read("tags/prod/1.json") == b"second"
 
 
+def test_a_stamp_is_of_one_file_and_not_of_its_name(files):
+    assert files.stamp("one.json") is None
+    files.create("one.json", b"first")
+    stamp = files.stamp("one.json")
+    assert stamp is not None
+    files.names()
+    assert files.stamp("one.json") == stamp
+    files.delete("one.json")
+    assert files.stamp("one.json") is None
+    files.create("one.json", b"second")
+    assert files.stamp("one.json") not in {None, stamp}
+    files.names("tags")
+    assert files.stamp("one.json") not in {None, stamp}
+
+
 def test_of_many_writers_of_one_name_one_wins(files):
     """R1."""
     start = threading.Barrier(8)

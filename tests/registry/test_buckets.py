@@ -56,6 +56,7 @@ def test_the_newest_version_is_read_with_two_requests(faults):
     ]
 
 
+@pytest.mark.slow
 def test_a_thousand_versions_are_listed_with_one_request_and_two_thousand_with_two(faults, s3):
     for number in range(1, 1002):
         s3.put_object(Bucket="models", Key=f"shop/registry/{document_name(number)}", Body=b"{}")

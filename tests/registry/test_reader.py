@@ -21,7 +21,7 @@ from featurestore.errors import (
     UsageError,
 )
 from featurestore.registry.cached.folder import Mark, cache_folder
-from featurestore.registry.read import open_registry, read_definitions, read_latest_document
+from featurestore.registry.read import forget_looks, open_registry, read_definitions, read_latest_document
 from featurestore.registry.reader import Reader
 from featurestore.registry.versions import document_name
 from tests.registry.shop import CHURN, MANIFEST, ORDERS, SHOP, wide_project, with_view
@@ -97,10 +97,30 @@ def test_a_registry_that_is_made_anew_is_not_taken_for_the_one_before(s3):
     assert read() == document
 
 
-def test_a_registry_that_is_away_is_answered_for_and_that_is_said(s3, monkeypatch, caplog):
+def test_who_writes_has_this_users_readers_look_again(faults):
+    apply(SHOP)
+    read(cache_s=3600.0)
+    apply(SMALLER, 1)
+    assert read(cache_s=3600.0).version == 1
+    forget_looks(RegistryPlace(uri=URI, cache_s=3600.0), HERE)
+    faults.statuses["GET"] = ["always gone"]
+    assert read(cache_s=3600.0).version == 1
+    faults.statuses.clear()
+    assert read(cache_s=3600.0).version == 2
+
+
+def test_a_bucket_of_the_same_name_elsewhere_is_another_one(s3, monkeypatch):
+    apply(SHOP)
+    read(cache_s=3600.0)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(RegistryUnavailableError):
+        read(cache_s=3600.0)
+
+
+def test_a_registry_that_is_away_is_answered_for_and_that_is_said(faults, caplog):
     document = apply(SHOP)
     read()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    faults.statuses["GET"] = ["always gone"]
     started = time.monotonic()
     with caplog.at_level(logging.WARNING, logger="featurestore.registry"):
         assert read() == document

@@ -13,7 +13,7 @@ import stat
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,13 @@ _UNUSED_S = 90 * 24 * 3600
 _HALF_S = 3600
 _HALF = ".half-"
 _ENDING = ".kept"
+_LOOK_ENDING = ".json"
+_ELSEWHERE = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT", "AZURE_STORAGE_ACCOUNT_NAME"),
+}
+"""What else says, by scheme, which bucket a name means."""
 _HASH = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NEWEST = "newest"
 
@@ -77,6 +84,15 @@ class CacheFolder:
     def note_look(self, version: str | None, mark: Mark) -> None:
         """Note that readers of this version looked now."""
         self._write(_look_name(version), msgspec.json.encode(Look(at=time.time(), mark=mark)))
+
+    def age_looks(self) -> None:
+        """Let every look be of long ago."""
+        with suppress(OSError):
+            for path in self.path.glob(f"*{_LOOK_ENDING}"):
+                version = path.name.removesuffix(_LOOK_ENDING)
+                look = self.last_look(version)
+                if look is not None:
+                    self._write(path.name, msgspec.json.encode(replace(look, at=0.0)))
 
     def load(self, mark: Mark, *, where: str) -> KeptVersion | None:
         """The version of this mark, if it is kept; `where` names its document in errors."""
@@ -127,13 +143,16 @@ def cache_folder(location: str, endpoint: str | None, environ: Mapping[str, str]
 
     Args:
         location: the registry's, as `RegistryFiles.location` has it.
-        endpoint: of its object store, since equal names at two endpoints are two buckets.
-        environ: environment variables: ``FEATURESTORE_CACHE_DIR``, ``XDG_CACHE_HOME``.
+        endpoint: of its object store, if its place names one.
+        environ: environment variables: ``FEATURESTORE_CACHE_DIR``, ``XDG_CACHE_HOME``; those that name an endpoint or
+            an account, since equal names at two of them are two buckets.
 
     Returns:
         The folder; None for a user without a home.
     """
-    name = hashlib.sha256(f"{location}\n{endpoint or ''}".encode()).hexdigest()[:32]
+    elsewhere = (environ.get(name, "") for name in _ELSEWHERE.get(location.partition("://")[0], ()))
+    identity = "\n".join((location, endpoint or "", *elsewhere))
+    name = hashlib.sha256(identity.encode()).hexdigest()[:32]
     given, xdg = environ.get(FOLDER_VARIABLE), environ.get("XDG_CACHE_HOME")
     try:
         base = Path(given).expanduser() if given else Path(xdg or "~/.cache").expanduser() / "featurestore"
@@ -181,4 +200,4 @@ def _version_name(number: int) -> str:
 
 
 def _look_name(version: str | None) -> str:
-    return f"{version or _NEWEST}.json"
+    return f"{version or _NEWEST}{_LOOK_ENDING}"

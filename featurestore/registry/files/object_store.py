@@ -33,6 +33,7 @@ PROOF = ".created-once"
 """The object whose creation is refused, but for the first one's: that proves that the store knows the condition."""
 
 _PROOF_TEXT = b"A store that lets this object be created twice would lose versions of the registry. Leave it here.\n"
+_QUOTE = '"'
 _ATTEMPTS = 5
 _PAUSE_S = 0.1
 
@@ -92,6 +93,7 @@ class ObjectFiles:
             OperationError: the store ignores conditions.
         """
         key = self._key(name)
+        self._stamps.pop(key, None)
         with self._told("write", name):
             if not self._is_proved:
                 self._prove()
@@ -101,6 +103,7 @@ class ObjectFiles:
     def delete(self, name: str) -> bool:
         """Delete one object; False when there was none."""
         key = self._key(name)
+        self._stamps.pop(key, None)
         with self._told("delete from", name):
             if self._get(key) is None:
                 return False
@@ -210,7 +213,9 @@ class ObjectFiles:
 
 
 def _stamp(found: ObjectMeta) -> str:
-    return f"{found['e_tag']}-{found['size']}-{found['last_modified'].timestamp():.0f}"
+    """Tag and size, without quotes and fractions of seconds: there a list differs from an answer about one object."""
+    tag = found["e_tag"] or f"{found['last_modified'].timestamp():.0f}"
+    return f"{tag.strip(_QUOTE)}-{found['size']}"
 
 
 def _sorted_names(paths: list[str]) -> list[str]:
