@@ -61,15 +61,16 @@ class Reader:
             UnknownNameError: the version that readers are pinned to is not there.
             RegistryUnavailableError: the place cannot be read.
         """
-        last = None if at_once else self._last_look()
-        return last.mark if last is not None and self._is_fresh(last) else self._look_now(self._registry_in_haste())
+        last = self._last_look()
+        if last is not None and self._is_fresh(last) and not at_once:
+            return last.mark
+        mark = self._look_now(self._registry_in_haste())
+        if last is not None and last.mark == mark:
+            self._note(mark)
+        return mark
 
-    def read(self, *, may_be_old: bool = True) -> KeptVersion:
-        """Read the version that readers take.
-
-        Args:
-            may_be_old: whether a registry that is away is answered for by the last version that was read; a warning
-                then says how old it is.
+    def read(self) -> KeptVersion:
+        """Read the version that readers take; where the registry is away, the last one read, with a warning.
 
         Raises:
             RegistryCorruptError: its document is damaged; an older one is never read in its place.
@@ -78,31 +79,34 @@ class Reader:
         last = self._last_look()
         old = self._kept(last.mark) if last is not None else None
         if last is None or old is None:
-            return self._read_now(self._registry)
+            return self.take(self._look_now(self._registry))
         if self._is_fresh(last):
             return old
         try:
-            mark = self._look_now(self._registry_in_haste() if may_be_old else self._registry)
-            return old if mark == last.mark else self._take(mark)
+            mark = self._look_now(self._registry_in_haste())
+            if mark != last.mark:
+                return self.take(mark)
+            self._note(mark)
         except RegistryUnavailableError as problem:
-            if not may_be_old:
-                raise
             self._warn(last, problem)
-            return old
+        return old
 
     def forget_looks(self) -> None:
         """Have all readers of this user look again; what they have read is kept for when the registry is away."""
         if self._cache is not None and self._notes_looks:
             self._cache.age_looks()
 
-    def _read_now(self, registry: Registry) -> KeptVersion:
-        return self._take(self._look_now(registry))
+    def take(self, mark: Mark) -> KeptVersion:
+        """Read the version that a look has found: what is kept of it, else the document. Only then the look counts.
 
-    def _take(self, mark: Mark) -> KeptVersion:
-        """What is kept of this mark, else the document itself, which is kept then."""
-        kept = self._kept(mark)
-        if kept is not None:
-            return kept
+        Raises:
+            RegistryCorruptError, RegistryUnavailableError: as `read`; nothing else is read in its place.
+        """
+        taken = self._kept(mark) or self._fetch(mark)
+        self._note(mark)
+        return taken
+
+    def _fetch(self, mark: Mark) -> KeptVersion:
         where = self._where(mark)
         data = self._registry.data(mark.number)
         envelope = decode_envelope(data, where=where)
@@ -119,10 +123,11 @@ class Reader:
         stamp = registry.files.stamp(document_name(number))
         if stamp is None:
             registry.version(number)  # raises: it is not there
-        mark = Mark(number=number, stamp=stamp or "")
+        return Mark(number=number, stamp=stamp or "")
+
+    def _note(self, mark: Mark) -> None:
         if self._cache is not None and self._notes_looks:
             self._cache.note_look(self._place.version, mark)
-        return mark
 
     def _number(self, registry: Registry) -> int:
         """Which version readers take."""

@@ -134,7 +134,7 @@ class Newest:
             if mark == self._mark:
                 self.problem = ""
                 return
-            document = self._reader.read(may_be_old=False).document()
+            document = self._reader.take(mark).document()
             self._refuse_other_project(document)
         except FeatureStoreError as problem:
             self.failures += 1

@@ -129,7 +129,7 @@ def test_a_registry_that_is_away_is_answered_for_and_that_is_said(faults, caplog
     assert said.startswith("version 1, as it was ")
     assert said.endswith(f" ago, is used: {URI}: cannot read the registry: the store cannot be reached")
     with pytest.raises(RegistryUnavailableError):
-        Reader(URI, HERE).read(may_be_old=False)
+        Reader(URI, HERE).look()
     with pytest.raises(RegistryUnavailableError):
         read("s3://models/another")
 
@@ -143,6 +143,9 @@ def test_a_version_that_cannot_be_fetched_is_no_reason_to_stop(faults, caplog):
     with caplog.at_level(logging.WARNING, logger="featurestore.registry"):
         assert read() == document
     assert len(caplog.messages) == 1
+    faults.statuses["GET"] = ["always gone"]
+    assert read(cache_s=3600.0) == document, "the look that found a newer one does not count"
+    faults.statuses.clear()
     assert read().version == 2
 
 
@@ -208,13 +211,15 @@ def test_a_home_that_cannot_be_written_is_no_trouble(s3, cache):
     assert read() == document
 
 
-def test_old_versions_are_let_go(s3, cache):
+def test_old_versions_are_let_go_but_for_those_that_readers_are_pinned_to(s3, cache):
     document = apply(SHOP)
+    read(version="1")
     for number in range(1, 6):
         read()
         document = apply(replace(SHOP, target=str(number)), number)
     assert read() == document
-    assert kept(cache) == ["newest.json", *(f"v000000000{number}.kept" for number in (4, 5, 6))]
+    pinned = ["1.json", "newest.json", "v0000000001.kept"]
+    assert kept(cache) == [*pinned, *(f"v000000000{number}.kept" for number in (4, 5, 6))]
 
 
 def test_readers_may_be_pinned_to_a_number(faults):

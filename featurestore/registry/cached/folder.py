@@ -75,7 +75,10 @@ class CacheFolder:
 
     def last_look(self, version: str | None) -> Look | None:
         """When readers of this version, None is the newest, last looked; None if never."""
-        data = self._read(_look_name(version))
+        return self._read_look(self.path / _look_name(version))
+
+    def _read_look(self, path: Path) -> Look | None:
+        data = self._read(path.name)
         try:
             return None if data is None else msgspec.json.decode(data, type=Look)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -89,8 +92,7 @@ class CacheFolder:
         """Let every look be of long ago."""
         with suppress(OSError):
             for path in self.path.glob(f"*{_LOOK_ENDING}"):
-                version = path.name.removesuffix(_LOOK_ENDING)
-                look = self.last_look(version)
+                look = self._read_look(path)
                 if look is not None:
                     self._write(path.name, msgspec.json.encode(replace(look, at=0.0)))
 
@@ -127,10 +129,15 @@ class CacheFolder:
                 half.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove all but the last few versions, what killed writers left, and registries that are long unused."""
+        """Remove versions but the last few and those that readers take, what killed writers left, unused registries."""
         with suppress(OSError):
+            looks = map(self._read_look, self.path.glob(f"*{_LOOK_ENDING}"))
+            taken = {_version_name(look.mark.number) for look in looks if look is not None}
             newest_first = sorted(self.path.glob(f"*{_ENDING}"), key=_age)
-            old = [*newest_first[_KEPT:], *(each for each in self.path.glob(f"{_HALF}*") if _age(each) > _HALF_S)]
+            old = [
+                *(each for each in newest_first[_KEPT:] if each.name not in taken),
+                *(each for each in self.path.glob(f"{_HALF}*") if _age(each) > _HALF_S),
+            ]
             for path in old:
                 path.unlink(missing_ok=True)
             for folder in self.path.parent.iterdir():

@@ -77,14 +77,7 @@ class ObjectFiles:
         if key in self._stamps:
             return self._stamps[key]
         with self._told("read", name):
-            import obstore
-
-            try:
-                return _stamp(obstore.head(self._store(), key))
-            except FileNotFoundError as error:
-                if code_of(error) in NO_BUCKET:
-                    raise
-                return None
+            return self._head(key)
 
     def create(self, name: str, data: bytes) -> bool:
         """Create an object; False when there is one of other bytes. Our own, whose answer was lost, counts as created.
@@ -105,7 +98,7 @@ class ObjectFiles:
         key = self._key(name)
         self._stamps.pop(key, None)
         with self._told("delete from", name):
-            if self._get(key) is None:
+            if self._head(key) is None:
                 return False
             import obstore
 
@@ -171,6 +164,14 @@ class ObjectFiles:
         except FileNotFoundError as error:
             if code_of(error) in NO_BUCKET:
                 raise
+            return None
+
+    def _head(self, key: str) -> str | None:
+        import obstore
+
+        try:
+            return _stamp(obstore.head(self._store(), key))
+        except FileNotFoundError:  # a missing bucket says no more here: the answer to HEAD has no body
             return None
 
     def _listed(self, folder: str) -> tuple[list[str], list[str]]:
