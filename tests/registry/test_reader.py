@@ -183,12 +183,13 @@ def test_what_is_kept_but_damaged_is_read_anew(faults, cache, damage):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are POSIX")
-def test_a_folder_that_others_can_write_to_is_not_believed(faults, cache):
+@pytest.mark.parametrize("which", ["its own", "the one above"])
+def test_a_folder_that_others_can_write_to_is_not_believed(faults, cache, which):
     document = apply(SHOP)
     read(cache_s=3600.0)
     (folder,) = cache.glob("registry/*")
     assert folder.stat().st_mode & 0o777 == folder.parent.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o770)
+    (folder if which == "its own" else folder.parent).chmod(0o770)
     faults.requests.clear()
     assert read(cache_s=3600.0) == document
     assert len(faults.requests) == 2

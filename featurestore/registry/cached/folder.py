@@ -110,7 +110,7 @@ class CacheFolder:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            return (self.path / name).read_bytes() if _is_ours(self.path) else None
+            return (self.path / name).read_bytes() if self._is_believed() else None
         except OSError:
             return None
 
@@ -118,7 +118,7 @@ class CacheFolder:
         half = self.path / f"{_HALF}{os.getpid()}-{os.urandom(4).hex()}"
         with suppress(OSError):
             _make(self.path)
-            if not _is_ours(self.path):
+            if not self._is_believed():
                 return
             try:
                 descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -127,6 +127,10 @@ class CacheFolder:
                 half.replace(self.path / name)
             finally:
                 half.unlink(missing_ok=True)
+
+    def _is_believed(self) -> bool:
+        """Whether nobody else can put anything here, nor another folder in this one's place."""
+        return _is_ours(self.path) and _is_ours(self.path.parent)
 
     def _sweep(self) -> None:
         """Remove versions but the last few and those that readers take, what killed writers left, unused registries."""
