@@ -45,7 +45,7 @@ def main(options: Options) -> None:
                 "disk, kept, same process": partial(_with_cache, kept, "open", disk, "--again", "20"),
                 "bucket, nothing kept, counted": partial(_fresh, "--count-on", moto.endpoint),
                 "bucket, nothing kept, new process": _fresh,
-                "bucket, kept, counted": partial(_with_cache, kept, "open", BUCKET, "--count-on", moto.endpoint),
+                "bucket, kept, counted": partial(_fresh, "--count-on", moto.endpoint, "--is-kept"),
                 "bucket, kept, new process": partial(_with_cache, kept, "open", BUCKET),
                 "bucket, kept and fresh, new process": partial(_with_cache, kept, "open", BUCKET, *LONG),
                 "apply to a bucket": _apply_anew,

@@ -83,13 +83,16 @@ def open_(arguments: argparse.Namespace) -> None:
     seconds = []
     with ExitStack() as stack:
         requests = stack.enter_context(_counted(arguments.count_on)) if arguments.count_on else []
+        if arguments.is_kept:
+            open_client("/", registry=arguments.uri, online_store="memory:").close()
+        before = len(requests)
         with measured() as used:
             for _ in range(arguments.again + 1):
                 started = time.perf_counter()
                 with open_client("/", registry=arguments.uri, online_store="memory:") as client:
                     client.plan(feature_service="service_500", full_feature_names=True)
                 seconds.append(time.perf_counter() - started)
-        counted = len(requests)
+        counted = len(requests) - before
     used.wall_s = statistics.median(seconds[1:] or seconds)
     report(used, open_ms=round(used.wall_s * 1000, 2), requests=counted if arguments.count_on else 0)
 
@@ -117,6 +120,7 @@ def main() -> None:
     parser.add_argument("--cache", type=int, default=0, help="seconds within which the registry is not asked again")
     parser.add_argument("--again", type=int, default=0, help="how often to open it again in the same process")
     parser.add_argument("--count-on", default="", help="go to this endpoint by a way that counts requests")
+    parser.add_argument("--is-kept", action="store_true", help="open it once before; another way is another bucket")
     arguments = parser.parse_args()
     (apply if arguments.command == "apply" else open_)(arguments)
 
