@@ -16,6 +16,7 @@ from featurestore.errors import unknown_name
 
 COMMANDS: dict[str, str] = {
     "init": "Make a new example project, or add the feature store to a dbt project.",
+    "import": "Bring the definitions of another feature store into a dbt project.",
     "demo": "Run the whole loop once, in a folder of its own.",
     "doctor": "Check the installation, the dbt project, the warehouse and the online store.",
     "validate": "Check the definitions, and with --warehouse the data behind them.",
