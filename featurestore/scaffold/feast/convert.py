@@ -63,9 +63,12 @@ def convert(found: FeastRepository, settings: StoreSettings, adapter: str, model
     target = Target(adapter=adapter, dialect=dialect, repository=settings.folder, offline=settings.offline)
     tables = SourceTables(target=target)
     models: dict[str, Model] = {}
-    for view in _named("view", found.views, notes):
-        rows = Rows() if view.source is None else tables.rows_of(view.source)
-        models[view.name] = make_model(_with_known_keys(view, entities, notes), rows, entities, dialect)
+    views = list(_named("view", found.views, notes))
+    rows = [Rows() if view.source is None else tables.rows_of(view.source) for view in views]
+    for view, of_view in zip(views, rows, strict=True):
+        known = _with_known_keys(view, entities, notes)
+        is_apart = view.name.casefold() in tables.read
+        models[view.name] = make_model(known, of_view, entities, dialect, is_apart=is_apart)
     made = [_made_view(view, models[view.name], folder) for view in found.views if view.name in models]
     files = {f"{folder}/{name}.sql": model.sql.encode() for name, model in models.items()}
     files |= {f"{folder}/{name}.yml": yaml_bytes({"models": [model.meta]}) for name, model in models.items()}

@@ -26,13 +26,13 @@ _HEAD = "# What is not metadata of a dbt resource; every key: docs/guides/metada
 _KEYS: dict[str, dict[str, tuple[str, str]]] = {
     "postgres": {
         "host": ("host", "PGHOST"), "port": ("port", "PGPORT"), "user": ("user", "PGUSER"),
-        "password": ("", "PGPASSWORD"), "dbname": ("database", "PGDATABASE"), "schema": ("db_schema", "DBT_SCHEMA"),
+        "password": ("", "PGPASSWORD"), "dbname": ("database", "PGDATABASE"), "schema": ("", "DBT_SCHEMA"),
     },
     "snowflake": {
         "account": ("account", "SNOWFLAKE_ACCOUNT"), "user": ("user", "SNOWFLAKE_USER"),
         "password": ("", "SNOWFLAKE_PASSWORD"), "role": ("role", "SNOWFLAKE_ROLE"),
         "warehouse": ("warehouse", "SNOWFLAKE_WAREHOUSE"), "database": ("database", "SNOWFLAKE_DATABASE"),
-        "schema": ("schema", "DBT_SCHEMA"),
+        "schema": ("", "DBT_SCHEMA"),
     },
     "redshift": {
         "host": ("", "REDSHIFT_HOST"), "port": ("", "REDSHIFT_PORT"), "user": ("user", "REDSHIFT_USER"),
@@ -40,25 +40,27 @@ _KEYS: dict[str, dict[str, tuple[str, str]]] = {
         "schema": ("", "DBT_SCHEMA"),
     },
     "bigquery": {
-        "project": ("project_id", "GCP_PROJECT"), "dataset": ("dataset", "DBT_SCHEMA"),
+        "project": ("project_id", "GCP_PROJECT"), "dataset": ("", "DBT_SCHEMA"),
         "location": ("location", "GCP_LOCATION"),
     },
     "trino": {
         "host": ("host", "TRINO_HOST"), "port": ("port", "TRINO_PORT"), "user": ("user", "TRINO_USER"),
-        "database": ("catalog", "TRINO_CATALOG"), "schema": ("schema", "DBT_SCHEMA"),
+        "database": ("catalog", "TRINO_CATALOG"), "schema": ("", "DBT_SCHEMA"),
     },
     "athena": {
         "region_name": ("region", "AWS_REGION"), "s3_staging_dir": ("s3_staging_location", "ATHENA_STAGING"),
-        "database": ("data_source", "ATHENA_CATALOG"), "schema": ("database", "DBT_SCHEMA"),
+        "database": ("data_source", "ATHENA_CATALOG"), "schema": ("", "DBT_SCHEMA"),
     },
     "clickhouse": {
         "host": ("host", "CLICKHOUSE_HOST"), "port": ("port", "CLICKHOUSE_PORT"), "user": ("user", "CLICKHOUSE_USER"),
-        "password": ("", "CLICKHOUSE_PASSWORD"), "schema": ("database", "DBT_SCHEMA"),
+        "password": ("", "CLICKHOUSE_PASSWORD"), "schema": ("", "DBT_SCHEMA"),
     },
     "spark": {"host": ("", "SPARK_HOST"), "schema": ("", "DBT_SCHEMA")},
 }  # fmt: skip
 """Keys of a dbt profile, each with the offline store's key and the variable that is asked where that is silent."""
 _FIXED: dict[str, dict[str, Any]] = {"bigquery": {"method": "oauth"}, "spark": {"method": "thrift"}}
+_USUAL = {"DBT_SCHEMA": "features", "PGHOST": "localhost", "PGPORT": "5432"}
+"""Models get a schema of their own, so that none is built over a table of the source."""
 _NUMBERS = frozenset(("port",))
 
 
@@ -101,11 +103,12 @@ def _output(name: str, settings: StoreSettings, adapter: str) -> dict[str, Any]:
     output: dict[str, Any] = {"type": adapter, **_FIXED.get(adapter, {})}
     for key, (theirs, variable) in _KEYS.get(adapter, {}).items():
         value = settings.offline.get(theirs) if theirs else None
-        if isinstance(value, (str, int)) and value and "$" not in str(value):
+        if isinstance(value, (str, int)) and value and "$" not in str(value) and not isinstance(value, bool):
             output[key] = in_jinja(value) if isinstance(value, str) else value
         else:
             number = " | as_number" if key in _NUMBERS else ""
-            output[key] = f"{{{{ env_var('{variable}'){number} }}}}"
+            usual = f", '{_USUAL[variable]}'" if variable in _USUAL else ""
+            output[key] = f"{{{{ env_var('{variable}'{usual}){number} }}}}"
     return {**output, "threads": 4}
 
 

@@ -20,7 +20,7 @@ from featurestore.scaffold.feast.files_of_feast import (
     spark_relation,
 )
 from featurestore.scaffold.feast.notes import Note
-from featurestore.scaffold.feast.tables import TableName, is_query, table_name
+from featurestore.scaffold.feast.tables import TableName, table_name, tables_of_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,7 +44,17 @@ KINDS: dict[str, str] = {
 _SPARKS = frozenset(("databricks", "spark"))
 _FILES = "feast_files"
 _TARGET_SCHEMA = "{{ target.schema }}"
-_SCHEMA_KEYS = {"postgres": "db_schema", "snowflake": "schema", "bigquery": "dataset", "trino": "schema"}
+_SCHEMAS: dict[str, tuple[str, str]] = {
+    "postgres": ("db_schema", "public"),
+    "snowflake": ("schema", "PUBLIC"),
+    "redshift": ("", "public"),
+    "bigquery": ("dataset", ""),
+    "trino": ("schema", ""),
+    "clickhouse": ("database", "default"),
+    "spark": ("", "default"),
+    "databricks": ("", "default"),
+}
+"""Where a table without a schema is: the offline store's key that says it, and what is usual without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +101,13 @@ class SourceTables:
     Attributes:
         target: what is written for.
         blocks: of dbt's YAML, by database and schema.
+        read: names of all tables that are read, in lower case, whatever their schema.
         notes: what is not as it was.
     """
 
     target: Target
     blocks: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
     _found: dict[bytes, Rows] = field(default_factory=dict)
 
@@ -110,7 +122,9 @@ class SourceTables:
         target = self.target
         self._note_strangers(source)
         if source.query:
-            if is_query(source.query, target.dialect):
+            read = tables_of_query(source.query, target.dialect)
+            if read is not None:
+                self.read |= {name.casefold() for name in read}
                 return Rows(query=in_jinja(source.query.strip().rstrip(";").rstrip()))
             self._note(source, "its query is not one SELECT that can be read", "write the model's SELECT yourself")
             return Rows()
@@ -140,12 +154,14 @@ class SourceTables:
         return Rows()
 
     def _table(self, source: FeastSource, name: TableName) -> Rows:
+        self.read.add(name.name.casefold())
         if not name.is_plain(self.target.adapter) or (self.target.adapter in _SPARKS and name.database):
             if not name.is_plain("") and "." not in source.table:
                 self._note(source, "its table's name is unusual, and is quoted as one name", "see that it is right")
             return Rows(relation=in_jinja(name.sql(self.target.dialect)))
-        usual = str(self.target.offline.get(_SCHEMA_KEYS.get(self.target.adapter, "")) or "")
-        schema = name.schema or (usual if re.fullmatch(r"\w+", usual) else "")
+        key, usual = _SCHEMAS.get(self.target.adapter, ("", ""))
+        said = str(self.target.offline.get(key) or "")
+        schema = name.schema or (said if re.fullmatch(r"\w+", said) else usual)
         block = self._block(name.database, in_jinja(schema) or _TARGET_SCHEMA, slug(f"feast_{name.schema}", "feast"))
         if self.target.adapter == "snowflake":
             block["quoting"] = {"database": True, "schema": True, "identifier": True}

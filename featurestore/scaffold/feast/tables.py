@@ -57,13 +57,15 @@ def table_name(source: FeastSource, dialect: str) -> TableName:
     return _parsed(source.table, dialect) or TableName(name=source.table)
 
 
-def is_query(text: str, dialect: str) -> bool:
-    """Whether a text is one SELECT, and nothing behind it."""
+def tables_of_query(text: str, dialect: str) -> frozenset[str] | None:
+    """Name the tables that one SELECT reads, without their schemas; None for anything else than one SELECT."""
     try:
         found = [each for each in sqlglot.parse(text, dialect=dialect) if each is not None]
     except (SqlglotError, RecursionError):
-        return False
-    return len(found) == 1 and isinstance(found[0], exp.Query)
+        return None
+    if len(found) != 1 or not isinstance(found[0], exp.Query):
+        return None
+    return frozenset(table.name for table in found[0].find_all(exp.Table))
 
 
 def _parsed(text: str, dialect: str) -> TableName | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from featurestore.scaffold.feast.sources import Rows
 
 Role = Literal["join key", "event time", "created time", "feature"]
+OWN_SCHEMA = "feast"
 _PLACEHOLDER = "rows_of_the_source"
 _DATES = frozenset(("date32[day]", "date64[ms]"))
 
@@ -65,7 +66,9 @@ class Model:
     notes: tuple[Note, ...]
 
 
-def make_model(view: FeastView, rows: Rows, entities: Mapping[str, FeastEntity], dialect: str) -> Model:
+def make_model(
+    view: FeastView, rows: Rows, entities: Mapping[str, FeastEntity], dialect: str, *, is_apart: bool = False
+) -> Model:
     """Write the model of a view.
 
     Args:
@@ -73,6 +76,8 @@ def make_model(view: FeastView, rows: Rows, entities: Mapping[str, FeastEntity],
         rows: where its source's rows are.
         entities: of the repository, by name.
         dialect: sqlglot's name of the warehouse.
+        is_apart: whether the model needs a schema of its own, because a source's table has its name: dbt would put the
+            model in the table's place.
     """
     columns, notes = _columns(view, entities, rows.types)
     waits = waits_for(view, has_rows=rows.is_known)
@@ -81,6 +86,11 @@ def make_model(view: FeastView, rows: Rows, entities: Mapping[str, FeastEntity],
     if is_listed and not listed:
         waits = waits or "none of its features can have its name"
     config: dict[str, Any] = {"materialized": "view"}
+    if is_apart:
+        config["schema"] = OWN_SCHEMA
+        what = f"its model is in the schema `<target's>_{OWN_SCHEMA}`: a table that is read has the name of the view"
+        hint = "see that dbt does not build it over that table, if the project has a macro generate_schema_name"
+        notes.append(_note(view, what, hint))
     if waits:
         config["enabled"] = False
         hint = "write the SELECT of the model, and remove `enabled: false` from its YAML; then add it to its services"
