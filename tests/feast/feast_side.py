@@ -1,7 +1,8 @@
 """Feast's half, run with the interpreter that has Feast: a repository of the shop, and the stock client.
 
 Usage: ``python feast_side.py repository FOLDER REDIS``, or ``python feast_side.py client URL KEY``, which reads
-questions and writes answers, a line each.
+questions and writes answers, a line each; or ``python feast_side.py values FOLDER EXAMPLES``, which applies and
+materializes a repository and writes, a line of JSON each, its training set and what it serves.
 """
 
 from __future__ import annotations
@@ -97,8 +98,30 @@ def _written(store, customer, view, asked) -> dict[str, object]:
     return {"written": len(frame)}
 
 
+def values(folder: Path, examples: str) -> None:
+    """Write the training set of the examples, and the online values of their drivers."""
+    import pandas as pd
+    from feast import FeatureStore
+    from feast.repo_operations import apply_total
+
+    sys.path.append(str(folder))  # as the command does
+    store = FeatureStore(repo_path=str(folder))
+    apply_total(store.config, folder, skip_source_validation=True)
+    store = FeatureStore(repo_path=str(folder))
+    frame = pd.read_parquet(examples)
+    names = [f"driver_hourly_stats:{each.name}" for each in store.get_feature_view("driver_hourly_stats").features]
+    told = store.get_historical_features(entity_df=frame, features=names).to_df()
+    rows = json.loads(told.drop(columns=["event_timestamp"]).to_json(orient="records", double_precision=15))
+    store.materialize(datetime(2020, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc))
+    drivers = sorted({int(each) for each in frame["driver_id"]})
+    online = store.get_online_features(features=names, entity_rows=[{"driver_id": each} for each in drivers]).to_dict()
+    print("VALUES" + json.dumps({"training": rows, "online": online}), flush=True)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "repository":
         repository(Path(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1] == "values":
+        values(Path(sys.argv[2]), sys.argv[3])
     else:
         client(sys.argv[2], sys.argv[3])

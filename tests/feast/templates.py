@@ -1,7 +1,7 @@
 """Repositories of the templates that come with Feast, and what the reader told of each, recorded.
 
-``FEAST_PYTHON=... python -m tests.feast.templates`` records anew. A template is copied as Feast ships it, with words in place of
-what ``feast init`` would ask for; so no warehouse, and no driver of one, is needed to make it.
+``FEAST_PYTHON=... python -m tests.feast.templates`` records anew. A template is copied as Feast ships it, with words in
+place of what ``feast init`` would ask for; so no warehouse, and no driver of one, is needed to make it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ RECORDED = Path(__file__).parent / "recorded"
 REPOSITORY = "/feast"
 """What the repository's folder is called in a recording."""
 READABLE = (
-    "athena", "aws", "cassandra", "gcp", "hazelcast", "hbase", "local", "milvus", "minimal", "pytorch_nlp", "snowflake", "spark",
+    "athena", "aws", "cassandra", "gcp", "hazelcast", "hbase", "local", "milvus", "minimal", "pytorch_nlp", "snowflake",
+    "spark",
 )  # fmt: skip
 NEED_DRIVERS = ("postgres", "ray")
 """Templates whose files import a driver that is not everywhere: recorded where it was."""
@@ -41,9 +42,9 @@ _PLACEHOLDER = re.compile(r"%([A-Z0-9_]+)%")
 
 def copy_template(python, name, folder):
     """Make the repository of a template in a folder."""
-    find = "import feast, pathlib; print(pathlib.Path(feast.__file__).parent / 'templates')"
-    told = subprocess.run([python, "-W", "ignore", "-c", find], capture_output=True, text=True, check=True)
-    shutil.copytree(Path(told.stdout.strip()) / name / "feature_repo", folder, dirs_exist_ok=True)
+    find = "from importlib.util import find_spec; print(find_spec('feast').submodule_search_locations[0])"
+    told = subprocess.run([python, "-c", find], capture_output=True, text=True, check=True)
+    shutil.copytree(Path(told.stdout.strip()) / "templates" / name / "feature_repo", folder, dirs_exist_ok=True)
     for path in folder.rglob("*"):
         if path.suffix in {".py", ".yaml"}:
             text = path.read_text(encoding="utf-8").replace("%PARQUET_PATH%", "data/driver_stats.parquet")

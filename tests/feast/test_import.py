@@ -295,6 +295,7 @@ def test_projections_become_references(tmp_path):
         ({"ttl_us": 10**20}, "its ttl of more than 1000 years is none here"),
         ({"enabled": False}, "its model is disabled: the view is not enabled in Feast"),
         ({"entities": ["gone"]}, "its entity `gone` is declared nowhere"),
+        ({"features": [{"name": "miles", "type": "JSON"}]}, "JSON in `miles` is served as the table has it"),
         ({"features": [{"name": "miles", "vector": True}]}, "its vector index on `miles` has no equal"),
         (
             {"features": [{"name": "a:b"}, {"name": "miles"}]},

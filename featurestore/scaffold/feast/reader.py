@@ -8,9 +8,12 @@ It has to run wherever Feast 0.40 and later do, so on Python 3.9 too.
 
 from __future__ import annotations
 
+import sys
+
+sys.path[:] = [each for each in sys.path if each]  # the current folder is the repository's, which may have a json.py
+
 import json
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -241,7 +244,6 @@ def main() -> None:
     answer = private_stdout()
     sys.dont_write_bytecode = True
     folder = Path.cwd()
-    sys.path[:] = [each for each in sys.path if each not in {"", str(folder)}]
     sys.path.append(str(folder))  # as `feast plan` does: Feast and the standard library go first
     told = document(folder)
     json.dump(told, answer)

@@ -59,6 +59,12 @@ def _all(view: FeastView, *, is_listed: bool) -> Iterator[tuple[str, str]]:
 
 def _in_use(view: FeastView) -> Iterator[tuple[str, str]]:
     """What Feast does with the view besides keeping its rows."""
+    texts = [f"`{each.name}`" for each in view.features if each.type == "JSON"]
+    if texts:
+        what = (
+            f"JSON in {', '.join(texts)} is served as the table has it: text as text, which Feast parses, online only"
+        )
+        yield what, "parse it where the features are used, or cast it to the warehouse's JSON type in the model"
     vectors = [f"`{each.name}`" for each in view.features if each.vector]
     if vectors:
         what = f"its vector index on {', '.join(vectors)} has no equal: the values are served, similarity search is not"
