@@ -57,7 +57,7 @@ def model_sql(folder, name="trips"):
 
 
 def services_yaml(folder):
-    return yaml.safe_load((folder / "project/models/feast/_services.yml").read_text())["exposures"]
+    return yaml.safe_load((folder / "project/models/feast/feast.services.yml").read_text())["exposures"]
 
 
 def hints(done, *, name=None):
@@ -150,7 +150,7 @@ def test_a_view_of_feasts_local_template_as_it_is_here(tmp_path):
 def test_a_table_is_a_source_of_the_dbt_project(name, adapter, source, selected, tmp_path):
     answer, settings = recorded_in(name, tmp_path / "repo")
     assert write_import(answer, settings, tmp_path / "project", environ={}).adapter == adapter
-    (found,) = yaml.safe_load((tmp_path / "project/models/feast/_sources.yml").read_text())["sources"]
+    (found,) = yaml.safe_load((tmp_path / "project/models/feast/feast.sources.yml").read_text())["sources"]
     assert {key: found[key] for key in source} == source
     assert selected in model_sql(tmp_path, "driver_hourly_stats")
 
@@ -208,7 +208,7 @@ def test_a_view_without_schema_takes_what_the_table_has(tmp_path):
         settings="project: shop\noffline_store: {type: postgres}\n",
     )
     assert "select\n    *\nfrom" in model_sql(tmp_path)
-    (block,) = yaml.safe_load((tmp_path / "project/models/feast/_sources.yml").read_text())["sources"]
+    (block,) = yaml.safe_load((tmp_path / "project/models/feast/feast.sources.yml").read_text())["sources"]
     assert (block["schema"], block["tables"][0]["identifier"]) == ("raw", "trips"), "as Postgres folds names"
 
 
@@ -294,7 +294,7 @@ def test_projections_become_references(tmp_path):
         ({"ttl_us": -1}, "its ttl is below zero, and left out"),
         ({"ttl_us": 10**20}, "its ttl of more than 1000 years is none here"),
         ({"enabled": False}, "its model is disabled: the view is not enabled in Feast"),
-        ({"entities": ["gone"]}, "its entity `gone` is declared nowhere"),
+        ({"entities": ["gone"]}, "its entity `gone` is not declared here, so it is called as its join key, `gone`"),
         ({"features": [{"name": "miles", "type": "JSON"}]}, "JSON in `miles` is served as the table has it"),
         ({"features": [{"name": "miles", "vector": True}]}, "its vector index on `miles` has no equal"),
         (
@@ -324,7 +324,7 @@ def test_names_that_dbt_cannot_have_are_left_out_with_what_to_do(tmp_path):
     }
     done = imported(tmp_path, told)
     written = sorted(path.name for path in (tmp_path / "project/models/feast").iterdir())
-    assert written == ["_sources.yml", "trips.sql", "trips.yml"]
+    assert written == ["feast.sources.yml", "trips.sql", "trips.yml"]
     for name in (*names, "s/x", "e e"):
         (hint,) = [hint for hint in hints(done, name=name) if hint.startswith("it is not written: ")]
         assert "rename it in Feast" in hint
@@ -468,3 +468,57 @@ def test_the_reader_is_text_to_us_and_runs_on_python_3_9():
         assert "featurestore.scaffold.feast.reader" not in modules, path
         assert path.endswith("feast/reader.py") or "feast" not in imported_by(other), path
     assert not re.search(r"^@dataclass", text, re.MULTILINE)
+
+
+def test_an_entity_whose_name_cannot_be_written_is_called_as_its_join_key(tmp_path):
+    entities = [{"name": "the driver", "join_key": "driver_id", "type": "INT64"}]
+    done = imported(tmp_path, {"entities": entities, "views": [{**TRIPS, "entities": ["the driver"]}]})
+    assert model_yaml(tmp_path)["config"]["meta"]["feature_view"]["entities"] == ["driver_id"]
+    assert '"driver_id",  -- join key' in model_sql(tmp_path)
+    assert any("called as its join key, `driver_id`" in hint for hint in hints(done, name="trips"))
+
+
+def test_owners_and_tags_of_sources_are_kept_and_those_of_entities_are_said_to_be_lost(tmp_path):
+    source = {**FILE, "owner": "ops@example.com", "tags": {"tier": "gold"}}
+    done = imported(
+        tmp_path, {"views": [{**TRIPS, "source": source}], "entities": [{**DRIVER, "tags": {"a": "b"}}], "owner": "me"}
+    )
+    (block,) = yaml.safe_load((tmp_path / "project/models/feast/feast.sources.yml").read_text())["sources"]
+    meta = block["tables"][0]["config"]["meta"]
+    assert meta["feast"] == {"owner": "ops@example.com", "tags": {"tier": "gold"}}
+    assert meta["external_location"].startswith("read_parquet('{{ env_var('FEAST_REPO', ")
+    assert any("its owner and tags have no place here" in hint for hint in hints(done, name="driver"))
+
+
+def test_lines_for_git_are_added_to_the_file_that_is_there(tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/.gitignore").write_text("secret/\n")
+    done = imported(tmp_path)
+    assert (tmp_path / "project/.gitignore").read_text().startswith("secret/\n.featurestore/\ntarget/\n")
+    assert done.files[-1].outcome == "extended"
+    assert not imported(tmp_path).is_changed
+
+
+@pytest.mark.parametrize(
+    ("logging", "adapter", "made"),
+    [
+        ({"kind": "FileLoggingDestination", "place": "logs/served", "sample": 0.1}, "dask", "logs/served"),
+        ({"kind": "FileLoggingDestination", "place": "s3://b/logs/"}, "dask", "s3://b/logs"),
+        ({"kind": "FileLoggingDestination", "place": "/var/log"}, "dask", None),
+        ({"kind": "FileLoggingDestination", "place": "../up"}, "dask", None),
+        ({"kind": "FileLoggingDestination", "place": "s3://k:p@b/x"}, "dask", None),
+        ({"kind": "FileLoggingDestination", "place": "logs", "sample": 0}, "dask", None),
+        ({"kind": "SnowflakeLoggingDestination", "place": "LOGS"}, "snowflake.offline", "warehouse"),
+        ({"kind": "SnowflakeLoggingDestination", "place": "LOGS"}, "dask", None),
+    ],
+)
+def test_a_log_goes_where_it_went_or_a_note_says_that_it_does_not(logging, adapter, made, tmp_path):
+    service = {"name": "s", "uses": [{"view": "trips"}], "logging": logging}
+    view = {**TRIPS, "source": {"kind": "SnowflakeSource", "name": "t", "table": "T", "timestamp_field": "at"}}
+    settings = f"project: shop\noffline_store: {{type: {adapter}}}\n"
+    done = imported(tmp_path, {"views": [view], "services": [service]}, settings=settings)
+    block = services_yaml(tmp_path)[0]["config"]["meta"]["feature_service"]
+    assert block.get("logging", {}).get("to") == made
+    assert block.get("logging", {}).get("sample") in {None, 1, 0.1}
+    is_silent = made not in {None, "warehouse"} or logging.get("sample") == 0
+    assert is_silent is (not any("its log" in hint for hint in hints(done, name="s")))

@@ -158,7 +158,7 @@ def test_a_report_has_one_line_for_each_thing_whatever_its_name(tmp_path):
 
 
 def services_exist(folder):
-    return (folder / "project/models/feast/_services.yml").exists() and bool(services_yaml(folder))
+    return (folder / "project/models/feast/feast.services.yml").exists() and bool(services_yaml(folder))
 
 
 def test_yaml_of_hostile_values_reads_back(tmp_path):

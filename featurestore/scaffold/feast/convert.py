@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from featurestore.scaffold.feast.views import Model
 
 FOLDER = "feast"
-SOURCES = "_sources.yml"
-SERVICES = "_services.yml"
+SOURCES = "feast.sources.yml"
+SERVICES = "feast.services.yml"
+"""With a dot, which no view's name has."""
 _RENAME = "rename it in Feast, or write it by hand; see docs/guides/metadata.md for names"
 
 
@@ -60,46 +61,57 @@ def convert(found: FeastRepository, settings: StoreSettings, adapter: str, model
     dialect = DIALECTS.get(adapter, "duckdb")
     notes: list[Note] = list(settings.notes)
     entities = {each.name: each for each in _entities(found, notes)}
-    target = Target(adapter=adapter, dialect=dialect, repository=settings.folder, offline=settings.offline)
-    tables = SourceTables(target=target)
-    models: dict[str, Model] = {}
     views = list(_named("view", found.views, notes))
-    rows = [Rows() if view.source is None else tables.rows_of(view.source) for view in views]
-    for view, of_view in zip(views, rows, strict=True):
-        known = _with_known_keys(view, entities, notes)
-        is_apart = view.name.casefold() in tables.read
-        models[view.name] = make_model(known, of_view, entities, dialect, is_apart=is_apart)
-    made = [_made_view(view, models[view.name], folder) for view in found.views if view.name in models]
-    files = {f"{folder}/{name}.sql": model.sql.encode() for name, model in models.items()}
-    files |= {f"{folder}/{name}.yml": yaml_bytes({"models": [model.meta]}) for name, model in models.items()}
-    for model in models.values():
-        notes += model.notes
+    tables = SourceTables(
+        target=Target(adapter=adapter, dialect=dialect, repository=settings.folder, offline=settings.offline)
+    )
+    models = _models([_with_known_keys(view, entities, found, notes) for view in views], tables, entities)
+    notes += [note for model in models.values() for note in model.notes]
     notes += [*tables.notes, *note_repository_variable(tables.blocks.values(), settings.folder)]
-    sources = tables.yaml()
-    if sources is not None:
-        files[f"{folder}/{SOURCES}"] = yaml_bytes(sources)
     around = Around(
         models=models,
         on_demand={each.name: each for each in found.on_demand_views},
         adapter=adapter,
         dialect=dialect,
-        project=settings.project,
+        owner=found.owner or settings.project,
     )
     exposures = _exposures(found, around, notes)
-    if exposures:
-        files[f"{folder}/{SERVICES}"] = yaml_bytes({"exposures": list(exposures.values())})
-        made += [_made("feature service", name, f"{folder}/{SERVICES}", "exposure") for name in exposures]
+    made = [_made_view(view, models[view.name], folder) for view in views]
+    made += [_made("feature service", name, f"{folder}/{SERVICES}", "exposure") for name in exposures]
     made += [_made("entity", name, SETTINGS_FILE, "entity") for name in entities]
     if settings.online_store is not None:
-        kept = "online_store"
-        made.append(_made("online store", settings.online_store.partition(":")[0], SETTINGS_FILE, kept))
+        kind = settings.online_store.partition(":")[0]
+        made.append(_made("online store", kind, SETTINGS_FILE, "online_store"))
     return Converted(
-        files=files,
+        files=_files(folder, models, tables, exposures),
         models=tuple(models),
         settings=_wanted(entities.values(), settings),
         made=tuple(made),
         notes=tuple(dict.fromkeys((*notes, *_without_equal(found)))),
     )
+
+
+def _models(views: list[FeastView], tables: SourceTables, entities: Mapping[str, FeastEntity]) -> dict[str, Model]:
+    """Models by name; one is apart where any source's table has its name, so all sources come first."""
+    rows = [Rows() if view.source is None else tables.rows_of(view.source) for view in views]
+    dialect = tables.target.dialect
+    return {
+        view.name: make_model(view, of_view, entities, dialect, is_apart=view.name.casefold() in tables.read)
+        for view, of_view in zip(views, rows, strict=True)
+    }
+
+
+def _files(
+    folder: str, models: Mapping[str, Model], tables: SourceTables, exposures: Mapping[str, dict[str, Any]]
+) -> dict[str, bytes]:
+    files = {f"{folder}/{name}.sql": model.sql.encode() for name, model in models.items()}
+    files |= {f"{folder}/{name}.yml": yaml_bytes({"models": [model.meta]}) for name, model in models.items()}
+    sources = tables.yaml()
+    if sources is not None:
+        files[f"{folder}/{SOURCES}"] = yaml_bytes(sources)
+    if exposures:
+        files[f"{folder}/{SERVICES}"] = yaml_bytes({"exposures": list(exposures.values())})
+    return files
 
 
 def _wanted(entities: Iterable[FeastEntity], settings: StoreSettings) -> dict[str, Any]:
@@ -117,18 +129,26 @@ def _entities(found: FeastRepository, notes: list[Note]) -> Iterator[FeastEntity
             "starts with __, which is kept for columns that queries add" if each.join_key.startswith("__") else None
         )
         if problem is None:
+            if each.owner or each.tags:
+                what = "its owner and tags have no place here"
+                notes.append(Note(kind="entity", name=each.name, what=what, hint="put them into its description"))
             yield each
 
 
-def _with_known_keys(view: FeastView, entities: Mapping[str, FeastEntity], notes: list[Note]) -> FeastView:
-    """The view with entities that are declared; another one is its own join key, and a note says so."""
+def _with_known_keys(
+    view: FeastView, entities: Mapping[str, FeastEntity], found: FeastRepository, notes: list[Note]
+) -> FeastView:
+    """The view with entities that are declared; another one is its join key, and a note says so."""
+    keys = {each.name: each.join_key for each in found.entities}
     for name in view.entities:
         if name not in entities:
-            what = f"its entity `{name}` is declared nowhere that is imported, so its join key is taken to be `{name}`"
-            hint = "declare it in featurestore.yml with its join key, and select that in the model"
+            what = (
+                f"its entity `{name}` is not declared here, so it is called as its join key, `{keys.get(name, name)}`"
+            )
+            hint = "see that this is its join key; or declare the entity in featurestore.yml, and name it in the view"
             notes.append(Note(kind=view.kind, name=view.name, what=what, hint=hint))
-    keys = [join_key(name, entities) for name in view.entities]
-    bad = [key for key in keys if key.startswith("__")]
+    view = replace(view, entities=[name if name in entities else keys.get(name, name) for name in view.entities])
+    bad = [key for key in (join_key(name, entities) for name in view.entities) if key.startswith("__")]
     if bad:
         hint = "give the column another name in the model, and declare it as the entity's join key"
         what = f"its join key `{bad[0]}` starts with __, which is kept for columns that queries add"

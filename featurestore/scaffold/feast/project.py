@@ -13,7 +13,6 @@ from featurestore.manifest.paths import shown_path
 from featurestore.manifest.profiles import load_profile
 from featurestore.manifest.yaml_file import read_yaml
 from featurestore.scaffold.feast.escape import in_jinja, slug, yaml_bytes
-from featurestore.scaffold.texts import EXAMPLE_IGNORED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +90,6 @@ def new_project_files(folder: Path, settings: StoreSettings, adapter: str) -> di
     profile = {name: {"target": "dev", "outputs": {"dev": _output(name, settings, adapter)}}}
     return {
         PROFILES: yaml_bytes(profile, head="# How the warehouse is reached. Secrets come from the environment.\n"),
-        ".gitignore": "".join(f"{line}\n" for line in EXAMPLE_IGNORED).encode(),
         FILE_NAME: yaml_bytes(project),
     }
 

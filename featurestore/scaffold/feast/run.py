@@ -18,7 +18,8 @@ from featurestore.scaffold.feast.objects import read_objects
 from featurestore.scaffold.feast.project import adapter_of_project, new_project_files, settings_file
 from featurestore.scaffold.feast.report import REPORT, report_text
 from featurestore.scaffold.feast.settings import find_repository, read_settings
-from featurestore.scaffold.files import Change, write_together
+from featurestore.scaffold.files import Change, extend_lines, write_together
+from featurestore.scaffold.texts import EXAMPLE_IGNORED, STATE_IGNORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,17 +103,20 @@ def write_import(answer: bytes, settings: StoreSettings, output: Path, *, enviro
     before, after = settings_file(output, wanted)
     report = report_text(project=settings.project, feast=found.feast, adapter=adapter, made=made.made, notes=notes)
     changes = [Change(path=path, after=content) for path, content in made.files.items()]
+    around = new_project_files(output, settings, adapter)
     changes += [
         Change(path=SETTINGS_FILE, before=before, after=after),
         Change(path=REPORT, after=report.encode()),
-        *(Change(path=path, after=content) for path, content in new_project_files(output, settings, adapter).items()),
+        *(Change(path=path, after=content) for path, content in around.items()),
     ]
+    files = write_together(output, changes)
+    ignored = extend_lines(output, ".gitignore", EXAMPLE_IGNORED if around else STATE_IGNORED)
     return Imported(
         project=settings.project,
         feast=found.feast,
         adapter=adapter,
         folder=output,
-        files=write_together(output, changes),
+        files=(*files, ignored),
         made=made.made,
         notes=tuple(notes),
     )

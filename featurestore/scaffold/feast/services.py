@@ -39,14 +39,14 @@ class Around:
         models: of all views that were written, by name.
         on_demand: Feast's views that are computed when they are asked for, by name.
         adapter, dialect: dbt's adapter, and sqlglot's name of it.
-        project: Feast's name of the project, who owns what nobody does.
+        owner: of what nobody owns.
     """
 
     models: Mapping[str, Model]
     on_demand: Mapping[str, FeastOnDemandView]
     adapter: str
     dialect: str
-    project: str
+    owner: str
 
 
 def make_service(service: FeastService, around: Around) -> tuple[dict[str, Any] | None, tuple[Note, ...]]:
@@ -101,7 +101,7 @@ def _references(service: FeastService, use: FeastUse, around: Around, notes: lis
         return []
     if model is None or not model.is_enabled:
         why = "is not written" if model is None else "is disabled"
-        hint = f"once there is a model, add {_shown(use)} to its exposure in models/feast/_services.yml"
+        hint = f"once there is a model, add {_shown(use)} to its exposure in models/feast/feast.services.yml"
         notes.append(_note(service, f"`{use.view}` is left out of it: the view {why}", hint))
         return []
     if use.version is not None:
@@ -121,7 +121,9 @@ def _has_own_list(use: FeastUse, model: Model) -> bool:
 
 def _is_usable(service: FeastService, use: FeastUse, text: str, model: Model, notes: list[Note]) -> bool:
     """Whether a reference can be read back as what it means."""
-    hint = "give the view's use or the feature another name, and add it to the exposure in models/feast/_services.yml"
+    hint = (
+        "give the view's use or the feature another name, and add it to the exposure in models/feast/feast.services.yml"
+    )
     try:
         found = parse_reference(text)
     except UsageError:
@@ -174,9 +176,9 @@ def _request_columns(service: FeastService, around: Around, notes: list[Note]) -
 
 def _logging(service: FeastService, around: Around, notes: list[Note]) -> dict[str, Any] | None:
     log = service.logging
-    if log is None:
+    if log is None or log.sample <= 0:
         return None
-    sample = {"sample": log.sample, "by": "request"} if 0 < log.sample < 1 else {"sample": 1}
+    sample = {"sample": log.sample, "by": "request"} if log.sample < 1 else {"sample": 1}
     if log.kind == _FILES and _is_place(log.place):
         return {**sample, "to": log.place.rstrip("/")}
     if _DESTINATIONS.get(log.kind) == around.adapter:
@@ -198,7 +200,7 @@ def _is_place(text: str) -> bool:
 
 def _owner(service: FeastService, around: Around) -> dict[str, str]:
     """The owner as dbt wants one: a name, and an address where there is one."""
-    name = service.owner or around.project
+    name = service.owner or around.owner
     return {"name": name, "email": name} if re.fullmatch(r"[^@\s]+@[^@\s]+", name) else {"name": name}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from featurestore.scaffold.feast.escape import in_jinja, slug
+from featurestore.scaffold.feast.escape import in_jinja, rendered_values, slug
 from featurestore.scaffold.feast.files_of_feast import (
     REPOSITORY_VARIABLE,
     column_types,
@@ -142,7 +142,7 @@ class SourceTables:
             location = duckdb_location(source, self.target.repository)
             if location is not None:
                 block = self._block("", _TARGET_SCHEMA, _FILES)
-                found = self._declared(source, block, {"config": {"meta": {"external_location": location}}})
+                found = self._declared(source, block, {"meta": {"external_location": location}})
                 return replace(found, types=column_types(source, self.target.repository))
         if self.target.adapter in _SPARKS:
             relation = spark_relation(source, self.target.repository)
@@ -179,10 +179,14 @@ class SourceTables:
     def _declared(self, source: FeastSource, block: dict[str, Any], place: dict[str, Any]) -> Rows:
         tables: list[dict[str, Any]] = block["tables"]
         name = _free(slug(source.name or source.table, "source"), {table["name"] for table in tables})
-        if place.get("identifier") == name:
-            place = {}
-        described = {"description": in_jinja(source.description)} if source.description else {}
-        tables.append({"name": name, **described, **place})
+        place = {key: value for key, value in place.items() if value != name}
+        described: dict[str, Any] = {"name": name}
+        if source.description:
+            described["description"] = in_jinja(source.description)
+        said = {"owner": source.owner, "tags": source.tags}
+        about = rendered_values({key: value for key, value in said.items() if value})
+        meta = {**place.pop("meta", {}), **({"feast": about} if about else {})}
+        tables.append({**described, **place, **({"config": {"meta": meta}} if meta else {})})
         return Rows(relation=f'{{{{ source("{block["name"]}", "{name}") }}}}')
 
     def _note_strangers(self, source: FeastSource) -> None:
