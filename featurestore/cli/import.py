@@ -63,7 +63,7 @@ def feast(common: Common, repo: str, feast_python: str | None, output: str | Non
         Path(repo),
         Path(output or common.project_dir),
         feast_python=feast_python,
-        environ=os.environ,
+        environ={**os.environ, **_dbt_variables(common)},
         limits=Limits(seconds=time_limit_s),
     )
     if common.as_json:
@@ -82,6 +82,16 @@ def feast(common: Common, repo: str, feast_python: str | None, output: str | Non
         )
         return
     _show(done)
+
+
+def _dbt_variables(common: Common) -> dict[str, str]:
+    """What dbt's options say, as the variables that say it: they name the profile of a project that is there."""
+    said = {
+        "DBT_PROFILES_DIR": common.profiles_dir,
+        "DBT_PROFILE": common.profile,
+        "DBT_TARGET": common.target,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _show(done: Imported) -> None:
@@ -116,7 +126,9 @@ def _headline(done: Imported) -> str:
     if not done.is_changed:
         return f"Nothing to do: the dbt project in {place} has all of the Feast project {_shown(done.project)}."
     count = sum(written.outcome != "kept" for written in done.files)
-    return f"Imported the Feast project {_shown(done.project)} into {place}: {counted(count, 'file')}."
+    return (
+        f"Imported the Feast project {_shown(done.project)} into {place}, for {done.adapter}: {counted(count, 'file')}."
+    )
 
 
 def _next_steps(done: Imported) -> list[str]:

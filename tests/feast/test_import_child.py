@@ -155,10 +155,16 @@ def test_what_the_command_prints_and_its_json(tmp_path, capsys):
     told = ["import", "feast", str(tmp_path), "--feast-python", str(python), "--output", str(tmp_path / "out")]
     assert main(told) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith(f"Imported the Feast project shop into {tmp_path / 'out'}: 5 files.\n")
+    assert printed.out.startswith(f"Imported the Feast project shop into {tmp_path / 'out'}, for duckdb: 5 files.\n")
     assert "\n  online store milvus: there is no such online store here" in printed.out
     assert "    -> choose one in docs/guides/online-stores.md" in printed.out
     assert printed.err.endswith("  dbt build\n  featurestore apply\n  featurestore materialize\n")
+    (tmp_path / "elsewhere").mkdir()
+    profile = "shop: {target: dev, outputs: {dev: {type: duckdb}, prod: {type: postgres}}}\n"
+    (tmp_path / "elsewhere/profiles.yml").write_text(profile)
+    elsewhere = ["--profiles-dir", str(tmp_path / "elsewhere"), "--target", "prod", "--json"]
+    assert main([*told, *elsewhere]) == 2, "the report says another warehouse"
+    assert "feast_import.md" in capsys.readouterr().err
     assert main(told) == 0
     assert capsys.readouterr().out.startswith("Nothing to do: the dbt project in ")
     assert main([*told, "--json"]) == 0
