@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 
+import jinja2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from featurestore.dbt_command import find_dbt
 from featurestore.manifest.artifacts import load_manifest
+from featurestore.scaffold.feast.escape import identifier, in_jinja, markdown, yaml_bytes
 from featurestore.scaffold.feast.files_of_feast import duckdb_location
 from featurestore.scaffold.feast.objects import FeastSource
 from featurestore.scaffold.feast.tables import TableName, table_name, tables_of_query
@@ -25,7 +29,6 @@ NAMES = [name.replace(" ", "_").replace(":", ";") for name in COLUMNS]
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dbt")
 def test_hostile_names_and_texts_survive_dbt(tmp_path):
     odd = tmp_path / "it's {odd} [1]*{{ x }}"
     (odd / "repo/data").mkdir(parents=True)
@@ -139,6 +142,11 @@ def test_a_table_with_quotes_in_its_name_is_quoted_in_the_model_and_a_query_keep
     assert any("its query is not one SELECT" in hint for hint in hints(done, name="refused"))
 
 
+def test_no_html_of_other_people_is_html_in_the_report():
+    assert markdown("a ` <script>") == "a ' \\<script\\>"
+    assert markdown("`<b>` <b>") == "`<b>` \\<b\\>"
+
+
 def test_a_report_has_one_line_for_each_thing_whatever_its_name(tmp_path):
     evil = "x\n## `heading` | <script>alert(1)</script>"
     done = imported(
@@ -184,3 +192,17 @@ def test_yaml_of_hostile_values_reads_back(tmp_path):
         model = model_yaml(folder)
         assert (model["description"], model["config"]["tags"]) == (text, [text])
         assert yaml.safe_load(json.dumps(model)) == model
+
+
+@given(st.text(alphabet="{}%#-+ \n'\"ab`\\*/;|", max_size=24))
+def test_any_text_is_rendered_to_itself(text):
+    def rendered(template):
+        return jinja2.Template(template, keep_trailing_newline=True).render()
+
+    assert rendered(in_jinja(text)) == text
+    assert yaml.safe_load(yaml_bytes({"k": text})) == {"k": text}
+    assert "\n" not in markdown(text)
+    assert markdown(f"{text}<b>").count("`") % 2 == 0, "no code is left open"
+    if text.strip() and "\\" not in text:
+        quoted = rendered(identifier(text, "postgres"))
+        assert quoted == '"' + text.replace('"', '""') + '"'

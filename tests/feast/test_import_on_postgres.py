@@ -15,7 +15,7 @@ from tests.feast.test_import import TRIPS, imported
 from tests.warehouse.postgres_server import PASSWORD
 
 pytest.importorskip("dbt.adapters.postgres")
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dbt")]
+pytestmark = pytest.mark.slow
 DATABASE = "from_feast"
 
 

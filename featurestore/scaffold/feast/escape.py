@@ -64,6 +64,8 @@ def slug(text: str, otherwise: str) -> str:
 def markdown(text: str) -> str:
     """Text in one line of Markdown; names in backticks stay code, the rest is shown as it is."""
     parts = one_line(text, _LONGEST).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its other half opens nothing
+        parts[-2:] = ["'".join(parts[-2:])]
     return "`".join(
         part if position % 2 else re.sub(r"([\\*_<>\[\]|#])", r"\\\1", part) for position, part in enumerate(parts)
     )
