@@ -46,13 +46,16 @@ class FeatureStore(OnlineHalf, StreamPart):
         profile: the dbt profile; else the project's.
         profiles_dir: the folder with `profiles.yml`; else where dbt looks.
         registry: URI that wins over FEATURESTORE_REGISTRY and `featurestore.yml`.
+        registry_version: whose definitions are used: a version's number, or a tag as ``@prod``; else as
+            FEATURESTORE_REGISTRY_VERSION or `featurestore.yml` says, else the newest. `plan` and `apply` go on from the
+            newest.
         online_store: URI that wins over FEATURESTORE_ONLINE_STORE and `featurestore.yml`.
 
     Raises:
         UsageError: no dbt project, profile or target there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  as the command line has them
         self,
         project_dir: str | Path = ".",
         *,
@@ -60,6 +63,7 @@ class FeatureStore(OnlineHalf, StreamPart):
         profile: str | None = None,
         profiles_dir: str | Path | None = None,
         registry: str | None = None,
+        registry_version: str | int | None = None,
         online_store: str | None = None,
     ) -> None:
         places = Places(
@@ -68,6 +72,7 @@ class FeatureStore(OnlineHalf, StreamPart):
             profile=profile,
             target=target,
             registry=registry,
+            registry_version=registry_version,
             online_store=online_store,
         )
         self.workspace: Workspace = open_workspace(places, os.environ)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from featurestore.definitions.places import pinned_to
 from featurestore.errors import DefinitionError, UsageError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
 from featurestore.manifest.dbt_project import DbtProject, load_dbt_project
@@ -62,6 +63,7 @@ class Places:
         project_dir: the dbt project's folder.
         profiles_dir, profile, target: as dbt's options of these names.
         registry, online_store: URIs that win over environment and `featurestore.yml`.
+        registry_version: the version that readers take, likewise: a number, or a tag as ``@prod``.
     """
 
     project_dir: Path = Path()
@@ -69,6 +71,7 @@ class Places:
     profile: str | None = None
     target: str | None = None
     registry: str | None = None
+    registry_version: str | int | None = None
     online_store: str | None = None
 
 
@@ -405,6 +408,7 @@ def open_workspace(places: Places, environ: Mapping[str, str]) -> Workspace:
     settings = load_settings(dbt.project_dir, target=profile.target, environ=environ)
     if places.registry is not None:
         settings = replace(settings, registry=replace(settings.registry, uri=places.registry))
+    settings = replace(settings, registry=pinned_to(settings.registry, places.registry_version))
     if places.online_store is not None:
         settings = replace(settings, online_store=places.online_store)
     return Workspace(dbt=dbt, profile=profile, settings=settings)

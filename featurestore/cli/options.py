@@ -27,6 +27,7 @@ class Common:
     Attributes:
         project_dir, profiles_dir, profile, target: dbt's, as given or as the environment has them.
         registry, online_store: URIs that win over `featurestore.yml`.
+        registry_version: which version is read, likewise.
         as_json: whether the result is printed as JSON.
     """
 
@@ -35,6 +36,7 @@ class Common:
     profile: str | None
     target: str | None
     registry: str | None
+    registry_version: str | None
     online_store: str | None
     as_json: bool
 
@@ -48,6 +50,7 @@ class Common:
             profile=self.profile,
             profiles_dir=self.profiles_dir,
             registry=self.registry,
+            registry_version=self.registry_version,
             online_store=self.online_store,
         )
 
@@ -106,6 +109,13 @@ _COMMON = (
         help="The registry (FEATURESTORE_REGISTRY); else as featurestore.yml says.",
     ),
     _option(
+        "--registry-version",
+        name="registry_version",
+        envvar=ENVIRONMENT["registry_version"],
+        metavar="VERSION",
+        help="Its version, a number or a tag as @prod (FEATURESTORE_REGISTRY_VERSION); else as said there, the newest.",
+    ),
+    _option(
         "--online-store",
         name="online_store",
         envvar=ENVIRONMENT["online_store"],
@@ -127,6 +137,7 @@ def common_options(command: Callable[Concatenate[Common, Options], None]) -> Cal
             profile=kept("profile"),
             target=kept("target"),
             registry=kept("registry"),
+            registry_version=kept("registry_version"),
             online_store=kept("online_store"),
             as_json=kept("as_json"),
         )

@@ -124,7 +124,13 @@ def _config(common: Common, state_dir: Path) -> ServerConfig:
     from featurestore.serving.places import find_places
 
     base_dir = Path(common.project_dir).resolve()
-    places = find_places(base_dir, target=common.target, registry=common.registry, online_store=common.online_store)
+    places = find_places(
+        base_dir,
+        target=common.target,
+        registry=common.registry,
+        online_store=common.online_store,
+        registry_version=common.registry_version,
+    )
     if (kept("cert") is None) != (kept("key") is None):
         raise UsageError("expected both --cert and --key, or neither")
     for name in ("cert", "key"):

@@ -73,7 +73,13 @@ def _unknown_views(common: Common, scopes: tuple[str, ...]) -> list[str]:
 
     base_dir = Path(common.project_dir).resolve()
     try:
-        places = find_places(base_dir, target=common.target, registry=common.registry, online_store=common.online_store)
+        places = find_places(
+            base_dir,
+            target=common.target,
+            registry=common.registry,
+            online_store=common.online_store,
+            registry_version=common.registry_version,
+        )
         views = read_latest_document(places.registry, base_dir).content.views
     except FeatureStoreError:
         return []

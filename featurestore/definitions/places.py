@@ -74,6 +74,19 @@ def with_environment(place: RegistryPlace, environ: Mapping[str, str]) -> Regist
     return replace(place, uri=uri or place.uri, version=version or place.version, cache_s=cache_s)
 
 
+def pinned_to(place: RegistryPlace, version: str | int | None) -> RegistryPlace:
+    """Let readers take this version, a number or a tag as ``@prod``; None leaves it as it is.
+
+    Raises:
+        UsageError: neither of the two.
+    """
+    if version is None:
+        return place
+    if isinstance(version, bool) or not is_registry_version(str(version)):
+        raise UsageError(f"expected {VERSION_SHAPE}, got {version!r}", where="registry_version")
+    return replace(place, version=str(version))
+
+
 def is_registry_version(text: str) -> bool:
     """Whether a text has the shape of what a reader can be pinned to."""
     return _VERSION.fullmatch(text) is not None

@@ -81,6 +81,7 @@ def open_client(  # noqa: PLR0913  every one has its default
     *,
     target: str | None = None,
     registry: str | None = None,
+    registry_version: str | int | None = None,
     online_store: str | None = None,
     cache_entries: int | None = None,
     cache_seconds: float | None = None,
@@ -92,6 +93,8 @@ def open_client(  # noqa: PLR0913  every one has its default
         project_dir: the folder of `featurestore.yml`, if there is one; relative paths in the two URIs start there.
         target: the dbt target whose settings count, where `featurestore.yml` has some per target; else ``DBT_TARGET``.
         registry: URI; else ``FEATURESTORE_REGISTRY``, else as `featurestore.yml` says, else its default.
+        registry_version: a version's number, or a tag as ``@prod``, whose version is taken when the client opens; else
+            ``FEATURESTORE_REGISTRY_VERSION``, else as `featurestore.yml` says, else the newest.
         online_store: URI; else ``FEATURESTORE_ONLINE_STORE``, else as `featurestore.yml` says, else its default.
         cache_entries: keep up to so many decoded rows in this process; nothing is kept if this and the next are None.
         cache_seconds: for at most so long; when only one of the two is given, the other is 100,000 or 2.
@@ -99,7 +102,8 @@ def open_client(  # noqa: PLR0913  every one has its default
 
     Raises:
         UsageError: nothing was applied yet, a URI that cannot be read, or a target that has to be named.
-        UnknownNameError: neither `featurestore.yml` nor dbt's profile, where one of them names targets, has this one.
+        UnknownNameError: the registry has no such version or tag; or neither `featurestore.yml` nor dbt's profile,
+            where one of them names targets, has this one.
         DefinitionError: problems in `featurestore.yml`.
         RegistryUnavailableError: the registry cannot be read.
     """
@@ -110,7 +114,9 @@ def open_client(  # noqa: PLR0913  every one has its default
     from featurestore.serving.places import find_places
 
     base_dir = Path(project_dir).resolve()
-    places = find_places(base_dir, target=target, registry=registry, online_store=online_store)
+    places = find_places(
+        base_dir, target=target, registry=registry, online_store=online_store, registry_version=registry_version
+    )
     project = read_definitions(places.registry, base_dir)
     store = open_online_store(places.online_store, project=project.name, base_dir=base_dir)
     return connect(project, store, cache_entries=cache_entries, cache_seconds=cache_seconds, on_error=on_error)

@@ -15,6 +15,7 @@ from featurestore.definitions.places import (
     SETTINGS_FILE,
     RegistryPlace,
     is_in_bucket,
+    pinned_to,
     with_environment,
 )
 from featurestore.errors import UnknownNameError, UsageError, unknown_name
@@ -36,7 +37,14 @@ class ServingPlaces:
     online_store: str = field(repr=False)
 
 
-def find_places(base_dir: Path, *, target: str | None, registry: str | None, online_store: str | None) -> ServingPlaces:
+def find_places(
+    base_dir: Path,
+    *,
+    target: str | None,
+    registry: str | None,
+    online_store: str | None,
+    registry_version: str | int | None = None,
+) -> ServingPlaces:
     """Find the two places; arguments and errors as `serving.open_client` says.
 
     Where both URIs are given and the registry is a path, the file has nothing to add but how readers take it, and is
@@ -57,7 +65,8 @@ def find_places(base_dir: Path, *, target: str | None, registry: str | None, onl
     place = with_environment(place, os.environ)
     if registry:
         place = replace(place, uri=registry)
-    return ServingPlaces(registry=place, online_store=online_store or DEFAULT_ONLINE_STORE)
+    pinned = pinned_to(place, registry_version)
+    return ServingPlaces(registry=pinned, online_store=online_store or DEFAULT_ONLINE_STORE)
 
 
 def _read_settings(base_dir: Path, target: str | None) -> ServingPlaces:

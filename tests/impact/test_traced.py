@@ -35,7 +35,7 @@ def traced(sql, dialect="duckdb", tables=lambda _name: None):
 
 
 def changed(before, after, **options):
-    """Which columns of two SELECTs may differ; `ALL` where the rows may."""
+    """Which columns of two queries may differ; `ALL` where the rows may."""
     one, other = traced(before, **options), traced(after, **options)
     if one.rows != other.rows:
         return ALL

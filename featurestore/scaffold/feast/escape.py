@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from sqlglot import exp
 
-from featurestore.manifest.features import name_problem
+from featurestore.definitions.names import name_problem
 from featurestore.texts import one_line
 
 _OPENS_JINJA = re.compile(r"\{(?=[{%#])")

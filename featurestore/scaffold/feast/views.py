@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from featurestore.definitions.durations import LONGEST_US, format_duration
-from featurestore.manifest.features import name_problem
+from featurestore.definitions.names import name_problem
 from featurestore.scaffold.feast.escape import identifier, rendered_values
 from featurestore.scaffold.feast.notes import Note
 from featurestore.scaffold.feast.types import data_type
