@@ -24,8 +24,8 @@ from featurestore.manifest.targets import check_target
 from featurestore.online.open import open_online_store
 from featurestore.plugins import WAREHOUSES, load_backend
 from featurestore.registry.author import Author, author_of
-from featurestore.registry.collect import collect, removable
 from featurestore.registry.document import Document, ManifestFacts
+from featurestore.registry.history import History
 from featurestore.registry.read import forget_looks, open_registry, read_latest_document
 from featurestore.registry.versions import nothing_applied
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from featurestore.materialize.engines.protocol import Route
     from featurestore.online.protocol import OnlineStore
     from featurestore.registry.planned import Planned
-    from featurestore.registry.tags import Tag
     from featurestore.registry.versions import Applied, Registry
     from featurestore.streams.offline.protocol import OfflineRows
     from featurestore.streams.places import StreamPlaces
@@ -305,25 +304,9 @@ class Workspace:
             raise nothing_applied(registry.files.location)
         return document
 
-    def rollback(self, version: int) -> Applied:
-        """Make the definitions of an older version the newest ones (`registry.versions`)."""
-        applied = self.registry().rollback(version, author=self.author())
-        self.look_again()
-        return applied
-
-    def tag(self, name: str, version: int | None) -> Tag | None:
-        """Let a tag mean a version, or remove it (`registry.versions`); None where it meant that already."""
-        moved = self.registry().tag(name, version, author=self.author())
-        self.look_again()
-        return moved
-
-    def removable(self, keep: int) -> tuple[int, ...]:
-        """Name the versions that `collect` would remove."""
-        return removable(self.registry(), keep=keep)
-
-    def collect(self, keep: int) -> tuple[int, ...]:
-        """Remove old versions (`registry.collect`); returns their numbers."""
-        return collect(self.registry(), keep=keep, author=self.author())
+    def history(self) -> History:
+        """The registry's versions and tags, to be changed by whoever is at work here."""
+        return History(registry=self.registry(), author=self.author(), look_again=self.look_again)
 
     def author(self) -> Author:
         """Who is at work in this project, and from which commit."""

@@ -115,7 +115,7 @@ def rollback(common: Common, version: str, dry_run: bool) -> None:
     store = common.store()
     head, target = _document(store, None), _document(store, version)
     changes = _compare(store, head, target)
-    made = None if dry_run else store.workspace.rollback(target.version)
+    made = None if dry_run else store.workspace.history().rollback(target.version)
     if common.as_json:
         number = head.version if made is None else made.document.version
         is_made = made is not None and made.created
@@ -141,8 +141,8 @@ def gc(common: Common, keep: int, dry_run: bool) -> None:
 
     Training sets made with a removed version can no longer be made again from their card.
     """
-    workspace = common.store().workspace
-    gone = workspace.removable(keep) if dry_run else workspace.collect(keep)
+    history = common.store().workspace.history()
+    gone = history.removable(keep) if dry_run else history.collect(keep)
     if common.as_json:
         result_json({"removed": [] if dry_run else gone, "removable": gone if dry_run else []})
         return
@@ -193,7 +193,7 @@ def tag(common: Common, name: str, version: str | None) -> None:
     """
     store = common.store()
     number = _document(store, version).version
-    moved = store.workspace.tag(name.removeprefix("@"), number)
+    moved = store.workspace.history().tag(name.removeprefix("@"), number)
     if common.as_json:
         result_json({"tag": name.removeprefix("@"), "version": number, "moved": moved is not None})
         return
@@ -206,7 +206,7 @@ def tag(common: Common, name: str, version: str | None) -> None:
 @common_options
 def untag(common: Common, name: str) -> None:
     """Remove the tag NAME; no version is removed, and the tag's history stays."""
-    common.store().workspace.tag(name.removeprefix("@"), None)
+    common.store().workspace.history().tag(name.removeprefix("@"), None)
     if common.as_json:
         result_json({"tag": name.removeprefix("@"), "version": None, "moved": True})
         return

@@ -31,7 +31,7 @@ SETTINGS = "entities:\n  - {name: customer, join_keys: [customer_id]}\n"
 STREAM = f"{SETTINGS}streams:\n  clicks: {{url: 'file:events.jsonl', columns: {{customer: bigint}}}}\n"
 REGISTRY = ".featurestore/registry"
 FIRST = f"{REGISTRY}/v0000000001.json"
-KINDS = "\n  -> write a path or file:PATH; these are the kinds of registry that exist today"
+KINDS = "\n  -> write a path, file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
 OWN = version("featurestore")
 
 NOT_HERE = {
@@ -1491,9 +1491,9 @@ def test_what_is_only_doubtful_is_told_and_the_command_goes_on(applied, breaks, 
 
 def test_56_the_second_of_two_applies_is_told_and_loses_nothing(applied):
     store = FeatureStore(applied.folder)
-    view(ttl="9 days")(applied)
+    view(ttl="32 days")(applied)
     planned = store.plan()
-    view(ttl="8 days")(applied)
+    view(ttl="31 days")(applied)
     assert applied.run("apply").code == 0
     before = everything(applied)
     with pytest.raises(RegistryConflictError) as caught:

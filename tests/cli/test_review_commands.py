@@ -12,8 +12,10 @@ from tests.manifest.manifests import exposure, model
 
 SQL = "select customer_id, placed_at, loaded_at, order_count, amount, tags\nfrom {{ ref('stg_orders') }}\n"
 STAGING = "select *, cast(total as decimal(10, 2)) as amount\nfrom {{ source('shop', 'raw_orders') }}\n"
-DASHBOARD = exposure([], name="revenue", type="dashboard", resource_type="exposure", config={"meta": {}}, unrendered_config={},
-                     depends_on={"nodes": ["model.shop.orders"]})  # fmt: skip
+DASHBOARD = exposure([], name="revenue", type="dashboard", config={"meta": {}}, unrendered_config={}) | {
+    "depends_on": {"nodes": ["model.shop.orders"]},
+    "resource_type": "exposure",
+}
 SOURCE = {
     "unique_id": "source.shop.shop.raw_orders",
     "name": "raw_orders",

@@ -329,7 +329,7 @@ conflicts = 0
 for number in range(count):
     while True:
         head = registry.latest()
-        before = head.content if head else replace(SHOP, views=())
+        before = head.content if head else replace(SHOP, views=(), services=())
         after = with_view(before, replace(ORDERS, name=f"view_{own}_{number}"))
         try:
             registry.apply(after, MANIFEST, expected=head.version if head else None)

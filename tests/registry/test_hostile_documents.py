@@ -601,7 +601,7 @@ def test_the_clock_of_who_applied_orders_nothing_and_no_age_is_negative(tiny, at
     place(tiny).write_bytes(hashed(document))
     assert shown in tiny.run("registry", "show").out
     assert shown.removesuffix(" UTC") in tiny.run("registry", "versions").out
-    tiny.write_manifest(orders({"stream": "clicks", "ttl": "9d"}), churn(), metadata={"generated_at": at})
+    tiny.write_manifest(orders({"stream": "clicks", "ttl": "60d"}), churn(), metadata={"generated_at": at})
     try:
         planned, applied = tiny.run("plan"), tiny.run("apply")
     finally:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from featurestore.definitions.views import Feature
 from featurestore.online.open import open_online_store
-from featurestore.registry.read import read_latest_document
+from featurestore.registry.author import Author
+from featurestore.registry.read import open_registry, read_latest_document
 from featurestore.server.served import Newest, settle
 from tests.server.running import apply, config_of, message, running, wait_for
 from tests.serving.conftest import project, sync, view
@@ -51,6 +53,34 @@ def test_without_looking_only_sighup_takes_it_up(folder):
         assert names(server) == ["customer_id", "orders_7d"]
         server.process.send_signal(signal.SIGHUP)
         wait_for(lambda: names(server) == ["customer_id", "orders_7d", "spend"])
+
+
+def tag(folder, version):
+    """Let ``prod`` mean a version."""
+    open_registry("registry", Path(folder)).tag("prod", version, author=Author())
+
+
+def test_a_server_that_is_pinned_follows_its_tag_and_no_newer_version(folder):
+    tag(folder, 1)
+    apply(folder, project(ORDERS, services=WIDER))
+    with running(folder, "--reload-registry", "0.1", "--registry-version", "@prod") as server:
+        assert names(server) == ["customer_id", "orders_7d"]
+        tag(folder, 2)
+        wait_for(lambda: names(server) == ["customer_id", "orders_7d", "spend"])
+        tag(folder, 1)
+        wait_for(lambda: names(server) == ["customer_id", "orders_7d"])
+
+
+def test_a_server_follows_a_rollback_and_its_rows_are_read_by_their_own_layout_o9(folder):
+    wider = replace(ORDERS, features=(Feature(name="visits", type="int64"), *ORDERS.features))
+    apply(folder, project(wider, services=(("churn", ("orders:visits", "orders:orders_7d")),)))
+    store = open_online_store("sqlite:online.sqlite", project="shop", base_dir=Path(folder))
+    sync(store, wider, {"customer_id": 1, "visits": 70, "orders_7d": 4, "spend": 0.5})
+    store.close()
+    with running(folder, "--reload-registry", "0.1") as server:
+        assert server.values(*ASKED) == {"customer_id": [1], "visits": [70], "orders_7d": [4]}
+        open_registry("registry", Path(folder)).rollback(1, author=Author())
+        wait_for(lambda: server.values(*ASKED) == {"customer_id": [1], "orders_7d": [4]})
 
 
 def broken(folder):

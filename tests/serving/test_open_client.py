@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from featurestore.definitions.views import Feature
 from featurestore.errors import OnlineStoreError, UnknownNameError, UsageError
 from featurestore.online.open import open_online_store
+from featurestore.registry.author import Author
 from featurestore.registry.document import ManifestFacts
 from featurestore.registry.read import open_registry
 from featurestore.serving import open_client
@@ -158,3 +161,59 @@ print([name for name in heavy if name in sys.modules])
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout == "[{'customer_id': 1, 'orders_7d': 3}]\n[]\n"
+
+
+def tagged(folder):
+    """Two versions: the first is ``prod``, the second has another feature in front."""
+    filled(folder)
+    registry = open_registry(".featurestore/registry/", folder)
+    wider = replace(ORDERS, features=(Feature(name="visits", type="int64"), *ORDERS.features))
+    registry.apply(project(wider), ManifestFacts(), expected=1)
+    registry.tag("prod", 1, author=Author())
+    return registry, wider
+
+
+@pytest.mark.parametrize("pin", ["@prod", 1, "1"])
+def test_a_client_is_pinned_to_a_tag_or_a_number(tmp_path, monkeypatch, pin):
+    tagged(tmp_path)
+    for client in (open_client(tmp_path, registry_version=pin), opened_by_environment(tmp_path, monkeypatch, pin)):
+        assert orders_of_customer_1(client) == [3]
+        with pytest.raises(UnknownNameError, match="no feature 'visits'"):
+            client.get_online_features(["orders:visits"], [{"customer_id": 1}])
+
+
+def opened_by_environment(folder, monkeypatch, pin):
+    monkeypatch.setenv("FEATURESTORE_REGISTRY_VERSION", str(pin))
+    return open_client(folder)
+
+
+@pytest.mark.parametrize(
+    ("pin", "error", "said"),
+    [
+        ("@pord", UnknownNameError, "no tag 'pord'"),
+        (7, UnknownNameError, "no version '7'"),
+        ("prod", UsageError, "expected a version's number such as 12, or a tag such as @prod, got 'prod'"),
+        (True, UsageError, "got True"),
+    ],
+)
+def test_a_pin_that_leads_nowhere_is_one_clear_error(tmp_path, pin, error, said):
+    tagged(tmp_path)
+    with pytest.raises(error, match=said):
+        open_client(tmp_path, registry_version=pin)
+
+
+def test_after_a_rollback_old_and_new_clients_read_the_rows_of_either_layout_o9(tmp_path):
+    registry, wider = tagged(tmp_path)
+    asked = [{"customer_id": 1}]
+    new = open_client(tmp_path)
+    store = open_online_store("sqlite:.featurestore/online.sqlite", project="shop", base_dir=tmp_path)
+    sync(store, wider, {"customer_id": 1, "visits": 70, "orders_7d": 4, "spend": 0.5})
+    registry.rollback(1, author=Author())
+    with open_client(tmp_path) as back:
+        assert back.get_online_features(["orders:orders_7d", "orders:spend"], asked).to_dict()["spend"] == [0.5]
+        sync(store, ORDERS, {"customer_id": 1, "orders_7d": 5, "spend": 0.75})
+        assert back.get_online_features(["orders:orders_7d"], asked).to_dict()["orders_7d"] == [5]
+    with new:
+        answer = new.get_online_features(["orders:visits", "orders:orders_7d"], asked).to_dict()
+        assert (answer["visits"], answer["orders_7d"]) == ([None], [5])
+    store.close()
