@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featurestore.garbage import uncollected
 from featurestore.store_online import OnlineHalf
 from featurestore.store_streams import StreamPart
 from featurestore.workspace import Places, Workspace, open_workspace
@@ -103,7 +104,8 @@ class FeatureStore(OnlineHalf, StreamPart):
             DefinitionError: all problems of the metadata at once.
             UsageError: no manifest, or one of another target.
         """
-        return self.workspace.plan()
+        with uncollected():
+            return self.workspace.plan()
 
     def check_data(self, project: Project | None = None) -> Iterator[ViewCheck]:
         """Look for rows that can never be used, or only by chance, in every feature view (`checks`).
@@ -138,7 +140,8 @@ class FeatureStore(OnlineHalf, StreamPart):
 
         planned = planned or self.plan()
         refuse_breaking(planned.changes, planned.project, allowed=allow_breaking)
-        return self.workspace.apply(planned)
+        with uncollected():
+            return self.workspace.apply(planned)
 
     def get_historical_features(  # noqa: PLR0913  one call for a notebook, in the spellings people know
         self,

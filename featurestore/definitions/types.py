@@ -9,6 +9,7 @@ A `timestamp` is naive (read as UTC, SEMANTICS P14), a `timestamptz` is an insta
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from featurestore.definitions.clickhouse_types import parse_clickhouse_type
 
@@ -75,6 +76,7 @@ _DECIMAL = re.compile(r"decimal\(\d+,\d+\)", re.ASCII)
 UNORDERED_PREFIXES = ("list<", "struct<", "map<", "json", "unknown:", "interval", "bytes")
 
 
+@lru_cache(maxsize=4096)
 def parse_type(text: str, *, dialect: str = "duckdb") -> str:
     """Translate a warehouse's type name, as a catalog, contract or DESCRIBE spells it, into our vocabulary.
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from featurestore.impact.touched import Comparison
-from featurestore.impact.tracing import Tracing
+from featurestore.impact.tracing import Tracing, same_in_both
 from featurestore.registry.diff import diff
+from featurestore.registry.document import content_bytes
 from featurestore.registry.plan import Change, Plan, Resync, SqlDiff
 
 if TYPE_CHECKING:
@@ -35,9 +36,12 @@ def review(before: Project | None, after: Project, *, old: Graph | None, new: Gr
     Returns:
         The plan, with what of dbt each change hits, what must be synced again, and how the SQL changed.
     """
+    if before is not None and before == after and content_bytes(before) == content_bytes(after):
+        return Plan(changes=())
+    same = frozenset() if old is None or new is None else same_in_both(old, new)
     comparison = Comparison(
-        before=None if old is None or before is None else Tracing(graph=old, dialect=before.dialect),
-        after=None if new is None else Tracing(graph=new, dialect=after.dialect),
+        before=None if old is None or before is None else Tracing(graph=old, dialect=before.dialect, same=same),
+        after=None if new is None else Tracing(graph=new, dialect=after.dialect, same=same),
     )
     plan = diff(before, after, touched=comparison.touched)
     readers = _Readers(before, after, comparison)

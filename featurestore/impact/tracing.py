@@ -20,11 +20,14 @@ class Tracing:
     Attributes:
         graph: what is traced.
         dialect: sqlglot's name of the warehouse.
+        same: unique ids of what is the same in the version that this one is compared with, down to all it is made of:
+            its name alone stands for it, and its SQL is not read.
         uncompiled: names of models of which only their text is known, since dbt has not compiled them; it grows.
     """
 
     graph: Graph
     dialect: str
+    same: frozenset[str] = frozenset()
     uncompiled: set[str] = field(default_factory=set)
     _known: dict[str, Traced] = field(default_factory=dict)
 
@@ -35,11 +38,13 @@ class Tracing:
         return self._known[unique_id]
 
     def _unknown_parents(self, unique_id: str) -> list[str]:
+        if unique_id in self.same:
+            return []
         return [each for each in self.graph.parent_ids(unique_id) if each not in self._known]
 
     def _traced(self, unique_id: str) -> Traced:
         node = self.graph.by_id.get(unique_id)
-        if node is None or node.kind == "source":
+        if node is None or node.kind == "source" or unique_id in self.same:
             return opaque("table", unique_id)
         if node.kind == "seed":
             return opaque("seed", unique_id, node.checksum)
@@ -67,3 +72,18 @@ class Tracing:
             return trace(sql.text, dialect=self.dialect, tables=table)
         except UntraceableError:
             return None
+
+
+def same_in_both(one: Graph, other: Graph) -> frozenset[str]:
+    """Find the nodes that are the same in two versions, with everything they are made of."""
+    hashes = _hashes(one), _hashes(other)
+    return frozenset(each for each, found in hashes[0].items() if hashes[1].get(each) == found)
+
+
+def _hashes(graph: Graph) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in from_the_top(graph.by_id, graph.parent_ids):
+        node = graph.by_id.get(each)
+        made_of = () if node is None else (node.checksum or node.sql, node.macros)
+        found[each] = fingerprint(each, *made_of, *(found.get(parent, "") for parent in graph.parent_ids(each)))
+    return found

@@ -85,9 +85,8 @@ def read_table(
     return None
 
 
-def note_untyped(table: Table, used: tuple[Column, ...], problems: Problems) -> None:
+def note_untyped(table: Table, names: tuple[str, ...], problems: Problems) -> None:
     """Note, all at once, the columns that a view uses and whose types nobody says."""
-    names = [column.name for column in used if column.type == UNTYPED]
     if names:
         what = f"no type is known for {', '.join(dict.fromkeys(names))}"
         problems.error(what, where=table.node.place("columns"), hint=f"{_build(table.node)} (or add data_type)")

@@ -36,9 +36,9 @@ def read_features(options: ViewOptions, table: Table, taken: dict[str, str], pro
     described = {column.name.casefold(): column for column in table.node.columns}
     _check_descriptions(table, taken, problems)
     features = []
+    where = table.node.place(f"{PATH}.features")
     for column in _feature_columns(options, table, taken, problems):
         why = name_problem(column.name)
-        where = table.node.place(f"{PATH}.features")
         if why is not None:
             hint = "rename the column in the model, or leave it out of `features`"
             problems.error(f"column '{column.name}' {why}", where=where, hint=hint)

@@ -108,8 +108,9 @@ def _build(
     if times is None:
         return None
     _warn_of_deleted_records(node, problems)
-    used = (*keys, *times.columns, *(Column(name=feature.name, type=feature.type) for feature in features))
-    note_untyped(table, used, problems)
+    named = [(each.name, each.type) for each in (*keys, *times.columns)]
+    named += [(each.name, each.type) for each in features]
+    note_untyped(table, tuple(name for name, kind in named if kind == UNTYPED), problems)
     return FeatureView(
         name=node.name,
         version=node.version,

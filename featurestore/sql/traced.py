@@ -215,11 +215,12 @@ class _Tracer:
 
     def _grouped(self, tree: exp.Select, traced: Traced, scope: _Scope) -> Traced:
         group = tree.args.get("group")
-        is_aggregate = any(_is_aggregate(each) for each in tree.expressions)
         if group is None:
-            if not is_aggregate:
+            kinds = {kind for each in tree.expressions for kind in _over_all_rows(each)}
+            if not kinds:
                 return traced
-            return replace(traced, rows=fingerprint("one row", scope.rows), keys=frozenset())
+            is_certain = any(issubclass(kind, exp.AggFunc) for kind in kinds)
+            return replace(traced, rows=fingerprint("one row", scope.rows), keys=frozenset() if is_certain else None)
         special = [name for name, value in group.args.items() if value and name != "expressions"]
         texts = [self._group_key(each, tree, scope) for each in group.expressions]
         rows = fingerprint("group", scope.rows, *texts, *special)
@@ -313,32 +314,47 @@ class _Tracer:
                 yield replace(its, columns={**kept, **more})
 
     def _text(self, tree: exp.Expr, scope: _Scope) -> str:
-        """The fingerprint of an expression: its text, with fingerprints in place of columns and subqueries."""
+        """The fingerprint of an expression: its shape, with fingerprints in place of columns and subqueries."""
         if isinstance(tree, exp.Column) and not isinstance(tree.this, exp.Star):
             return scope.column(tree)
-        tree = tree.copy()
-        over_rows = self._uses_rows(tree)
-        uses_window = any(isinstance(each, exp.Window) and each.args.get("alias") for each in tree.walk())
-        tree = exp.Paren(this=tree)
-        for each in list(tree.find_all(exp.Query)):
-            if each.find_ancestor(exp.Query) is None:
-                traced = self.query(each, replace(scope, aliases={}))
-                each.replace(exp.to_identifier(f"q{traced.whole}", quoted=True))
-        for column in list(tree.find_all(exp.Column)):
-            if isinstance(column.this, exp.Star):
-                continue
-            column.replace(exp.to_identifier(f"c{scope.column(column)}", quoted=True))
-        text = tree.sql(self.dialect, comments=False, normalize_functions="upper")
-        over = (scope.rows, scope.windows if uses_window else "") if over_rows else ()
-        return fingerprint("is", text, *over)
+        kinds: set[type[exp.Expr]] = set()
+        shape = self._shape(tree, scope, kinds)
+        if not any(issubclass(kind, _OVER_ROWS) for kind in kinds):
+            return fingerprint("is", shape)
+        return fingerprint("is", shape, scope.rows, scope.windows if exp.Window in kinds else "")
 
-    def _uses_rows(self, tree: exp.Expr) -> bool:
-        return _is_aggregate(tree) or tree.find(exp.Window) is not None or tree.find(exp.Star) is not None
+    def _shape(self, tree: object, scope: _Scope, kinds: set[type[exp.Expr]]) -> str:
+        """Write an expression as a text, equal for equal ones whatever their layout; note its kinds of parts."""
+        if not isinstance(tree, exp.Expr):
+            return str(tree)
+        if isinstance(tree, exp.Paren):
+            return self._shape(tree.this, scope, kinds)
+        if isinstance(tree, exp.Column) and not isinstance(tree.this, exp.Star):
+            return scope.column(tree)
+        if isinstance(tree, exp.Query):
+            return self.query(tree, replace(scope, aliases={})).whole
+        if isinstance(tree, exp.Identifier):
+            return tree.name.casefold()
+        kinds.add(type(tree))
+        parts = [type(tree).__name__]
+        for name, value in sorted(tree.args.items()):
+            if isinstance(value, list):
+                parts.append(f"{name}=[{','.join([self._shape(each, scope, kinds) for each in value])}]")
+            elif value is not None and value is not False:
+                parts.append(f"{name}={self._shape(value, scope, kinds)}")
+        return f"({' '.join(parts)})"
 
 
-def _is_aggregate(tree: exp.Expr) -> bool:
-    """Whether it holds an aggregate, or a function that sqlglot does not know and that may be one."""
-    return tree.find(exp.AggFunc, exp.AnonymousAggFunc, exp.Anonymous) is not None
+_OVER_ROWS = (exp.AggFunc, exp.AnonymousAggFunc, exp.Anonymous, exp.Window, exp.Star)
+"""What may be made over more than its own row; a function that sqlglot does not know may be an aggregate."""
+
+
+def _over_all_rows(tree: exp.Expr) -> set[type[exp.Expr]]:
+    """Aggregates in an expression, outside windows and subqueries; and functions that may be one for all we know."""
+    if isinstance(tree, (exp.Window, exp.Query)):
+        return set()
+    own = {type(tree)} if isinstance(tree, (exp.AggFunc, exp.AnonymousAggFunc, exp.Anonymous)) else set()
+    return own.union(*(_over_all_rows(each) for each in tree.iter_expressions()))
 
 
 def _brought_in(relation: Traced, how: str) -> Traced:

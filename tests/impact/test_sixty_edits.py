@@ -12,7 +12,7 @@ import pytest
 
 from featurestore.store import FeatureStore
 from tests.impact.edits import EDITS, prepare
-from tests.shop import REPOSITORY, built_once, copy_of, shared_folder, shop
+from tests.shop import REPOSITORY, Shop, built_once, copy_of, shared_folder, shop
 
 __all__ = ["shop"]
 pytestmark = pytest.mark.xdist_group("edits")
@@ -43,10 +43,9 @@ class Edited:
     """The project, whose manifest and warehouse are put in place for one edit after the other."""
 
     def __init__(self, folder):
-        self.project = next(folder.glob("copy/**/dbt_project.yml")).parent
-        self.profiles = next(folder.glob("copy/**/profiles.yml")).parent
+        copied = Shop(project_dir=folder / "copy" / "dbt_project", profiles_dir=folder / "copy" / "profiles")
+        self.project, self.profiles, self.database = copied.project_dir, copied.profiles_dir, copied.database
         self.manifests = folder / "manifests"
-        self.database = next(folder.glob("copy/**/*.duckdb"))
         self.kept = folder / "before.duckdb"
         shutil.copy(self.database, self.kept)
         self.put("before")

@@ -90,6 +90,13 @@ def test_what_an_edit_changes(says, sql, before, after, expected):
         ("with w(id, total) as (select a, b from t) select id, total from w",
          "with w(id, total) as (select a, b + 1 from t) select id, total from w", ["total"]),
         ("select t.a, u.b from t full join u on t.id = u.id", "select t.a, u.b from t left join u on t.id = u.id", ALL),
+        ("with w as (select id, sum(x) over () as s from t) select u.id, s from u left join w on w.id = u.id",
+         "with w as (select id, sum(x) over () as s from t where x) select u.id, s from u left join w on w.id = u.id",
+         ALL),
+        ("with w as (select sum(x) as s from t) select u.id, w.s from u left join w on true",
+         "with w as (select sum(x) as s from t where x > 0) select u.id, w.s from u left join w on true", ["s"]),
+        ("with w as (select my_sum(x) as s from t) select u.id, w.s from u left join w on true",
+         "with w as (select my_sum(x) as s from t where x > 0) select u.id, w.s from u left join w on true", ALL),
     ],
 )  # fmt: skip
 def test_what_an_edit_of_a_rarer_query_changes(before, after, expected):

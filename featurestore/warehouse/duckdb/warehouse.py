@@ -51,15 +51,20 @@ class DuckDBWarehouse:
         """Columns of each relation that exists, in table order, asked for all at once."""
         wanted = set(relations)
         rows = self._fetch(
-            "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-            "WHERE NOT internal ORDER BY database_name, schema_name, table_name, column_index"
+            "SELECT database_name, schema_name, table_name, list(column_name ORDER BY column_index) AS names, "
+            "list(data_type ORDER BY column_index) AS types FROM duckdb_columns() WHERE NOT internal GROUP BY ALL"
         )
-        found: dict[str, list[Column]] = {}
-        for database, schema, table, name, data_type in rows:
-            relation = ".".join(quoted(str(part)) for part in (database, schema, table))
-            column = Column(name=str(name), type=parse_type(str(data_type), dialect=self.dialect))
-            found.setdefault(relation, []).append(column)
-        return {relation: tuple(columns) for relation, columns in found.items() if relation in wanted}
+        found: dict[str, tuple[Column, ...]] = {}
+        for *place, names, types in rows:
+            relation = ".".join(quoted(str(part)) for part in place)
+            if relation in wanted:
+                assert isinstance(names, list)
+                assert isinstance(types, list)
+                found[relation] = tuple(self._column(name, kind) for name, kind in zip(names, types, strict=True))
+        return found
+
+    def _column(self, name: str, data_type: str) -> Column:
+        return Column(name=name, type=parse_type(data_type, dialect=self.dialect))
 
     def schema(self, sql: str) -> tuple[Column, ...]:
         """Columns that a SELECT would yield; it is bound, not run."""
