@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from featurestore.catalog.graph import whole_graph
 from featurestore.definitions.places import pinned_to
 from featurestore.errors import DefinitionError, UsageError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
@@ -32,6 +33,7 @@ from featurestore.registry.versions import nothing_applied
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from featurestore.definitions.graph import Graph
     from featurestore.definitions.project import Project
     from featurestore.definitions.streams import Stream
     from featurestore.definitions.views import Column, FeatureView
@@ -325,6 +327,12 @@ class Workspace:
 
         return project.target != self.profile.target or says_the_same(manifest, self.settings, project, self._compiled)
 
+    def graph(self, document: Document) -> Graph:
+        """The dbt graph for discovery: the manifest's while it says what was applied, else the version's."""
+        manifest, project = self.usable_manifest(), document.content
+        is_own = project.target == self.profile.target and manifest and self.is_as_applied(manifest, project)
+        return whole_graph(manifest if is_own else self.registry().graph(document), project)
+
     def staleness(self, manifest: Manifest) -> str | None:
         """Name the files that changed after dbt wrote the manifest, as a warning; None if none did."""
         newer = newer_sources(manifest, self.dbt.project_dir, self.dbt.target_dir)
@@ -346,11 +354,8 @@ class Workspace:
     def _columns(self, relations: tuple[str, ...]) -> Mapping[str, tuple[Column, ...]]:
         if not relations:
             return {}
-        warehouse = self.open_warehouse()
-        try:
+        with closing(self.open_warehouse()) as warehouse:
             return warehouse.columns(relations)
-        finally:
-            warehouse.close()
 
     def model(self, name: str) -> Model | None:
         """Find a dbt model, seed, snapshot or source table by name; None without a manifest or such a node."""
@@ -372,10 +377,9 @@ class Workspace:
         asked = relation_name(relation, self.dialect)
         if asked.schema is None and self.profile.values.get("schema"):
             asked = replace(asked, schema=str(self.profile.values["schema"]))
-        for unique_id, its in relations(load_manifest(self.dbt.target_dir)):
-            if asked.name.casefold() in its.casefold() and asked.names(relation_name(its, self.dialect)):
-                return unique_id
-        return None
+        named = relations(load_manifest(self.dbt.target_dir))
+        alike = ((unique_id, its) for unique_id, its in named if asked.name.casefold() in its.casefold())
+        return next((each for each, its in alike if asked.names(relation_name(its, self.dialect))), None)
 
 
 def open_workspace(places: Places, environ: Mapping[str, str]) -> Workspace:

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check the definitions, and with --warehouse the data behind them.",
     "plan": "Show what apply would change in the registry.",
     "apply": "Make the dbt project's definitions the newest registry version.",
-    "list": "List feature views, entities, feature services or features.",
+    "list": "List feature views, entities, feature services, features, streams or sources.",
     "show": "Show one feature view, feature, entity or feature service.",
     "training-sql": "Print the SQL of a training set.",
     "training-set": "Make a training set: each example with the features known at its time.",

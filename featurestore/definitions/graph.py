@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from featurestore.definitions.project import Project
+    from featurestore.definitions.services import FeatureService
+    from featurestore.definitions.views import FeatureView
 
 Kind = Literal["source", "seed", "snapshot", "model", "exposure"]
 Access = Literal["private", "protected", "public"]
@@ -34,6 +39,9 @@ class GraphNode:
         compiled: its SQL as dbt compiled it last, kept only where `sql` holds more Jinja than references.
         exposure_type: of an exposure: ``ml``, ``dashboard`` ...
         is_training_set: whether it is a model that makes a training set.
+        fqn: dbt's name of it in parts: package, folders, name, and the version where it has one.
+        yaml_path: the file that describes it; empty for none.
+        tests: dbt's data and unit tests on it, in short: ``not_null(order_id)``, ``unit: a_sentence``; sorted.
     """
 
     unique_id: str
@@ -53,6 +61,14 @@ class GraphNode:
     compiled: str = ""
     exposure_type: str = ""
     is_training_set: bool = False
+    fqn: tuple[str, ...] = ()
+    yaml_path: str = ""
+    tests: tuple[str, ...] = ()
+
+    @property
+    def package(self) -> str:
+        """The dbt package that it belongs to."""
+        return self.unique_id.split(".")[1] if "." in self.unique_id else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +106,17 @@ class Graph:
     def parent_ids(self, unique_id: str) -> tuple[str, ...]:
         """What a node reads; nothing for one that is not in the graph."""
         return self.by_id[unique_id].parents if unique_id in self.by_id else ()
+
+
+def view_id(project: Project, view: FeatureView) -> str:
+    """The unique id of a view's node."""
+    version = "" if view.version is None else f".v{view.version}"
+    return view.source.unique_id or f"model.{project.name}.{view.name}{version}"
+
+
+def service_id(project: Project, service: FeatureService) -> str:
+    """The unique id of a service's node."""
+    return service.unique_id or f"exposure.{project.name}.{service.name}"
 
 
 def from_the_top(starts: Iterable[str], parents: Callable[[str], Iterable[str]]) -> Iterator[str]:

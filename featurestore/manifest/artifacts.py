@@ -65,10 +65,13 @@ class RawNode(TypedDict, total=False):
 
     access: Any
     attached_node: Any
+    column_name: Any
     compiled_code: Any
     depends_on: Any
+    fqn: Any
     name: Any
     resource_type: Any
+    test_metadata: Any
     package_name: Any
     raw_code: Any
     version: Any

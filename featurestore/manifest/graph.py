@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from featurestore.definitions.graph import Graph, GraphNode, Kind, from_the_top
 from featurestore.manifest.nodes import TABLE_RESOURCES, VIEW_KEY, as_mapping, as_texts, checksum_of, project_path
 from featurestore.manifest.services import owner_name
+from featurestore.manifest.tests_of import tests_by_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -123,7 +124,9 @@ def graph_of(manifest: Manifest) -> Graph:
     wanted = sorted((views | skeleton.above(views) | ends | between) & parents.keys())
     macros = _Macros(manifest)
     owners = {str(group.get("name")): owner_name(group.get("owner")) for group in manifest.groups.values()}
-    return Graph(nodes=tuple(_node(each, everything[each], manifest, macros, owners) for each in wanted))
+    tests = tests_by_node(manifest)
+    nodes = (_node(each, everything[each], manifest, macros, owners) for each in wanted)
+    return Graph(nodes=tuple(replace(node, tests=tests.get(node.unique_id, ())) for node in nodes))
 
 
 def _node(
@@ -151,6 +154,8 @@ def _node(
         compiled=_text(raw.get("compiled_code")) if "{" in _SIMPLE.sub("", sql) else "",
         exposure_type=_text(raw.get("type")) if kind == "exposure" else "",
         is_training_set=_is_training_set(raw),
+        fqn=_names(raw.get("fqn")),
+        yaml_path=project_path(raw, "patch_path", manifest),
     )
 
 
@@ -172,6 +177,11 @@ def _is_training_set(raw: Mapping[str, Any]) -> bool:
 
 def _parents(raw: Mapping[str, Any] | None) -> tuple[str, ...]:
     return as_texts(as_mapping((raw or {}).get("depends_on")).get("nodes"))
+
+
+def _names(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """A list of texts, in its order."""
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:  # noqa: ANN401
