@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "apply": "Make the dbt project's definitions the newest registry version.",
     "list": "List feature views, entities, feature services, features, streams or sources.",
     "show": "Show one feature view, feature, entity or feature service.",
+    "lineage": "Show what feature views are made of, and who reads them.",
     "training-sql": "Print the SQL of a training set.",
     "training-set": "Make a training set: each example with the features known at its time.",
     "training-model": "Print a dbt model that makes the training set of SERVICE.",
