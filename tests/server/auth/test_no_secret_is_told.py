@@ -19,6 +19,7 @@ SECRETS = (IN_URI, IN_PROFILE, IN_KEY, WRONG_KEY)
 STORE = f"redis://me:{IN_URI}@127.0.0.1:1/0"
 ARGUMENTS = {
     "init": ["other"],
+    "search": ["orders"],
     "show": ["orders"],
     "training-sql": ["--spine", "labels", "--features", "orders:order_count"],
     "training-model": ["churn", "--spine", "labels"],
