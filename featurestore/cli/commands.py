@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "show": "Show one feature view, feature, entity, feature service or stream.",
     "lineage": "Show what feature views are made of, and who reads them.",
     "docs": "Write the catalog as one HTML file.",
+    "export": "Write the definitions for other tools: OpenLineage, JSON Schema, Feast.",
     "training-sql": "Print the SQL of a training set.",
     "training-set": "Make a training set: each example with the features known at its time.",
     "training-model": "Print a dbt model that makes the training set of SERVICE.",

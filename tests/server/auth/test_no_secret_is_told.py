@@ -35,6 +35,7 @@ OF_GROUPS = {
         ["delete-entity", "--entity", "customer_id=1", "--yes"],
     ),
     "registry": (["versions"], ["show"], ["diff", "1"]),
+    "export": (["openlineage"], ["json-schema"], ["feast"]),
     "stream": (["status"], ["run"], ["settle"]),
     "log": (["load"], ["status"], ["sources"]),
     "verify": ([], ["--log", "churn"]),
