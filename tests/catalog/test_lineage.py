@@ -167,3 +167,21 @@ def test_the_command_prints_and_writes_each_format(applied):
         {"from": "model.shop.orders", "to": "exposure.shop.churn"}
     ]
     assert applied.run("lineage", "ordrs").code == 2
+
+
+def test_the_command_says_what_columns_are_made_of(applied):
+    from tests.cli.tiny import churn, orders
+    from tests.manifest.manifests import columns, model
+
+    assert "Nothing is known for certain" in applied.run("lineage", "--columns").out
+    sql = "select customer_id, placed_at, loaded_at, n as order_count, a + b as amount, tags from {{ ref('raw') }}"
+    view = orders(raw_code=sql, depends_on={"nodes": ["model.shop.raw"]})
+    applied.write_manifest(view, model("raw", meta={}, columns=columns({"n": "bigint"})), churn())
+    assert applied.run("apply").code == 0
+    assert applied.run("lineage", "orders", "--columns").out.split("\n\n")[1].splitlines()[4:] == [
+        "order_count  raw.n",
+        "amount       raw.a, raw.b",
+        "tags         raw.tags",
+    ]
+    told = applied.run("lineage", "--columns", "--json").json["columns"]
+    assert {"view": "orders", "column": "amount", "made_of": ["raw.a", "raw.b"]} in told
