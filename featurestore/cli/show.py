@@ -103,7 +103,7 @@ def _detail_lines(thing: Found, fresh: Mapping[str, ViewFreshness | None]) -> It
     freshness = None if thing.view is None else fresh[thing.view.reference]
     if freshness is not None:
         old = "" if freshness.age_s is None else f", newest event {age(freshness.age_s)} ago"
-        problem = f": {freshness.problem}" if freshness.problem else ""
+        problem = f": {freshness.problem}" if freshness.problem not in {None, freshness.state} else ""
         yield "freshness", f"{freshness.state}{old}{problem}"
     if thing.details is None:
         return

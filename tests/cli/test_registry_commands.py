@@ -260,6 +260,7 @@ def test_show_a_view(applied):
             "  ttl          30d",
             "  online       yes",
             "  used by      churn",
+            "  freshness    never synced",
             "",
             "  FEATURE      TYPE           DESCRIPTION",
             "  order_count  int64",
