@@ -316,10 +316,9 @@ class Workspace:
 
     def usable_manifest(self) -> Manifest | None:
         """Read dbt's manifest; None if there is none, or one that cannot be used."""
-        try:
+        with suppress(UsageError):
             return self.manifest()
-        except UsageError:
-            return None
+        return None
 
     def is_as_applied(self, manifest: Manifest, project: Project) -> bool:
         """Whether the manifest says what was applied (`manifest.applied`), as far as that was of this target."""
