@@ -13,6 +13,7 @@ from benchmarks.bench import Options
 NAMES = (
     "startup",
     "apply",
+    "plan",
     "registry_open",
     "point_in_time",
     "postgres",

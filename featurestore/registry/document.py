@@ -212,6 +212,11 @@ def decode_envelope(data: bytes, *, where: str) -> Envelope:
 def decode_document(data: bytes, *, where: str) -> Document:
     """Read and test a whole document; arguments and errors as in `decode_envelope` and `decode_content`."""
     envelope = decode_envelope(data, where=where)
+    return document_of(envelope, decode_content(envelope, where=where))
+
+
+def document_of(envelope: Envelope, content: Project) -> Document:
+    """Put a document together: its envelope, and the definitions that were read out of it."""
     return Document(
         format=envelope.format,
         version=envelope.version,
@@ -222,7 +227,7 @@ def decode_document(data: bytes, *, where: str) -> Document:
         applied_by=envelope.applied_by,
         rolled_back_to=envelope.rolled_back_to,
         graph=envelope.graph,
-        content=decode_content(envelope, where=where),
+        content=content,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from featurestore.definitions.entities import Entity
+from featurestore.definitions.graph import Graph, GraphNode
 from featurestore.definitions.project import Project
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import Column, Feature, FeatureView, Source
@@ -53,6 +54,7 @@ CHURN = FeatureService(
     owner="Risk",
 )
 SPEND = FeatureService(name="spend", features=("orders:amount_sum",))
+GRAPH = Graph(nodes=(GraphNode(unique_id="model.shop.orders", kind="model", name="orders", sql="select 1"),))
 
 SHOP = Project(
     name="shop",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from featurestore.definitions.graph import Graph, GraphNode
+from featurestore.definitions.graph import Graph
 from featurestore.errors import (
     RegistryConflictError,
     RegistryCorruptError,
@@ -21,10 +21,9 @@ from featurestore.registry.files.local import LocalFiles
 from featurestore.registry.files.memory import MemoryFiles
 from featurestore.registry.tags import move_tag, tag_history, tagged_version, tags
 from featurestore.registry.versions import Registry
-from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
+from tests.registry.shop import GRAPH, MANIFEST, ORDERS, SHOP, with_view
 
 ANNA = Author(user="anna", git_commit="1f2e3d4c5b", git_branch="main")
-GRAPH = Graph(nodes=(GraphNode(unique_id="model.shop.orders", kind="model", name="orders", sql="select 1"),))
 
 
 @pytest.fixture(params=["disk", "memory"])

@@ -172,7 +172,7 @@ def test_what_is_kept_but_damaged_is_read_anew(faults, cache, damage):
             "cut off": data[:-100],
             "one letter": data.replace(b"order_count", b"order_found"),
             "empty": b"",
-            "of another form": data.replace(b"cache 2", b"cache 1"),
+            "of another form": data.replace(b"cache 3", b"cache 2"),
         }
         path.write_bytes(damaged[damage])
     faults.requests.clear()

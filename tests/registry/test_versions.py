@@ -314,7 +314,7 @@ from featurestore.errors import RegistryUnavailableError
 from featurestore.registry.document import canonical
 from featurestore.registry.files.local import TEMPORARY_PREFIX, LocalFiles
 from featurestore.registry.versions import Registry
-from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
+from tests.registry.shop import GRAPH, MANIFEST, ORDERS, SHOP, with_view
 root, fault = Path(sys.argv[1]), sys.argv[2]
 registry, after = Registry(LocalFiles(root)), canonical(with_view(SHOP, replace(ORDERS, online=False)))
 CALLS = {"listdir", "scandir", "stat", "lstat", "mkdir", "open", "fsync", "link", "unlink", "close"}
@@ -335,11 +335,11 @@ def apply_until(at):
 
     sys.setprofile(on_call)
     try:
-        registry.apply(after, MANIFEST, expected=1)
+        registry.apply(after, MANIFEST, expected=1, graph=GRAPH)
     except RegistryUnavailableError as error:
         assert str(root) in str(error) and "Input/output error" in str(error), error
     sys.setprofile(None)
-    leftovers = [name for name in os.listdir(root) if name.startswith(TEMPORARY_PREFIX)]
+    leftovers = list(root.rglob(TEMPORARY_PREFIX + "*"))
     assert not leftovers or calls[at - 1] == "unlink", calls
     os._exit(0 if len(calls) >= at else NOT_REACHED)
 
@@ -355,16 +355,17 @@ while status != NOT_REACHED:
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status in (0, -signal.SIGKILL, NOT_REACHED), status
     newest = registry.latest()
-    assert newest == head or newest.content == after
-    done = registry.apply(after, MANIFEST, expected=newest.version)
+    assert newest == head or (newest.content, registry.graph(newest)) == (after, GRAPH)
+    done = registry.apply(after, MANIFEST, expected=newest.version, graph=GRAPH)
     assert (done.document.version, done.document.content) == (2, after)
+    assert registry.graph(done.document) == GRAPH
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="fork is POSIX")
 @pytest.mark.parametrize("fault", ["kill", "fail"])
 def test_an_apply_that_ends_at_any_system_call_loses_nothing(registry, fault):
-    """R2: killed, or refused by the disk, at each call in turn; the next apply finishes the job."""
+    """R2: killed, or refused by the disk, at each call in turn, also for the graph; the next apply finishes the job."""
     applier = start(AT_EACH_SYSTEM_CALL, registry.files.location, fault)
     reached, _ = applier.communicate(timeout=600)
     assert applier.returncode == 0

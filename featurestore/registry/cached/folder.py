@@ -100,7 +100,7 @@ class CacheFolder:
         """The version of this mark, if it is kept; `where` names its document in errors."""
         data = self._read(_version_name(mark.number))
         kept = None if data is None else unpack(data, where=where)
-        is_it = kept is not None and (kept.index.version, kept.index.stamp) == (mark.number, mark.stamp)
+        is_it = kept is not None and (kept.index.envelope.version, kept.index.stamp) == (mark.number, mark.stamp)
         return kept if is_it else None
 
     def keep(self, number: int, data: bytes) -> None:

@@ -7,23 +7,21 @@ for. The first line has the rest's checksum: a damaged file is no file.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from featurestore.definitions.project import Project
 from featurestore.errors import RegistryCorruptError
-from featurestore.registry.author import Author
 from featurestore.registry.cached.lazy import LazyProject, Place
-from featurestore.registry.document import FORMAT, Document, Envelope, ManifestFacts, decode_content
+from featurestore.registry.document import FORMAT, Document, Envelope, decode_content, document_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LONGEST_LINE = 100
-_MAGIC = b"featurestore registry cache 2"
+_MAGIC = b"featurestore registry cache 3"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -53,23 +51,14 @@ class Index:
 
     Attributes:
         stamp: of the file it was read from, see `RegistryFiles.stamp`.
-        format, version, content_hash, applied_at, written_by, source, applied_by, rolled_back_to, graph: as in the
-            document.
+        envelope: the document, with null in place of its content.
         name: the project's.
         views: by name and version, and by the name alone for the latest.
         services: by name.
     """
 
     stamp: str
-    format: int
-    version: int
-    content_hash: str
-    applied_at: datetime
-    written_by: str
-    source: ManifestFacts
-    applied_by: Author
-    rolled_back_to: int | None
-    graph: str
+    envelope: Envelope
     name: str
     views: list[tuple[str, str | None, Place]]
     services: list[tuple[str, Place]]
@@ -91,19 +80,7 @@ class KeptVersion:
 
     def document(self) -> Document:
         """Decode all of it. Raises RegistryCorruptError when the content is of another shape than this package's."""
-        index = self.index
-        return Document(
-            format=index.format,
-            version=index.version,
-            content_hash=index.content_hash,
-            applied_at=index.applied_at,
-            written_by=index.written_by,
-            source=index.source,
-            applied_by=index.applied_by,
-            rolled_back_to=index.rolled_back_to,
-            graph=index.graph,
-            content=self._whole(),
-        )
+        return document_of(self.index.envelope, self._whole())
 
     def definitions(self) -> LazyProject:
         """The definitions, decoded when they are asked for."""
@@ -141,15 +118,7 @@ def pack(envelope: Envelope, *, stamp: str, where: str) -> bytes:
         raise _of_another_shape(error, where) from error
     index = Index(
         stamp=stamp,
-        format=envelope.format,
-        version=envelope.version,
-        content_hash=envelope.content_hash,
-        applied_at=envelope.applied_at,
-        written_by=envelope.written_by,
-        source=envelope.source,
-        applied_by=envelope.applied_by,
-        rolled_back_to=envelope.rolled_back_to,
-        graph=envelope.graph,
+        envelope=replace(envelope, content=msgspec.Raw(b"null")),
         name=parts.name,
         views=[*_by_name(views)],
         services=[(named.name, place) for named, place in services],
@@ -171,7 +140,7 @@ def unpack(data: bytes, *, where: str) -> KeptVersion | None:
         index = msgspec.json.decode(rest[:length], type=Index)
     except (ValueError, IndexError, *_UNREADABLE):
         return None
-    return KeptVersion(index=index, content=rest[length:], where=where) if index.format == FORMAT else None
+    return KeptVersion(index=index, content=rest[length:], where=where) if index.envelope.format == FORMAT else None
 
 
 def _lay_out(parts: _Parts) -> tuple[bytes, list[tuple[_Named, Place]], list[tuple[_Named, Place]]]:
