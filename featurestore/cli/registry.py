@@ -26,11 +26,12 @@ def command() -> None:
     """Look at the versions of the registry, go back to one, and give them names."""
 
 
-@command.command("versions", epilog=example("featurestore registry versions"))
+@command.command("versions", epilog=example("featurestore registry versions --last 10"))
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the N newest.")
 @common_options
-def versions(common: Common) -> None:
+def versions(common: Common, last: int | None) -> None:
     """List all versions, oldest first: when, by whom, from which commit, and their tags."""
-    found = common.store().workspace.registry().versions()
+    found = common.store().workspace.registry().versions(last=last)
     if common.as_json:
         result_json(found)
         return

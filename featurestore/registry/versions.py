@@ -147,12 +147,15 @@ class Registry:
             raise unknown_name("version", str(number), map(str, numbers), place=f"the registry {self.files.location}")
         return self._read(number)
 
-    def versions(self) -> tuple[VersionSummary, ...]:
-        """List all versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem.
+    def versions(self, *, last: int | None = None) -> tuple[VersionSummary, ...]:
+        """List versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem.
 
         What `collect` removed is no gap.
+
+        Args:
+            last: how many of the newest; None lists all. Each is read.
         """
-        numbers = self.numbers()
+        numbers = self.numbers()[-last if last is not None else 0 :]
         has_gaps = bool(numbers) and numbers[-1] - numbers[0] >= len(numbers)
         known = sorted({*numbers, *(removed_versions(self) if has_gaps else ())})
         gaps = [(one + 1, other - 1) for one, other in pairwise(known) if other > one + 1 and other > numbers[0]]

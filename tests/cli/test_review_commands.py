@@ -203,6 +203,12 @@ def test_versions_say_who_and_from_which_commit_and_what_is_tagged(written):
     assert "  commit    1f2e3d4c5b6a" in shown
 
 
+def test_the_newest_versions_alone_may_be_asked_for(written):
+    tiny = history(written)
+    assert [line["version"] for line in tiny.run("registry", "versions", "--last", "2", "--json").json] == [2, 3]
+    assert [line["version"] for line in tiny.run("registry", "versions", "--last", "9", "--json").json] == [1, 2, 3]
+
+
 def test_versions_are_compared_by_number_and_by_tag(written):
     tiny = history(written)
     tiny.run("registry", "tag", "prod", "1")
