@@ -7,6 +7,7 @@ used (as of a full refresh), whatever target dbt ran for. Other Jinja needs the 
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,20 +25,34 @@ _NOTHING = re.compile(
     r"""\{\#.*?\#\}                                                   # comments
       | \{%-?\s*(?:snapshot\s+\w+|endsnapshot)\s*-?%\}
       | \{%-?\s*if\s+is_incremental\(\)\s*-?%\}(?:(?!\{%).)*?\{%-?\s*endif\s*-?%\}
-      | \{\{-?\s*(?:config|order_by_entity_time|featurestore\.order_by_entity_time)\([^{}]*\)\s*-?\}\}
+      | \{\{-?\s*(?P<call>(?:config|order_by_entity_time|featurestore\.order_by_entity_time)\([^{}]*\))\s*-?\}\}
     """,
     re.DOTALL | re.VERBOSE,
 )
-_REFERENCE = re.compile(r"\{\{-?\s*((?:ref|source)\([^{}]*\))\s*-?\}\}")
+_REFERENCE = re.compile(r"(?<![\w.\"'`\[])\{\{-?\s*((?:ref|source)\([^{}]*\))\s*-?\}\}(?![\w.\"'`\]{])")
+_TRIMMED_BLANKS = re.compile(r"\s+(?=\{[{%\#]-)|(?<=-[}%\#]\})\s+")
+_BRANCH = re.compile(r"\{[{%][^{}]*\b(?:if|elif|else|target|flags|execute)\b")
+_SETTING = re.compile(
+    r"\b(?:(?:pre|post)[_-]hook|sql_header|begin|event_time|lookback|batch_size|strategy|check_cols|updated_at"
+    r"|hard_deletes|invalidate_hard_deletes|dbt_valid_to_current)\b"
+)
 _TABLE = "featurestore_node_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainSql:
-    """SQL without Jinja, and which nodes its tables are: unique ids by name in lower case."""
+    """SQL without Jinja.
+
+    Attributes:
+        text: the SQL.
+        tables: which nodes its tables are: unique ids by name in lower case.
+        beside: what else of the text as written decides which rows there are: settings as hooks and the strategy of a
+            snapshot, and branches that dbt did not take when it compiled it.
+    """
 
     text: str
     tables: Mapping[str, str]
+    beside: str = ""
 
 
 def plain_sql(node: GraphNode, parents: Sequence[GraphNode], *, dialect: str) -> PlainSql | None:
@@ -51,24 +66,43 @@ def plain_sql(node: GraphNode, parents: Sequence[GraphNode], *, dialect: str) ->
     Returns:
         None where the SQL as written holds other Jinja, and dbt has not compiled it.
     """
-    text = _NOTHING.sub("", node.sql)
+    settings: list[str] = []
+
+    def nothing(match: re.Match[str]) -> str:
+        call = match["call"]
+        if call is not None and not _is_one_call(call):
+            return match[0]
+        if call is not None and (_SETTING.search(call) or (node.kind == "snapshot" and call.startswith("config"))):
+            settings.append(call)
+        return ""
+
     found: dict[str, str] = {}
-    tables = {parent.unique_id: f"{_TABLE}{number}" for number, parent in enumerate(parents)}
 
     def table(match: re.Match[str]) -> str:
         parent = _referred(match[1], parents)
         if parent is None:
             return match[0]
-        found[tables[parent.unique_id]] = parent.unique_id
-        return tables[parent.unique_id]
+        name = _TABLE + hashlib.sha256(parent.unique_id.encode()).hexdigest()[:16]
+        found[name] = parent.unique_id
+        return name
 
+    text = _NOTHING.sub(nothing, _TRIMMED_BLANKS.sub("", node.sql))
     text = _REFERENCE.sub(table, text)
-    if node.sql and "{{" not in text and "{%" not in text:
-        return PlainSql(text=text, tables=found)
+    is_overridden = bool(node.macros) and "order_by_entity_time" not in node.sql  # ref() is the project's own, say
+    if node.sql and "{{" not in text and "{%" not in text and not is_overridden:
+        return PlainSql(text=text, tables=found, beside="\n".join(settings))
     if not node.compiled:
         return None
     names = {_dotted(parent.relation, dialect): parent.unique_id for parent in parents if parent.relation}
-    return PlainSql(text=node.compiled, tables=names)
+    is_more = bool(settings or _BRANCH.search(text) or _SETTING.search(text))
+    return PlainSql(text=node.compiled, tables=names, beside=node.sql if is_more else "")
+
+
+def _is_one_call(text: str) -> bool:
+    try:
+        return isinstance(ast.parse(text.strip(), mode="eval").body, ast.Call)
+    except (SyntaxError, ValueError):
+        return False
 
 
 def _referred(call: str, parents: Sequence[GraphNode]) -> GraphNode | None:

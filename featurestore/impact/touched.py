@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.graph import Graph, GraphNode
     from featurestore.definitions.views import FeatureView
     from featurestore.impact.tracing import Tracing
+    from featurestore.sql.traced import Traced
 
 _TABLES = frozenset(("model", "snapshot", "seed"))
 
@@ -42,8 +43,8 @@ class Comparison:
         before, after = self.before.of(old.source.unique_id), self.after.of(new.source.unique_id)
         special = {*(column.name for column in new.known_by), *new.tie_breakers}
         special |= {new.valid_to.name} if new.valid_to is not None else set()
-        is_all = before.rows != after.rows or any(before.column(name) != after.column(name) for name in special)
-        features = both if is_all else tuple(name for name in both if before.column(name) != after.column(name))
+        is_all = before.rows != after.rows or any(_differ(before, after, name) for name in special)
+        features = both if is_all else tuple(name for name in both if _differ(before, after, name))
         uncompiled = (self.before.uncompiled | self.after.uncompiled).intersection((new.reference, *through))
         return Touched(features=features, through=through, uncompiled=tuple(sorted(uncompiled)))
 
@@ -66,6 +67,12 @@ class Comparison:
         if unique_id not in self.before.graph.by_id or unique_id not in self.after.graph.by_id:
             return True
         return self.before.of(unique_id).whole != self.after.of(unique_id).whole
+
+
+def _differ(before: Traced, after: Traced, name: str) -> bool:
+    """Whether a column may have other values; also where its SQL does not say how it is called."""
+    one = before.column(name)
+    return one is None or one != after.column(name)
 
 
 def _above(graph: Graph, view: FeatureView) -> dict[str, GraphNode]:

@@ -69,9 +69,10 @@ class Tracing:
             return None if found is None else self._known.get(found)
 
         try:
-            return trace(sql.text, dialect=self.dialect, tables=table)
+            its = trace(sql.text, dialect=self.dialect, tables=table)
         except UntraceableError:
             return None
+        return replace(its, rows=fingerprint("beside", its.rows, sql.beside)) if sql.beside else its
 
 
 def same_in_both(one: Graph, other: Graph) -> frozenset[str]:

@@ -1,0 +1,83 @@
+"""Which Jinja is plain, and what a model's SQL is without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from featurestore.definitions.graph import Graph, GraphNode
+from featurestore.impact.plain_sql import plain_sql
+from featurestore.impact.tracing import Tracing
+
+A, B = (GraphNode(unique_id=f"model.shop.{name}", kind="model", name=name, relation=f"db.main.{name}") for name in "ab")
+OLD = GraphNode(unique_id="model.shop.a.v1", kind="model", name="a@v1", relation="db.main.a_v1")
+SOURCE = GraphNode(unique_id="source.shop.raw.x.y", kind="source", name="raw.x.y", relation="db.raw.y")
+
+
+def node(sql, *, kind="model", compiled="", macros=""):
+    return GraphNode(unique_id=f"{kind}.shop.m", kind=kind, name="m", sql=sql, compiled=compiled, macros=macros)
+
+
+def plain(sql, *parents, **more):
+    found = plain_sql(node(sql, **more), parents or (A,), dialect="duckdb")
+    return None if found is None else (found.text, sorted(found.tables.values()), found.beside)
+
+
+def name_of(sql, *parents):
+    return plain(sql, *parents)[1]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select '{{ ref('a') }}' as origin from t",
+        "select * from {{ ref('a') }}_history",
+        "select * from other.{{ ref('a') }}",
+        "select * from {{ ref(var('x')) }}",
+        "select * from {{ ref('a').include(database=false) }}",
+        "select * from {{ this }}",
+        "select {{ config(materialized='table') ~ price(1) }} as x",
+        "select 1 {% if is_incremental() %} where x {% else %} where y {% endif %}",
+        "select 1 {% if is_incremental() %}{% if a %} where x {% endif %}{% endif %}",
+        "select 1 {% if not is_incremental() %} where x {% endif %}",
+        "select * from {{ ref('other', 'a') }}",
+        "select * from {{ ref('a', v=2) }}",
+        "select '{% raw %}{{ x }}{% endraw %}'",
+    ],
+)
+def test_other_jinja_is_not_plain(sql):
+    assert plain(sql) is None
+
+
+def test_plain_jinja():
+    assert name_of("select * from {{ ref('shop', 'a') -}} ") == [A.unique_id]
+    assert name_of("select * from {{ ref('a', v=1) }}", A, OLD) == [OLD.unique_id]
+    assert name_of("select * from {{ source('raw', 'x.y') }}", SOURCE) == [SOURCE.unique_id]
+    assert plain("select 1 -- {{ ref('a') }}")[1] == [A.unique_id]
+    assert plain("select a {#- gone -#} b from t")[0] == "select ab from t"
+    assert plain("{{ config(tags='x') }}select 1{% if is_incremental() %} where x{% endif %}")[0] == "select 1"
+
+
+def test_a_macro_of_the_project_in_place_of_ref_is_not_plain():
+    assert plain("select * from {{ ref('a') }}", macros="0" * 64) is None
+
+
+def values(sql, **more):
+    graph = Graph(nodes=(A, B, node(sql, **more)))
+    return Tracing(graph=graph, dialect="duckdb").of(f"{more.get('kind', 'model')}.shop.m").whole
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "more"),
+    [
+        ("{{ config(post_hook='delete from x') }} select 1 as one", "{{ config() }} select 1 as one", {}),
+        ("{{ config(strategy='check', check_cols='all') }} select 1 as one",
+         "{{ config(strategy='check', check_cols='a') }} select 1 as one", {"kind": "snapshot"}),
+        ("select 1 as x {% if target.name == 'prod' %} where a {% endif %}",
+         "select 1 as x {% if target.name == 'prod' %} where b {% endif %}", {"compiled": "select 1 as x"}),
+        ("select {{ 1 if is_incremental() else 2 }} as x", "select {{ 1 if is_incremental() else 3 }} as x",
+         {"compiled": "select 1 as x"}),
+    ],
+)  # fmt: skip
+def test_what_is_not_in_the_sql_counts(before, after, more):
+    assert values(before, **more) != values(after, **more)
+    assert values(before, **more) == values(before, **more)
