@@ -48,6 +48,7 @@ _ROW_MAKING_NAMES = frozenset(
         "json_tuple",
     )
 )
+_SPARK = frozenset(("spark", "databricks"))
 _JOIN_KINDS = frozenset(("", "INNER", "OUTER", "CROSS", "SEMI", "ANTI"))
 _JOIN_METHODS = frozenset(("", "ASOF"))
 
@@ -74,11 +75,16 @@ def parsed(sql: str, dialect: str) -> exp.Query:
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise UntraceableError("not one SELECT")
     strategy = Dialect.get_or_raise(dialect).normalization_strategy
+    texts = {each.text for each in sqlglot.tokenize(sql, dialect=dialect)}
+    if dialect in _SPARK and "array_size" in {each.casefold() for each in texts}:
+        raise UntraceableError("cannot tell array_size() from size(), which gives -1 for NULL")
     for each in list(trees[0].walk()):
         _check_parts(each)
         _check_place(each)
         if isinstance(each, exp.Identifier):
             _tell_apart(each, strategy)
+        elif isinstance(each.args.get("format"), exp.Literal):
+            _as_written(each.args["format"], texts, dialect)
     return trees[0]
 
 
@@ -126,3 +132,16 @@ def _tell_apart(name: exp.Identifier, strategy: NormalizationStrategy) -> None:
     if isinstance(name.parent, (exp.Table, exp.TableAlias)):
         raise UntraceableError("cannot follow names of tables that differ by their case")
     name.set("this", f"{text} {hashlib.sha256(text.encode()).hexdigest()[:8]}")
+
+
+def _as_written(time_format: exp.Literal, texts: set[str], dialect: str) -> None:
+    """Add how a format of times was written: the parser reads some as one (``Mon`` and ``MON``)."""
+    known = Dialect.get_or_raise(dialect)
+    written = sorted(each for each in texts if each != time_format.name and _converted(each, known) == time_format.name)
+    if written:
+        time_format.set("this", " ".join((time_format.name, *written)))
+
+
+def _converted(text: str, dialect: Dialect) -> str | None:
+    found = dialect.format_time(exp.Literal.string(text))
+    return None if found is None else found.name

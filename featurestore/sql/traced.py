@@ -220,7 +220,7 @@ class _Tracer:
             return replace(scope, rows=rows)
         joined = scope.sources
         if side in {"RIGHT", "FULL"}:
-            joined = tuple(replace(each, relation=_brought_in(each.relation, how)) for each in joined)
+            joined = tuple(replace(each, relation=_brought_in(each.relation, f"before {how}")) for each in joined)
         using = frozenset(each.name.casefold() for each in join.args.get("using") or ())
         brought = replace(other, relation=relation, hidden=using)
         return replace(scope, sources=(*joined, brought), using=scope.using | using, rows=rows)

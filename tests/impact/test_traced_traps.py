@@ -9,6 +9,11 @@ import pytest
 from featurestore.sql.traced import UntraceableError, trace
 
 TRAPS = (
+    ("spark", "select size(x) as n from t", "select array_size(x) as n from t"),
+    ("postgres", "select to_char(x, 'Mon') as n from t", "select to_char(x, 'MON') as n from t"),
+    ("spark", "select date_format(x, 'yyyy') as n from t", "select date_format(x, 'YYYY') as n from t"),
+    ("duckdb", "select b.v from t a right join t b on a.k = b.x where a.v > 1",
+     "select b.v from t a right join t b on a.k = b.x where b.v > 1"),
     ("duckdb", 'select distinct on (1) a, b from t order by 1',
      'select distinct on (1) b as a2, a, b from t order by 1'),
     ("duckdb", 'select a, b from t order by 1 limit 5',
