@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.cli.tiny import labels, orders
+from tests.cli.tiny import churn, labels, orders
 
 HOLD = """
 import duckdb, sys
@@ -65,9 +65,9 @@ def files_of_at_most(size_bytes):
 
 
 def test_a_full_disk_during_apply_leaves_the_version_before(applied):
-    applied.write_manifest(orders({"ttl": "7 days"}), labels())
+    applied.write_manifest(orders({"ttl": "7 days"}), labels(), churn())
     allowed = ("--allow-breaking", "orders")
-    ran = applied.run_apart("apply", *allowed, preexec_fn=files_of_at_most(500))
+    ran = applied.run_apart("apply", *allowed, preexec_fn=files_of_at_most(1800))
     place = applied.folder / ".featurestore" / "registry" / "v0000000002.json"
     assert (ran.code, ran.out) == (4, "")
     assert ran.err == (

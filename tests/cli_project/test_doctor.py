@@ -205,7 +205,7 @@ def test_a_view_that_was_never_synced_or_has_outlived_its_ttl_is_named(applied):
 
 def test_a_view_defined_otherwise_than_it_was_synced_is_named(synced):
     synced.write_manifest(orders({"ttl": None, "features": ["amount"]}), labels(), churn("orders:amount"))
-    assert synced.run("apply").code == 0
+    assert synced.run("apply", "--allow-breaking", "orders").code == 0
     assert "but the registry defines it otherwise now" in findings(synced)["view orders"]["what"]
 
 

@@ -75,7 +75,7 @@ def test_the_written_settings_are_the_defaults_and_name_every_key(tmp_path):
     uncommented = re.sub(r"^# (?=( |[a-z_]+:))", "", SETTINGS, flags=re.MULTILINE)
     (tmp_path / "featurestore.yml").write_text(uncommented)
     read = load_settings(tmp_path, target="prod", environ={"REDIS_PASSWORD": "x"})
-    assert (read.registry, read.entities[0].join_keys) == ("/srv/featurestore/registry", ("session_id",))
+    assert (read.registry.uri, read.entities[0].join_keys) == ("/srv/featurestore/registry", ("session_id",))
 
 
 def test_a_second_run_changes_nothing(tmp_path):

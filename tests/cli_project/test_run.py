@@ -154,7 +154,7 @@ def test_a_view_that_the_registry_does_not_know_is_named(applied, program):
 
 def test_a_view_that_is_not_online_is_not_synced(applied, dbt):
     applied.write_manifest(orders({"online": False}), labels(), churn())
-    assert applied.run("apply").code == 0
+    assert applied.run("apply", "--allow-breaking", "orders").code == 0
     ran = applied.run("run", "--", "build", environ=dbt)
     assert (ran.code, ran.out, ran.err) == (
         0,

@@ -29,6 +29,8 @@ EXTRA = {
     ),
     "macros/usd.sql": "{% macro usd(amount) %}cast({{ amount }} as numeric(18, 2)){% endmacro %}\n",
 }
+OF_MACROS = ("customer_orders.sql", "location_conditions.sql", "stg_orders.sql")
+"""Models that use macros, and what they are made of: dbt has to compile them before their columns can be told apart."""
 REVENUE = "cast(sum(amount_usd) as numeric(18, 2)) as revenue_1d_usd"
 
 
@@ -51,6 +53,12 @@ class Edit:
     told: tuple[tuple[str, str, str | None, tuple[str, ...]], ...] = ()
     features: dict[str, tuple[str, ...]] = field(default_factory=dict)
     others: tuple[str, ...] | None = None
+
+    @property
+    def needs_compiled(self) -> bool:
+        """Whether dbt has to compile: where SQL holds a macro, and where training sets are to be told apart."""
+        is_macro = any("{{ usd" in new for _, new in self.files.values())
+        return is_macro or bool(self.others) or any(path.endswith(OF_MACROS) for path in self.files)
 
 
 def view_sql(says, name, before, after, *, features=(), services=(), others=None):
@@ -267,7 +275,7 @@ def make_manifests(project: Path, folder: Path) -> None:
             text = new if old is None else before[project / path].replace(old, new, 1)
             assert text != before.get(project / path), (edit.says, path)
             (project / path).write_text(text)
-        make(str(number), is_sql=any(path.endswith((".sql", ".csv")) for path in edit.files))
+        make(str(number), is_sql=edit.needs_compiled)
         for path, (old, _) in edit.files.items():
             (project / path).unlink() if old is None else (project / path).write_text(before[project / path])
 
