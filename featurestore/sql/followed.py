@@ -70,7 +70,7 @@ def parsed(sql: str, dialect: str) -> exp.Query:
         trees = [
             each for each in sqlglot.parse(sql, dialect=dialect) if not isinstance(each, (exp.Semicolon, type(None)))
         ]
-    except sqlglot.errors.SqlglotError as error:
+    except (sqlglot.errors.SqlglotError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UntraceableError("not SQL that can be read") from error
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise UntraceableError("not one SELECT")

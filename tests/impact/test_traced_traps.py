@@ -162,3 +162,8 @@ def test_what_differs_has_other_fingerprints(dialect, before, after):
 def test_what_is_nested_too_deep_is_said(sql):
     with contextlib.suppress(UntraceableError):
         trace(sql, dialect="duckdb", tables=lambda _name: None)
+
+
+def test_a_parser_that_fails_is_said():
+    with pytest.raises(UntraceableError):
+        trace("select 1 from (values ()) v(a)", dialect="clickhouse", tables=lambda _name: None)
