@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.graph import Graph, GraphNode
     from featurestore.definitions.views import FeatureView
     from featurestore.impact.tracing import Tracing
-    from featurestore.sql.traced import Traced
+    from featurestore.sql.lineage.traced import Traced
 
 _TABLES = frozenset(("model", "snapshot", "seed"))
 

@@ -1,4 +1,4 @@
-"""Fingerprints of what each node of the dbt graph gives, through all that it is made of (`sql.traced`)."""
+"""Fingerprints of what each node of the dbt graph gives, through all that it is made of (`sql.lineage.traced`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.definitions.graph import Graph, from_the_top
 from featurestore.impact.plain_sql import plain_sql
-from featurestore.sql.traced import Traced, UntraceableError, fingerprint, opaque, trace
+from featurestore.sql.lineage.traced import Traced, UntraceableError, fingerprint, opaque, trace
 
 if TYPE_CHECKING:
     from featurestore.definitions.graph import GraphNode

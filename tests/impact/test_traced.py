@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featurestore.sql.traced import Traced, UntraceableError, fingerprint, opaque, trace
+from featurestore.sql.lineage.traced import Traced, UntraceableError, fingerprint, opaque, trace
 
 STATS = """
 with o as (select * from orders),

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from featurestore.sql.traced import UntraceableError, trace
+from featurestore.sql.lineage.traced import UntraceableError, trace
 
 TRAPS = (
     ("spark", "select size(x) as n from t", "select array_size(x) as n from t"),

@@ -39,7 +39,7 @@ OF_GROUPS = {
         ["show"],
         ["diff", "1"],
         ["rollback", "1", "--dry-run"],
-        ["gc", "--keep", "1"],
+        ["gc", "--keep", "9"],
         ["tags"],
     ),
     "export": (["openlineage"], ["json-schema"], ["feast"]),

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from featurestore.sql.followed import UntraceableError
+from featurestore.sql.lineage.followed import UntraceableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from featurestore.sql.traced_names import Scope
+    from featurestore.sql.lineage.names import Scope
 
 MAKES_ROWS_BY_ANY_NAME = frozenset(("postgres",))
 """Dialects where a function that nobody knows may make several rows of one."""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from featurestore.sql.followed import UntraceableError, parsed
-from featurestore.sql.select_parts import (
+from featurestore.sql.lineage.followed import UntraceableError, parsed
+from featurestore.sql.lineage.names import LEFT_OUT, Joined, Scope, Traced, fingerprint, opaque
+from featurestore.sql.lineage.select_parts import (
     MAKES_ROWS_BY_ANY_NAME,
     aggregates,
     early_aliases,
@@ -28,7 +29,6 @@ from featurestore.sql.select_parts import (
     names_of_sources,
     unknown_functions,
 )
-from featurestore.sql.traced_names import LEFT_OUT, Joined, Scope, Traced, fingerprint, opaque
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

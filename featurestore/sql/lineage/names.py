@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from featurestore.sql.followed import UntraceableError
+from featurestore.sql.lineage.followed import UntraceableError
 
 LEFT_OUT = ""
 """In place of the fingerprint of a column that a relation does not have, among others that are not known."""
