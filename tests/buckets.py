@@ -6,7 +6,6 @@ import base64
 import json
 import os
 
-import boto3
 import pytest
 
 from tests.bucket_servers import Faults, Objects, azure, google, served, way_to
@@ -36,6 +35,8 @@ def no_credentials(monkeypatch, tmp_path):
 @pytest.fixture
 def s3(moto, no_credentials, monkeypatch):
     """The bucket `models`, empty, and the environment that leads there; boto3's client."""
+    import boto3  # not there where only the SQL is tested
+
     moto.reset()
     for name, value in {**CREDENTIALS, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": moto.endpoint}.items():
         monkeypatch.setenv(name, value)
