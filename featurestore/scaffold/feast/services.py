@@ -147,14 +147,14 @@ def reads_of(view: FeastOnDemandView) -> str:
     """Say what an on-demand view is computed from."""
     of_views = [_shown(use) for use in view.reads]
     of_request = [f"`{each.name}`" for each in view.request]
-    parts = [f"features {', '.join(of_views)}"] if of_views else []
+    parts = [", ".join(of_views)] if of_views else []
     parts += [f"what the request brings: {', '.join(of_request)}"] if of_request else []
     return f"it needs {' and '.join(parts)}" if parts else "it needs nothing"
 
 
 def _shown(use: FeastUse) -> str:
     if len(use.features) > _MOST_NAMED:
-        return f"{len(use.features)} of `{use.view}`"
+        return f"{len(use.features)} features of `{use.view}`"
     return ", ".join(f"`{use.view}:{name}`" for name in use.features) if use.features else f"`{use.view}`"
 
 
