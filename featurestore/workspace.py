@@ -24,7 +24,7 @@ from featurestore.manifest.settings import Settings, load_settings
 from featurestore.manifest.targets import check_target
 from featurestore.online.open import open_online_store
 from featurestore.plugins import WAREHOUSES, load_backend
-from featurestore.registry.author import Author, author_of
+from featurestore.registry.author import author_of
 from featurestore.registry.document import Document, ManifestFacts
 from featurestore.registry.history import History
 from featurestore.registry.read import forget_looks, open_registry, read_latest_document
@@ -292,8 +292,9 @@ class Workspace:
 
     def apply(self, planned: Planned) -> Applied:
         """Make what was planned the newest version. Raises RegistryConflictError if another came between."""
+        author = author_of(self.dbt.project_dir, os.environ)
         applied = self.registry().apply(
-            planned.project, planned.source, expected=planned.current, author=self.author(), graph=planned.graph
+            planned.project, planned.source, expected=planned.current, author=author, graph=planned.graph
         )
         self.look_again()
         return applied
@@ -308,11 +309,8 @@ class Workspace:
 
     def history(self) -> History:
         """The registry's versions and tags, to be changed by whoever is at work here."""
-        return History(registry=self.registry(), author=self.author(), look_again=self.look_again)
-
-    def author(self) -> Author:
-        """Who is at work in this project, and from which commit."""
-        return author_of(self.dbt.project_dir, os.environ)
+        author = author_of(self.dbt.project_dir, os.environ)
+        return History(registry=self.registry(), project=self.dbt.name, author=author, look_again=self.look_again)
 
     def usable_manifest(self) -> Manifest | None:
         """Read dbt's manifest; None if there is none, or one that cannot be used."""

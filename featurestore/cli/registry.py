@@ -148,7 +148,7 @@ def gc(common: Common, keep: int, dry_run: bool) -> None:
         result_json({"removed": [] if dry_run else gone, "removable": gone if dry_run else []})
         return
     if not gone:
-        result(f"Nothing to remove: there are no more than {keep} versions without a tag.")
+        result(f"Nothing to remove: every version is among the newest {keep}, or has a tag.")
         return
     verb = "Would remove" if dry_run else "Removed"
     result(f"{verb} {counted(len(gone), 'version')}: {_ranges(gone)}.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.registry.author import Author
 from featurestore.registry.collect import collect, removable
-from featurestore.registry.versions import Registry
+from featurestore.registry.versions import Registry, refuse_foreign
 
 if TYPE_CHECKING:
     from featurestore.registry.tags import Tag
@@ -24,22 +24,27 @@ class History:
 
     Attributes:
         registry: whose history it is.
+        project: the dbt project it must belong to: no other one's tags are moved, no other one's versions removed.
         author: who changes it.
         look_again: has readers see what was changed.
     """
 
     registry: Registry
+    project: str
     author: Author
     look_again: Callable[[], None]
 
     def rollback(self, version: int) -> Applied:
         """Make the definitions of an older version the newest ones; raises as `Registry.rollback`."""
+        self._refuse_foreign(version)
         applied = self.registry.rollback(version, author=self.author)
         self.look_again()
         return applied
 
     def tag(self, name: str, version: int | None) -> Tag | None:
         """Let a tag mean a version, or nothing; None where it meant that already. Raises as `Registry.tag`."""
+        if version is not None:
+            self._refuse_foreign(version)
         moved = self.registry.tag(name, version, author=self.author)
         self.look_again()
         return moved
@@ -50,4 +55,8 @@ class History:
 
     def collect(self, keep: int) -> tuple[int, ...]:
         """Remove all but the newest versions and those with a tag; returns their numbers. Raises as `collect`."""
+        self.registry.latest(project=self.project)
         return collect(self.registry, keep=keep, author=self.author)
+
+    def _refuse_foreign(self, version: int) -> None:
+        refuse_foreign(self.registry.version(version), self.project, self.registry.files.location)

@@ -75,7 +75,8 @@ class SqlDiff:
     Attributes:
         name, path: the model's, and its file's in the dbt project.
         views: the feature views that are made of it, itself among them; sorted.
-        diff: a unified diff, lines without line feeds; empty where the SQL of one side was not kept.
+        diff: a unified diff, lines without line feeds; empty where the text is the same and a macro or a seed's rows
+            changed.
     """
 
     name: str

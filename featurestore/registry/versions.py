@@ -187,7 +187,7 @@ class Registry:
             RegistryConflictError: somebody applied meanwhile; nothing was written.
         """
         head, document = self.latest(), self.version(number)
-        if head is None or head.content_hash == document.content_hash:
+        if head is None or content_bytes(head.content) == content_bytes(document.content):
             return Applied(document=head or document, created=False)
         again = new_document(
             document.content,

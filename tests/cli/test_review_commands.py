@@ -273,3 +273,15 @@ def test_every_command_can_be_pinned(written, pin, ttl):
         settings.write_text(f"{settings.read_text()}registry: {{uri: .featurestore/registry, version: '{pin}'}}\n")
         assert tiny.run("list").lines[1].split()[3] == ttl
     assert tiny.run("plan", *by_option).lines[-1] == "Nothing to change: version 3 is what the manifest says."
+
+
+@pytest.mark.parametrize("command", [("tag", "prod", "1"), ("rollback", "1"), ("gc", "--keep", "1")])
+def test_another_projects_registry_is_left_alone(written, command):
+    tiny = history(written)
+    project = tiny.folder / "dbt_project.yml"
+    project.write_text(project.read_text().replace("name: shop", "name: blog"))
+    ran = tiny.run("registry", *command)
+    assert (ran.code, ran.out) == (2, "")
+    assert "this registry belongs to the dbt project 'shop', got 'blog'" in ran.err
+    assert tiny.versions() == [f"v000000000{number}.json" for number in (1, 2, 3)]
+    assert not (tiny.folder / ".featurestore" / "registry" / "tags").exists()

@@ -159,6 +159,26 @@ def test_of_two_who_move_a_tag_the_second_is_told():
     assert registry.numbers() == (1, 2)
 
 
+class Collected(MemoryFiles):
+    """A collection removes the first version just when a tag moves to it."""
+
+    def create(self, name, data):
+        done = super().create(name, data)
+        if name.startswith("tags/") and b'"version": 1' in data:
+            self.delete("v0000000001.json")
+        return done
+
+
+def test_a_tag_that_moved_to_a_version_just_removed_is_put_back():
+    registry = applied(Registry(Collected()), 2)
+    registry.tag("prod", 2, author=ANNA)
+    with pytest.raises(UnknownNameError, match="no version '1'"):
+        registry.tag("prod", 1, author=ANNA)
+    assert tagged_version(registry.files, "prod") == 2
+    with pytest.raises(UnknownNameError):
+        registry.tag("new", 1, author=ANNA)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
