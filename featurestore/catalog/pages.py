@@ -38,7 +38,7 @@ def whole_page(*, title: str, style: str, body: str, script: str = "", data: str
         title: plain text.
         style: CSS; it finds our colours as variables, light and dark.
         body: HTML.
-        script: JavaScript, run at the end; empty for none.
+        script: a JavaScript module, run at the end; empty for none.
         data: JSON as `embedded_json` writes it, for the script to read from ``#data``; empty for none.
 
     Returns:
@@ -51,7 +51,7 @@ def whole_page(*, title: str, style: str, body: str, script: str = "", data: str
         f"script-src {_source(script) if script else _NO_SCRIPT}"
     )
     held = f'<script type="application/json" id="data">{data}</script>\n' if data else ""
-    run = f"<script>{script}</script>\n" if script else ""
+    run = f'<script type="module">{script}</script>\n' if script else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="content-security-policy" content="{policy}">\n'

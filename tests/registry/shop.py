@@ -71,15 +71,15 @@ def with_view(project: Project, view: FeatureView) -> Project:
     return replace(project, views=(*others, view))
 
 
-def wide_project(views: int) -> Project:
-    """A project of many views of eight features, with a service per view."""
+def wide_project(views: int, *, features: int = 8) -> Project:
+    """A project of many views of a few features, with a service per view."""
     return replace(
         SHOP,
         views=tuple(
             replace(
                 ORDERS,
                 name=f"view_{number}",
-                features=tuple(Feature(name=f"feature_{index}", type="float64") for index in range(8)),
+                features=tuple(Feature(name=f"feature_{index}", type="float64") for index in range(features)),
             )
             for number in range(views)
         ),

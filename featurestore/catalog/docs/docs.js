@@ -1,5 +1,10 @@
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
+async function unpacked(text) {
+  if (!self.DecompressionStream) document.body.append("This browser is too old to unpack this page: Chrome 80, Firefox 113 or Safari 16.4 can.");
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+const held = JSON.parse(document.getElementById("data").textContent);
+const data = typeof held === "string" ? await unpacked(held) : held;
 const at = (id) => document.getElementById(id);
 const MOST = 150, MOST_NODES = 160;
 const KINDS = [["services", "service", "Feature services"], ["views", "view", "Feature views"], ["features", "feature", "Features"], ["entities", "entity", "Entities"], ["streams", "stream", "Streams"]];
