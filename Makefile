@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n 2 --dist loadgroup
 NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engines test-snowflake test-feast lint fmt golden fuzz bench lock clean
+.PHONY: help demo test test-engines test-snowflake test-feast test-azure lint fmt golden fuzz bench lock clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ test-snowflake: .venv-snowflake/.installed ## Run Snowflake's connector against 
 test-feast: $(VENV)/.installed ## Run Feast's own client and server against ours; makes .venv-feast.
 	FEAST_PYTHON=$$($(BIN)/python -m benchmarks.feast_env) $(BIN)/python -m pytest tests/feast
 
+.azurite/node_modules/.bin/azurite-blob:
+	npm install --silent --no-save --prefix .azurite azurite@3.37.0
+
+test-azure: $(VENV)/.installed .azurite/node_modules/.bin/azurite-blob ## Run the registry against Azurite; needs Node and npm.
+	$(BIN)/python -m pytest tests/registry/test_any_files.py tests/registry/test_buckets.py -k azurite
+
 lint: $(VENV)/.installed .venv-lint/.installed ## Check style, types, layers, SQL and spelling.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -78,4 +84,4 @@ lock: ## Resolve the constraints files anew (needs uv).
 		uv pip compile - --universal --python-version 3.10 --no-annotate --no-header -q -U -o constraints-lint.txt
 
 clean: ## Remove environments and everything built.
-	rm -rf .venv .venv-lint .venv-oldest .venv-middle .venv-snowflake dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lint .venv-oldest .venv-middle .venv-snowflake .azurite dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

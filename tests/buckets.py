@@ -1,17 +1,16 @@
-"""Buckets for tests of the registry: S3 as `moto` speaks it, Google's and Azure's as `bucket_servers` do."""
+"""Buckets for tests of the registry: S3 as `moto` speaks it, Google's and Azure's as `bucket_servers` do, Azurite."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 
 import pytest
 
+from tests.azurite_server import ACCOUNT, ACCOUNT_KEY, AZURITE, start_azurite
 from tests.bucket_servers import Faults, Objects, azure, google, served, way_to
 from tests.moto_server import CREDENTIALS, start_moto
 
-ACCOUNT_KEY = base64.b64encode(b"a-secret-of-forty-letters-or-so-0123456789").decode()
 VENDORS = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -72,7 +71,27 @@ def az(no_credentials, monkeypatch):
     """Azure's container `models`."""
     objects = Objects()
     with served(azure(objects)) as url:
-        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "shop")
-        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", ACCOUNT_KEY)
-        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", f"{url}/shop")
+        _to_azure(monkeypatch, f"{url}/{ACCOUNT}")
         yield objects
+
+
+@pytest.fixture(scope="session")
+def azurite_server():
+    if AZURITE is None:
+        pytest.skip("no Azurite is installed: `make test-azure` installs it")
+    server = start_azurite()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def azurite(azurite_server, no_credentials, monkeypatch):
+    """The container `models` of Azurite, empty, and the environment that leads there."""
+    azurite_server.reset("models")
+    _to_azure(monkeypatch, azurite_server.endpoint)
+
+
+def _to_azure(monkeypatch, endpoint):
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", ACCOUNT_KEY)
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", endpoint)

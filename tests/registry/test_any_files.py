@@ -19,7 +19,10 @@ PLACES = {
     "whole bucket": "s3://models",
     "gs": "gs://models/registry/",
     "az": "az://models/shop/registry",
+    "azurite": "az://models/shop/registry",
 }
+OF_A_SERVER = {"whole bucket": "s3"}
+"""Fixtures that are not named as the place."""
 
 
 @pytest.fixture(params=PLACES)
@@ -27,8 +30,8 @@ def files(request, tmp_path):
     if request.param == "memory":
         return MemoryFiles()
     uri = PLACES[request.param]
-    if uri.partition(":")[0] in {"s3", "gs", "az"}:
-        request.getfixturevalue(uri.partition(":")[0])
+    if "://" in uri:
+        request.getfixturevalue(OF_A_SERVER.get(request.param, request.param))
     return open_files(uri, tmp_path)
 
 
