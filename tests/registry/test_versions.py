@@ -256,7 +256,7 @@ def test_an_applier_killed_at_any_point_leaves_a_whole_version_or_the_one_before
     """R2: until a write was hit; what was said to be applied is there, the newest is whole, leftovers are swept."""
     chance = random.Random(20261123)
     kills, longest_s = 0, 0.05
-    while kills < 30 or (not leftovers_in(registry) and kills < 300):
+    while kills < 40 or (not leftovers_in(registry) and kills < 300):
         kills += 1
         applier = start(APPLY_FOREVER, registry.files.location)
         assert applier.stdout.readline() == "ready\n"
