@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
 
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv-oldest/.installed .venv-middle/.installed: .venv-%/.installed: pyproject.toml constraints-%.txt
 	$(NEW_VENV) .venv-$*
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-$*.txt .venv-$*/bin/python -m pip install --quiet \
-		--editable . hatchling hypothesis 'pytest<9.2' pytest-xdist
+		--editable . hatchling hypothesis 'pytest<9.2' pytest-xdist $(if $(filter middle,$*),'sqlglot[c]')
 	@touch $@
 
 demo: $(VENV)/.installed ## Build the example shop with dbt, train, sync and look features up.
@@ -33,7 +33,7 @@ demo: $(VENV)/.installed ## Build the example shop with dbt, train, sync and loo
 test: $(VENV)/.installed ## Run all tests; servers start from wheels.
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tests on older DuckDB and sqlglot.
+test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tests on older DuckDB and sqlglot, and on compiled sqlglot.
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
 	.venv-middle/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
 

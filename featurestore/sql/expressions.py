@@ -14,6 +14,7 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from featurestore.definitions.durations import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND
 from featurestore.definitions.types import is_orderable
 from featurestore.errors import UsageError
+from featurestore.sql.spelling import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -207,7 +208,12 @@ def instant(moment: datetime) -> exp.Expression:
 
 def print_sql(query: exp.Expression, dialect: Dialect, *, pretty: bool = True) -> str:
     """Print one statement, which is used up by it; a construct that the dialect lacks is an error, never dropped."""
-    return query.sql(dialect=dialect.printer(), pretty=pretty, unsupported_level=ErrorLevel.RAISE, copy=False)
+    printer = dialect.printer()
+
+    def say(node: exp.Expression) -> str:
+        return node.sql(dialect=printer, pretty=pretty, unsupported_level=ErrorLevel.RAISE, copy=False)
+
+    return say(spelled(query, dialect.spellings, say))
 
 
 def stopped_at(error: SqlglotError) -> str:

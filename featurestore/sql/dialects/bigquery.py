@@ -6,33 +6,29 @@ sorted by being NULL first of all. An order that says nothing of NULLs is one of
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
-from sqlglot.generators.bigquery import BigQueryGenerator
 
 from featurestore.sql.dialects.table import Dialect, nan_first
+from featurestore.sql.spelling import direction, verbatim
+
+if TYPE_CHECKING:
+    from featurestore.sql.spelling import Say
 
 
-class PlainGenerator(BigQueryGenerator):
-    """sqlglot's printer for BigQuery, but for orderings and intervals."""
-
-    def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x ASC``, ``x DESC``; where NULLs are to stand elsewhere, ``x IS NULL ASC, x ASC`` or both reversed."""
-        value = self.sql(expression, "this")
-        direction = "DESC" if expression.args.get("desc") else "ASC"
-        nulls_first = expression.args.get("nulls_first")
-        is_natural = nulls_first is None or nulls_first == (direction == "ASC")
-        return f"{value} {direction}" if is_natural else f"{value} IS NULL {direction}, {value} {direction}"
-
-    def interval_sql(self, expression: exp.Interval) -> str:
-        """``INTERVAL 7 DAY``: of an integer, which every version takes."""
-        return f"INTERVAL {expression.this.name} {expression.text('unit')}"
+def _ordered(node: exp.Expression, say: Say) -> exp.Expression:
+    """``x ASC``, ``x DESC``; where NULLs are to stand elsewhere, ``x IS NULL ASC, x ASC`` or both reversed."""
+    value, order = say(node.this), direction(node)
+    nulls_first = node.args.get("nulls_first")
+    is_natural = nulls_first is None or nulls_first == (order == "ASC")
+    return verbatim(f"{value} {order}" if is_natural else f"{value} IS NULL {order}, {value} {order}")
 
 
-class PlainBigQuery(BigQuery):
-    """sqlglot's BigQuery with that printer."""
-
-    Generator = PlainGenerator
+def _interval(node: exp.Expression, _: Say) -> exp.Expression:
+    """``INTERVAL 7 DAY``: of an integer, which every version takes."""
+    return verbatim(f"INTERVAL {node.this.name} {node.text('unit')}")
 
 
 def _instant_to_utc(value: exp.Expression) -> exp.Expression:
@@ -45,7 +41,8 @@ def _utc_to_instant(value: exp.Expression) -> exp.Expression:
 
 BIGQUERY = Dialect(
     name="bigquery",
-    printer=PlainBigQuery,
+    printer=BigQuery,
+    spellings={exp.Ordered: _ordered, exp.Interval: _interval},
     strategies=("union_first", "range_argmax"),
     instant_to_utc=_instant_to_utc,
     utc_to_instant=_utc_to_instant,

@@ -10,30 +10,14 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
-from sqlglot.generators.clickhouse import ClickHouseGenerator
 
 from featurestore.sql.dialects.table import Asof, Dialect, nan_first
+from featurestore.sql.spelling import timestamps_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TIME = "DateTime64(6, 'UTC')"
-
-
-class MicrosecondGenerator(ClickHouseGenerator):
-    """sqlglot's printer for ClickHouse, but for the type of a time."""
-
-    def datatype_sql(self, expression: exp.DataType) -> str:
-        """``Nullable(DateTime64(6, 'UTC'))`` where a TIMESTAMP is meant."""
-        if expression.this == exp.DataType.Type.TIMESTAMP:
-            return f"Nullable({_TIME})"
-        return super().datatype_sql(expression)
-
-
-class MicrosecondClickHouse(ClickHouse):
-    """sqlglot's ClickHouse with that printer."""
-
-    Generator = MicrosecondGenerator
 
 
 def _in_utc(value: exp.Expression) -> exp.Expression:
@@ -53,7 +37,8 @@ def _ranks(value: exp.Expression, value_type: str) -> tuple[exp.Expression, ...]
 
 CLICKHOUSE = Dialect(
     name="clickhouse",
-    printer=MicrosecondClickHouse,
+    printer=ClickHouse,
+    spellings=timestamps_as(_TIME),
     strategies=("asof", "union_first", "range_argmax"),
     instant_to_utc=_in_utc,
     utc_to_instant=_in_utc,

@@ -6,36 +6,25 @@ twice. So an instant is counted from 1970 in microseconds, and the count added t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
-from sqlglot.generators.databricks import DatabricksGenerator
 
 from featurestore.sql.dialects.table import Dialect
+from featurestore.sql.spelling import direction, order_in_full, timestamps_as, verbatim
+
+if TYPE_CHECKING:
+    from featurestore.sql.spelling import Say
 
 _EPOCH = "1970-01-01 00:00:00"
 
 
-class NaiveGenerator(DatabricksGenerator):
-    """sqlglot's printer for Databricks, but for the type of a time and orderings."""
-
-    def datatype_sql(self, expression: exp.DataType) -> str:
-        """``TIMESTAMP_NTZ`` where a TIMESTAMP is meant."""
-        if expression.this == exp.DataType.Type.TIMESTAMP:
-            return "TIMESTAMP_NTZ"
-        return super().datatype_sql(expression)
-
-    def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x DESC NULLS LAST``; ``x ASC`` alone where nothing is said of NULLs, since there are none."""
-        value = self.sql(expression, "this")
-        direction = "DESC" if expression.args.get("desc") else "ASC"
-        nulls_first = expression.args.get("nulls_first")
-        return f"{value} {direction}" + ("" if nulls_first is None else f" NULLS {'FIRST' if nulls_first else 'LAST'}")
-
-
-class NaiveDatabricks(Databricks):
-    """sqlglot's Databricks with that printer."""
-
-    Generator = NaiveGenerator
+def _ordered(node: exp.Expression, say: Say) -> exp.Expression:
+    """``x DESC NULLS LAST``; ``x ASC`` alone where nothing is said of NULLs, since there are none."""
+    if node.args.get("nulls_first") is None:
+        return verbatim(f"{say(node.this)} {direction(node)}")
+    return order_in_full(node, say)
 
 
 def _instant_to_utc(value: exp.Expression) -> exp.Expression:
@@ -59,7 +48,8 @@ def _utc_to_instant(value: exp.Expression) -> exp.Expression:
 
 DATABRICKS = Dialect(
     name="databricks",
-    printer=NaiveDatabricks,
+    printer=Databricks,
+    spellings={**timestamps_as("TIMESTAMP_NTZ"), exp.Ordered: _ordered},
     strategies=("union_first", "range_argmax"),
     instant_to_utc=_instant_to_utc,
     utc_to_instant=_utc_to_instant,

@@ -9,28 +9,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.generators.duckdb import DuckDBGenerator
 
 from featurestore.sql.dialects.table import Asof, Cost, Dialect, as_timestamp, enums_as_texts
+from featurestore.sql.spelling import order_in_full
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class ExplicitGenerator(DuckDBGenerator):
-    """sqlglot's printer for DuckDB, but for orderings."""
-
-    def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x DESC NULLS LAST``, whatever the defaults are."""
-        direction = "DESC" if expression.args.get("desc") else "ASC"
-        nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
-        return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
-
-
-class ExplicitDuckDB(DuckDB):
-    """sqlglot's DuckDB with that printer."""
-
-    Generator = ExplicitGenerator
 
 
 def in_utc(value: exp.Expression) -> exp.Expression:
@@ -64,7 +48,8 @@ def _bucket(time: exp.Expression, length_us: int) -> exp.Expression:
 
 DUCKDB = Dialect(
     name="duckdb",
-    printer=ExplicitDuckDB,
+    printer=DuckDB,
+    spellings={exp.Ordered: order_in_full},
     strategies=("asof", "range_argmax", "lateral", "union_first"),
     costs={
         "asof": Cost(row_ns=240, example_ns=240),

@@ -9,28 +9,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
-from sqlglot.generators.snowflake import SnowflakeGenerator
 
 from featurestore.sql.dialects.table import Asof, Dialect
+from featurestore.sql.spelling import timestamps_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class NaiveGenerator(SnowflakeGenerator):
-    """sqlglot's printer for Snowflake, but for the type of a time."""
-
-    def datatype_sql(self, expression: exp.DataType) -> str:
-        """``TIMESTAMP_NTZ`` where a TIMESTAMP is meant."""
-        if expression.this in {exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ}:
-            return "TIMESTAMP_NTZ"
-        return super().datatype_sql(expression)
-
-
-class NaiveSnowflake(Snowflake):
-    """sqlglot's Snowflake with that printer."""
-
-    Generator = NaiveGenerator
 
 
 def _instant_to_utc(value: exp.Expression) -> exp.Expression:
@@ -54,7 +38,8 @@ def _asof(right: exp.Expression, equal: Sequence[exp.Expression], is_usable: exp
 
 SNOWFLAKE = Dialect(
     name="snowflake",
-    printer=NaiveSnowflake,
+    printer=Snowflake,
+    spellings=timestamps_as("TIMESTAMP_NTZ"),
     strategies=("asof", "union_first", "range_argmax"),
     instant_to_utc=_instant_to_utc,
     utc_to_instant=_utc_to_instant,

@@ -9,37 +9,16 @@ and time. ASOF came with 4.3, behind a setting that the connection tries; what i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
-from sqlglot.generators.spark import SparkGenerator
 
 from featurestore.sql.dialects.table import Asof, Dialect
+from featurestore.sql.spelling import order_in_full, timestamps_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class NaiveGenerator(SparkGenerator):
-    """sqlglot's printer for Spark, but for naive times and orderings."""
-
-    TYPE_MAPPING: ClassVar[dict[exp.DType, str]] = {
-        **SparkGenerator.TYPE_MAPPING,
-        exp.DataType.Type.TIMESTAMP: "TIMESTAMP_NTZ",
-    }
-
-    def ordered_sql(self, expression: exp.Ordered) -> str:
-        """``x DESC NULLS LAST``, whatever the defaults are."""
-        direction = "DESC" if expression.args.get("desc") else "ASC"
-        nulls = "FIRST" if expression.args.get("nulls_first") else "LAST"
-        return f"{self.sql(expression, 'this')} {direction} NULLS {nulls}"
-
-
-class NaiveSpark(Spark):
-    """sqlglot's Spark with that printer."""
-
-    Generator = NaiveGenerator
 
 
 def _epoch() -> exp.Expression:
@@ -77,7 +56,8 @@ def _cached(name: str, query: exp.Query) -> list[exp.Expression]:
 
 SPARK = Dialect(
     name="spark",
-    printer=NaiveSpark,
+    printer=Spark,
+    spellings={**timestamps_as("TIMESTAMP_NTZ"), exp.Ordered: order_in_full},
     strategies=("asof", "union_first", "range_argmax"),
     instant_to_utc=_instant_to_utc,
     utc_to_instant=_utc_to_instant,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import sqlglot
 
+    from featurestore.sql.spelling import Spelling
+
 Strategy = Literal["asof", "range_argmax", "interval", "lateral", "union_first"]
 
 
@@ -83,6 +85,7 @@ class Dialect:
     Attributes:
         name: sqlglot's name.
         printer: makes sqlglot's dialect to print with.
+        spellings: what is put into other words than that printer's, by kind of node.
         strategies: that it can run, `interval` aside; the first is taken when nothing is known of the data.
         costs: of those between which counts of the data decide.
         instant_to_utc: turns a timestamp with zone into a naive one that reads as UTC.
@@ -107,6 +110,7 @@ class Dialect:
 
     name: str
     printer: Callable[[], sqlglot.Dialect]
+    spellings: Mapping[type[exp.Expression], Spelling] = field(default_factory=dict)
     strategies: tuple[Strategy, ...]
     costs: Mapping[Strategy, Cost] = field(default_factory=dict)
     instant_to_utc: Callable[[exp.Expression], exp.Expression]

@@ -6,40 +6,27 @@ Its intervals count milliseconds: a ttl or a delay of microseconds cannot be sai
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
-from sqlglot.generators.trino import TrinoGenerator
 
 from featurestore.errors import UsageError
 from featurestore.sql.dialects.table import Dialect
+from featurestore.sql.spelling import timestamps_as, verbatim
+
+if TYPE_CHECKING:
+    from featurestore.sql.spelling import Say
 
 
-class MicrosecondGenerator(TrinoGenerator):
-    """sqlglot's printer for Trino, but for the type of a time and short intervals."""
-
-    def datatype_sql(self, expression: exp.DataType) -> str:
-        """``TIMESTAMP(6)`` where a TIMESTAMP is meant; bare, it has three digits."""
-        if expression.this == exp.DataType.Type.TIMESTAMP:
-            return "TIMESTAMP(6)"
-        return super().datatype_sql(expression)
-
-    def interval_sql(self, expression: exp.Interval) -> str:
-        """``INTERVAL '0.25' SECOND`` for 250 milliseconds."""
-        unit = expression.text("unit").upper()
-        if unit == "MICROSECOND":
-            raise UsageError(
-                f"Trino has no interval of {expression.this.name} microseconds", hint="give whole milliseconds"
-            )
-        if unit == "MILLISECOND":
-            return f"INTERVAL '{Decimal(expression.this.name) / 1000:f}' SECOND"
-        return super().interval_sql(expression)
-
-
-class MicrosecondTrino(Trino):
-    """sqlglot's Trino with that printer."""
-
-    Generator = MicrosecondGenerator
+def _interval(node: exp.Expression, _: Say) -> exp.Expression | None:
+    """``INTERVAL '0.25' SECOND`` for 250 milliseconds."""
+    unit = node.text("unit").upper()
+    if unit == "MICROSECOND":
+        raise UsageError(f"Trino has no interval of {node.this.name} microseconds", hint="give whole milliseconds")
+    if unit == "MILLISECOND":
+        return verbatim(f"INTERVAL '{Decimal(node.this.name) / 1000:f}' SECOND")
+    return None
 
 
 def _instant_to_utc(value: exp.Expression) -> exp.Expression:
@@ -54,7 +41,8 @@ def _utc_to_instant(value: exp.Expression) -> exp.Expression:
 
 TRINO = Dialect(
     name="trino",
-    printer=MicrosecondTrino,
+    printer=Trino,
+    spellings={**timestamps_as("TIMESTAMP(6)"), exp.Interval: _interval},
     strategies=("union_first", "range_argmax"),
     instant_to_utc=_instant_to_utc,
     utc_to_instant=_utc_to_instant,
