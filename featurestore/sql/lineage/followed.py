@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
+from sqlglot.errors import SqlglotError
 
 _QUERY = frozenset(("with_", "order", "limit", "offset", "locks"))
 _PARTS: dict[type[exp.Expr], frozenset[str]] = {
@@ -66,34 +66,34 @@ def parsed(sql: str, dialect: str) -> exp.Query:
     Raises:
         UntraceableError: it is no SELECT, or holds what cannot be followed.
     """
+    known = Dialect.get_or_raise(dialect)
     try:
-        trees = [
-            each for each in sqlglot.parse(sql, dialect=dialect) if not isinstance(each, (exp.Semicolon, type(None)))
-        ]
-    except (sqlglot.errors.SqlglotError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        tokens = known.tokenize(sql)
+        statements = known.parser().parse(tokens, sql)
+    except (SqlglotError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UntraceableError("not SQL that can be read") from error
+    trees = [each for each in statements if not isinstance(each, (exp.Semicolon, type(None)))]
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise UntraceableError("not one SELECT")
-    strategy = Dialect.get_or_raise(dialect).normalization_strategy
-    texts = {each.text for each in sqlglot.tokenize(sql, dialect=dialect)}
+    texts = {each.text for each in tokens}
     if dialect in _SPARK and "array_size" in {each.casefold() for each in texts}:
         raise UntraceableError("cannot tell array_size() from size(), which gives -1 for NULL")
     for each in list(trees[0].walk()):
         _check_parts(each)
         _check_place(each)
         if isinstance(each, exp.Identifier):
-            _tell_apart(each, strategy)
+            _tell_apart(each, known.normalization_strategy)
         elif isinstance(each.args.get("format"), exp.Literal):
             _as_written(each.args["format"], texts, dialect)
     return trees[0]
 
 
 def _check_parts(tree: exp.Expr) -> None:
-    for kind, parts in _PARTS.items():
-        if isinstance(tree, kind):
-            others = [name for name, value in tree.args.items() if value and name not in parts]
-            if others:
-                raise UntraceableError(f"cannot follow {others[0]} of {tree.key}")
+    for kind in type(tree).__mro__:
+        parts = _PARTS.get(kind)
+        others = [name for name, value in tree.args.items() if value and name not in parts] if parts else ()
+        if others:
+            raise UntraceableError(f"cannot follow {others[0]} of {tree.key}")
 
 
 def _check_place(tree: exp.Expr) -> None:
