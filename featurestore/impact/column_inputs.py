@@ -66,7 +66,7 @@ def _sources(sql: PlainSql, column: str, dialect: str) -> Sources:
             if each.expression.find(exp.Column, exp.Star) is not None:
                 return ()
             continue
-        table = tables.get(".".join(part.name for part in each.source.parts).casefold())
+        table = tables.get(_dotted(each.source).casefold())
         name = sqlglot.parse_one(each.name, dialect=dialect)
         if table is None or not isinstance(name, exp.Column) or isinstance(name.this, exp.Star):
             return ()
@@ -74,14 +74,22 @@ def _sources(sql: PlainSql, column: str, dialect: str) -> Sources:
     return tuple(sorted(found))
 
 
-def _schema(sql: PlainSql, column: str, dialect: str) -> dict[str, dict[str, str]]:
+def _schema(sql: PlainSql, column: str, dialect: str) -> dict[str, object]:
     """Columns of the one table that the SQL reads: all that it names and does not make; nothing where it reads several.
 
     So a ``*`` over the table is followed. Over one of several, a name could be of either.
     """
-    if len(sql.tables) != 1:
-        return {}
     tree = sqlglot.parse_one(sql.text, dialect=dialect)
+    read = [table for table in tree.find_all(exp.Table) if _dotted(table).casefold() in sql.tables]
+    if len(sql.tables) != 1 or not read:
+        return {}
     named = {each.name for each in tree.find_all(exp.Column)} | {column}
     made = {each.alias for each in tree.find_all(exp.Alias) if each.alias != each.this.name}
-    return {table: dict.fromkeys(sorted(named - made), "text") for table in sql.tables}
+    schema: dict[str, object] = dict.fromkeys(sorted(named - made), "text")
+    for part in reversed(read[0].parts):  # sqlglot wants a level for each of database, schema and table
+        schema = {part.sql(dialect): schema}
+    return schema
+
+
+def _dotted(table: exp.Table) -> str:
+    return ".".join(part.name for part in table.parts)

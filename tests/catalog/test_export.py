@@ -170,6 +170,17 @@ def test_what_a_column_is_made_of(sql, inputs):
     assert columns == tuple(("model.shop.stg_orders", name) for name in inputs)
 
 
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "snowflake"])
+def test_a_star_over_a_table_with_its_schema_is_followed_in_what_dbt_compiled(dialect):
+    compiled = 'with o as (select * from "shop"."main"."stg_orders") select a + 1 as amount_sum from o'
+    changes = {"sql": "select {{ some_macro() }}", "compiled": compiled}
+    nodes = tuple(replace(node, **changes) if node.name == "orders" else node for node in GRAPH.nodes)
+    found = column_inputs(replace(GRAPH, nodes=nodes), replace(PROJECT, dialect=dialect))
+    assert [(node, name.lower()) for node, name in found["model.shop.orders"]["amount_sum"]] == [
+        ("model.shop.stg_orders", "a")
+    ]
+
+
 @pytest.mark.parametrize(
     ("adapter", "values", "name"),
     [
