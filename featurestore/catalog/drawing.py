@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _CARD, _PASSING = 40.0, 12.0
 _GAP, _BETWEEN, _EDGE = 12.0, 56.0, 8.0
-_LETTER, _PADDING, _LEAST, _MOST = 7.3, 30.0, 110.0, 300.0
+_LETTER, _CAPITAL, _BROAD = 8.0, 10.0, 13.2
+_PADDING, _LEAST = 32.0, 118.0
 _SHOWN = 36
 
 
@@ -64,13 +65,13 @@ def svg(lineage: Lineage) -> str:
     for node in lineage.nodes:
         box = boxes[node.id]
         asked = " asked" if node.is_asked else ""
-        name = node.name if len(node.name) <= _SHOWN else f"{node.name[: _SHOWN - 1]}…"
         parts.append(
             f'<g class="{node.role}{asked}" transform="translate({box.x:g} {box.y:g})">'
             f"<title>{escape(node.name)}, {escape(node.noun)}</title>"
             f'<rect class="card" width="{box.width:g}" height="{box.height:g}" rx="7"/>'
             f'<rect class="mark" width="4" height="{box.height - 16:g}" x="8" y="8" rx="2"/>'
-            f'<text x="20" y="17">{escape(name)}</text><text class="noun" x="20" y="32">{escape(node.noun)}</text></g>'
+            f'<text x="20" y="17">{escape(_short(node.name))}</text>'
+            f'<text class="noun" x="20" y="32">{escape(node.noun)}</text></g>'
         )
     return "".join([*parts, "</svg>"])
 
@@ -82,8 +83,8 @@ def place(lineage: Lineage) -> tuple[dict[str, Box], list[tuple[str, ...]]]:
     boxes: dict[str, Box] = {}
     x = _EDGE
     for column in planned.columns:
-        names = [max(len(lineage.by_id[each].name), 12) for each in column if each in lineage.by_id]
-        width = min(_MOST, max([_LEAST, *(length * _LETTER + _PADDING for length in names)]))
+        names = [_short(lineage.by_id[each].name) for each in column if each in lineage.by_id]
+        width = max([_LEAST, *(_width(name) + _PADDING for name in names)])
         y = _EDGE + (tallest - _height(lineage, column)) / 2
         for each in column:
             height = _CARD if each in lineage.by_id else _PASSING
@@ -91,6 +92,15 @@ def place(lineage: Lineage) -> tuple[dict[str, Box], list[tuple[str, ...]]]:
             y += height + _GAP
         x += width + _BETWEEN
     return boxes, list(planned.routes.values())
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
+
+
+def _width(name: str) -> float:
+    """How wide a name is, in pixels, in the widest of the fonts that pages fall back to (DejaVu Sans)."""
+    return sum(_BROAD if each in "mwMW@%" else _CAPITAL if each.isupper() else _LETTER for each in name)
 
 
 def _height(lineage: Lineage, column: tuple[str, ...]) -> float:

@@ -13,6 +13,8 @@ import pytest
 from featurestore.catalog.docs import docs_page
 from featurestore.catalog.docs.data import Catalog, ChangeLine, HistoryLine
 from featurestore.catalog.graph import whole_graph
+from featurestore.catalog.lineage import lineage_of
+from featurestore.catalog.lineage_page import lineage_page
 from featurestore.definitions.entities import Entity
 from featurestore.definitions.services import FeatureService
 from featurestore.definitions.views import Feature
@@ -198,6 +200,41 @@ def test_it_fits_its_window_and_can_be_read(opened, scheme, width):
         shown.value("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert shown.value("document.documentElement.scrollWidth") <= width, place
         assert shown.value(_POOR_CONTRAST) == [], place
+
+
+WIDE = "MAXIMUM_SWWWM_demand@v2", "product_demand@v2", "a_name_that_" + "never_ends_" * 9
+"""Names that are wider than most of their length, and a long one."""
+NAMED = replace(
+    PROJECT,
+    name=WIDE[2],
+    views=tuple(replace(ORDERS, name=name, source=replace(ORDERS.source, unique_id=name)) for name in WIDE[:2]),
+    services=(),
+)
+_STICKS_OUT = """[...document.querySelectorAll('.lineage g')].filter((each) =>
+    each.querySelector('text').getBBox().x + each.querySelector('text').getBBox().width + 4
+    > each.querySelector('rect').getBBox().width).map((each) => each.textContent)"""
+
+
+@in_a_browser
+def test_long_and_wide_names_stay_in_their_places(opened):
+    shown = opened(project=NAMED)
+    shown.look(width=390)
+    assert shown.value("document.documentElement.scrollWidth") <= 390
+    assert shown.value("document.querySelectorAll('.lineage g').length") >= 2
+    assert shown.value(_STICKS_OUT) == []
+
+
+@in_a_browser
+def test_so_they_do_in_the_drawing_of_a_lineage(chromium, tmp_path):
+    page = lineage_page(lineage_of(whole_graph(GRAPH, NAMED), NAMED), title="Lineage")
+    (tmp_path / "lineage.html").write_text(page, encoding="utf-8")
+    assert chromium.open((tmp_path / "lineage.html").as_uri()).value(_STICKS_OUT) == []
+
+
+@in_a_browser
+@pytest.mark.parametrize("place", ["#view/renamed", "#feature/orders%40v9%3Ax", "#service/%", "#stream/"])
+def test_a_link_to_what_is_not_there_says_so(opened, place):
+    assert "There is no " in opened(place).text("#right")
 
 
 @in_a_browser

@@ -49,7 +49,10 @@ function rank(each, words) {
 }
 
 let words = [];
-const current = () => decodeURIComponent(location.hash.slice(1).split("/").slice(1).join("/"));
+function current() {
+  const written = location.hash.slice(1).split("/").slice(1).join("/");
+  try { return decodeURIComponent(written); } catch { return written; }  // a link that was cut in the middle of a letter
+}
 const part = () => location.hash.slice(1).split("/")[0];
 
 function marked(text) {
@@ -151,7 +154,10 @@ function versionCard(line) {
 }
 
 // Lineage: the columns, and the order in them, come from the data; here they are closed up around what is shown.
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = "http://www.w3.org/2000/svg", LONGEST = 36;
+const pen = document.createElement("canvas").getContext("2d");
+const short = (name) => name.length > LONGEST ? name.slice(0, LONGEST - 1) + "…" : name;
+function wideAs(name) { pen.font = "13px " + getComputedStyle(document.body).fontFamily; return pen.measureText(short(name)).width; }
 function svg(tag, attributes, ...inside) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -190,7 +196,7 @@ function picture(kept, start) {
   const tall = (column) => column.reduce((sum, box) => sum + box.high + 12, -12), highest = Math.max(...columns.map(tall));
   let x = 4;
   for (const column of columns) {
-    const wide = Math.min(300, Math.max(110, ...column.filter((box) => box.node != null).map((box) => Math.max(nodes[box.node][1].length, 12) * 7.3 + 30)));
+    const wide = Math.max(118, ...column.filter((box) => box.node != null).map((box) => Math.ceil(wideAs(nodes[box.node][1])) + 32));
     let y = 4 + (highest - tall(column)) / 2;
     for (const box of column.sort((a, b) => a.order - b.order)) { Object.assign(box, { x, y, wide }); y += box.high + 12; }
     x += wide + 52;
@@ -205,7 +211,7 @@ function picture(kept, start) {
   for (const each of kept) {
     const [role, name, noun] = nodes[each], box = boxes.get(each), title = svg("title", {}); title.textContent = name + ", " + noun;
     const text = svg("text", { x: 20, y: 17 }), under = svg("text", { class: "noun", x: 20, y: 32 });
-    text.textContent = name.length > 36 ? name.slice(0, 35) + "…" : name; under.textContent = noun;
+    text.textContent = short(name); under.textContent = noun;
     const group = svg("g", { class: role + (each === start ? " asked" : ""), transform: `translate(${box.x} ${box.y})` }, title, svg("rect", { class: "body", width: box.wide, height: 40, rx: 7 }), svg("rect", { class: "mark", x: 8, y: 8, width: 4, height: 24, rx: 2 }), text, under);
     made.append(by[role] && by[role].has(name) && each !== start ? svg("a", { href: link(role, name) }, group) : group);
   }
@@ -228,7 +234,7 @@ function show(isMove) {
   if (kind === "lineage") right.replaceChildren(make("div", { class: "card pad" }, make("h2", {}, "Lineage"), make("p", { class: "soft" }, "From sources through models and feature views to who reads them."), drawing()));
   else if (kind === "history") right.replaceChildren(make("h2", {}, "History"), make("p", { class: "soft" }, "Every version of the registry, newest first: + added, − removed, ! breaking, * other values, ~ changed."), make("div", { class: "versions" }, data.history.map(versionCard)));
   else if (page) right.replaceChildren(make("a", { class: "back", href: "#" }, "← All features"), make("article", { class: "card pad stack" }, ...page.filter(Boolean)));
-  else right.replaceChildren(make("div", { class: "stack" }, ...overview().filter(Boolean)));
+  else right.replaceChildren(make("div", { class: "stack" }, by[kind] || kind === "feature" ? make("p", { class: "empty", role: "status" }, "There is no " + kind + " " + name + " in this version.") : null, ...overview().filter(Boolean)));
   document.title = (page ? name + " · " : "") + data.name + " feature store";
   markCurrent();
   if (isMove) { scrollTo(0, 0); if (page) right.focus({ preventScroll: true }); }
