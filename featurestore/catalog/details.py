@@ -55,8 +55,8 @@ class Details:
     samples: tuple[Sample, ...] = ()
 
 
-def view_details(graph: Graph, project: Project, view: FeatureView) -> Details:
-    """What is known of a feature view."""
+def view_details(graph: Graph, project: Project, view: FeatureView, *, macro: str = "training_set") -> Details:
+    """What is known of a feature view; `macro` as of `feature_samples`."""
     unique_id = view_id(project, view)
     node = graph.by_id.get(unique_id)
     lineage = lineage_of(graph, project, view.reference)
@@ -64,12 +64,14 @@ def view_details(graph: Graph, project: Project, view: FeatureView) -> Details:
         made_of=tuple(sorted(lineage.by_id[each].name for each in lineage.parents.get(unique_id, ()))),
         consumers=_below(lineage, usage_of((project,)).of_view(view.reference)),
         tests=node.tests if node is not None else (),
-        samples=feature_samples(project, [view.reference], online=view.online),
+        samples=feature_samples(project, [view.reference], online=view.online, macro=macro),
     )
 
 
-def feature_details(graph: Graph, project: Project, view: FeatureView, feature: Feature) -> Details:
-    """What is known of a feature."""
+def feature_details(
+    graph: Graph, project: Project, view: FeatureView, feature: Feature, *, macro: str = "training_set"
+) -> Details:
+    """What is known of a feature; `macro` as of `feature_samples`."""
     reference = f"{view.reference}:{feature.name}"
     whole = view_details(graph, project, view)
     services = usage_of((project,)).of_feature(reference)
@@ -78,19 +80,19 @@ def feature_details(graph: Graph, project: Project, view: FeatureView, feature: 
         made_of=whole.made_of,
         consumers=Consumers(services=services, exposures=others.exposures, training_sets=others.training_sets),
         tests=tuple(test for test in whole.tests if test.endswith(f"({feature.name})")),
-        samples=feature_samples(project, [reference], online=view.online),
+        samples=feature_samples(project, [reference], online=view.online, macro=macro),
     )
 
 
-def service_details(project: Project, service: FeatureService) -> Details:
-    """What is known of a feature service."""
+def service_details(project: Project, service: FeatureService, *, macro: str = "training_set") -> Details:
+    """What is known of a feature service; `macro` as of `feature_samples`."""
     from featurestore.catalog.graph import views_of_service
 
     views = tuple(views_of_service(project, service))
     online = bool(views) and all(view.online for view in views)
     return Details(
         made_of=tuple(sorted(view.reference for view in views)),
-        samples=service_samples(project, service, online=online) if views else (),
+        samples=service_samples(project, service, online=online, macro=macro) if views else (),
     )
 
 

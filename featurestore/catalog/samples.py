@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.services import FeatureService
 
 _EXAMPLES = "examples.csv"
+_MACRO = "training_set"
 _VALUES = {"boolean": "true", "date": "2026-01-31", "uuid": "00000000-0000-0000-0000-000000000001"}
 
 
@@ -45,6 +46,7 @@ class _Question:
         more: further columns that examples have.
         is_full: whether names of views stand in front, since two features have one name.
         is_online: whether the features can be looked up.
+        macro: what the dbt project calls the macro that makes training sets.
     """
 
     references: tuple[str, ...]
@@ -53,6 +55,7 @@ class _Question:
     more: tuple[str, ...] = ()
     is_full: bool
     is_online: bool
+    macro: str
 
     @property
     def in_python(self) -> str:
@@ -66,18 +69,35 @@ class _Question:
         return f"{named} --full-feature-names" if self.is_full else named
 
 
-def feature_samples(project: Project, references: Sequence[str], *, online: bool) -> tuple[Sample, ...]:
-    """Write code that asks for features by reference: a training set, and if they are online a lookup."""
+def feature_samples(
+    project: Project, references: Sequence[str], *, online: bool, macro: str = _MACRO
+) -> tuple[Sample, ...]:
+    """Write code that asks for features by reference: a training set, and if they are online a lookup.
+
+    Args:
+        project: the definitions.
+        references: of the features.
+        online: whether they can be looked up.
+        macro: what the dbt project calls the macro that makes training sets: a package's has the package in front.
+    """
     keys, is_full = _asked(project, references)
-    return _samples(_Question(references=tuple(references), keys=keys, is_full=is_full, is_online=online))
+    return _samples(_Question(references=tuple(references), keys=keys, is_full=is_full, is_online=online, macro=macro))
 
 
-def service_samples(project: Project, service: FeatureService, *, online: bool) -> tuple[Sample, ...]:
-    """Write code that asks for the features of a service."""
+def service_samples(
+    project: Project, service: FeatureService, *, online: bool, macro: str = _MACRO
+) -> tuple[Sample, ...]:
+    """Write code that asks for the features of a service; `online` and `macro` as of `feature_samples`."""
     keys, is_full = _asked(project, service.features)
     more = tuple(column.name for column in service.request_columns)
     question = _Question(
-        references=service.features, service=service.name, keys=keys, more=more, is_full=is_full, is_online=online
+        references=service.features,
+        service=service.name,
+        keys=keys,
+        more=more,
+        is_full=is_full,
+        is_online=online,
+        macro=macro,
     )
     return _samples(question)
 
@@ -99,7 +119,7 @@ def _samples(asked: _Question) -> tuple[Sample, ...]:
     features = "".join(f"        {_quoted(each)},\n" for each in asked.references)
     full = "    full_feature_names=true,\n" if asked.is_full else ""
     model = (
-        '{{ featurestore.training_set(\n    spine=ref("examples"),\n    spine_time="event_timestamp",\n'
+        f'{{{{ {asked.macro}(\n    spine=ref("examples"),\n    spine_time="event_timestamp",\n'
         f"    features=[\n{features}    ],\n{full}) }}}}"
     )
     return (

@@ -44,6 +44,7 @@ def command(common: Common, output: Path | None, changes: int, force: bool) -> N
     """
     from featurestore.catalog.docs import docs_page
     from featurestore.catalog.docs.data import Catalog
+    from featurestore.manifest.macros import training_set_name
 
     workspace = common.store().workspace
     document = workspace.latest()
@@ -52,6 +53,7 @@ def command(common: Common, output: Path | None, changes: int, force: bool) -> N
         graph=workspace.graph(document),
         version=document.version,
         history=history(workspace.registry(), with_changes=changes),
+        macro=training_set_name(workspace.usable_manifest()),
     )
     page = docs_page(catalog)
     path = workspace.dbt.target_dir / "featurestore.html" if output is None else output

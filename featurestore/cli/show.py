@@ -59,6 +59,15 @@ class Found:
     details: Details | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a name is looked for: the definitions, dbt's graph, and what dbt's project calls our macro."""
+
+    project: Project
+    graph: Graph
+    macro: str
+
+
 @click.command("show", epilog=example("featurestore show customer_orders", "featurestore show churn_v1 --code"))
 @click.argument("name")
 @click.option("--code", is_flag=True, help="Show code to ask for it too: Python, command line, dbt model.")
@@ -70,9 +79,16 @@ def command(common: Common, name: str, code: bool) -> None:
     registry version has it; with dbt's tests, who reads it, and how fresh the online store is, if that answers. If
     several have the name, all are shown.
     """
+    from featurestore.manifest.macros import training_set_name
+
     store = common.store()
     document = store.document
-    found = tuple(_find(document.content, store.workspace.graph(document), name))
+    place = _Place(
+        project=document.content,
+        graph=store.workspace.graph(document),
+        macro=training_set_name(store.workspace.usable_manifest()),
+    )
+    found = tuple(_find(place, name))
     fresh = {it.view.reference: _freshness(store, it.view) for it in found if it.view is not None}
     if common.as_json:
         result_json([_as_json(it, fresh) for it in found])
@@ -136,13 +152,14 @@ def _title(thing: Found, name: str) -> str:
     return click.style(f"{noun} {name}", bold=True)
 
 
-def _find(project: Project, graph: Graph, name: str) -> Iterator[Found]:
+def _find(place: _Place, name: str) -> Iterator[Found]:
     """Find what has the name. Raises UnknownNameError with near names of all kinds."""
     from featurestore.catalog import details
 
     if ":" in name:
-        yield _feature(project, graph, name)
+        yield _feature(place, name)
         return
+    project, graph, macro = place.project, place.graph, place.macro
     from featurestore.registry.usage import usage_of
 
     usage = usage_of((project,))
@@ -158,20 +175,21 @@ def _find(project: Project, graph: Graph, name: str) -> Iterator[Found]:
     for view in views:
         others = [other.reference for other in project.views if other.name == view.name and other != view]
         found = _view(view, others, usage.of_view(view.reference))
-        yield replace(found, details=details.view_details(graph, project, view))
+        yield replace(found, details=details.view_details(graph, project, view, macro=macro))
     for entity in entities:
         yield _entity(project, entity, usage.of_entity(entity.name))
     for service in services:
-        yield replace(_service(service), details=details.service_details(project, service))
+        yield replace(_service(service), details=details.service_details(project, service, macro=macro))
     for stream in streams:
         yield _stream(project, stream, usage.of_stream(stream.name))
 
 
-def _feature(project: Project, graph: Graph, reference: str) -> Found:
+def _feature(place: _Place, reference: str) -> Found:
     from featurestore.catalog.details import feature_details
     from featurestore.definitions.references import select
     from featurestore.registry.usage import usage_of
 
+    project = place.project
     (output,) = select(project, [reference]).outputs
     view, feature = output.use.view, output.feature
     used_by = usage_of((project,)).of_feature(f"{view.reference}:{feature.name}")
@@ -194,7 +212,7 @@ def _feature(project: Project, graph: Graph, reference: str) -> Found:
         used_by=used_by,
         lines=lines,
         view=view,
-        details=feature_details(graph, project, view, feature),
+        details=feature_details(place.graph, project, view, feature, macro=place.macro),
     )
 
 

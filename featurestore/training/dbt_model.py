@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from featurestore.errors import SpineError, UsageError
+from featurestore.manifest.macros import TRAINING_SET, training_set_macro
 from featurestore.manifest.tables import find_table
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from featurestore.training.dataset import HistoricalFeatures
     from featurestore.training.request import Question
 
-_MACRO = "training_set"
-_PACKAGE = "featurestore"
 _REF = re.compile(r"""^(?:\{\{\s*)?(?:ref\(\s*)?['"]?(?P<name>[\w.]+)['"]?\s*\)?(?:\s*\}\})?$""")
 
 
@@ -83,14 +82,13 @@ def _spine(given: object, manifest: Manifest, dialect: str) -> tuple[str, str]:
 
 
 def _macro(manifest: Manifest) -> str:
-    """The macro's name: with the package in front, or without where it is among the project's own macros."""
-    if f"macro.{_PACKAGE}.{_MACRO}" in manifest.macros:
-        return f"{_PACKAGE}.{_MACRO}"
-    if f"macro.{manifest.project_name}.{_MACRO}" in manifest.macros:
-        return _MACRO
-    raise UsageError(
-        f"the dbt project has no macro '{_MACRO}'", hint="run `featurestore init`, which adds it, then `dbt parse`"
-    )
+    name = training_set_macro(manifest)
+    if name is None:
+        raise UsageError(
+            f"the dbt project has no macro '{TRAINING_SET}'",
+            hint="run `featurestore init`, which adds it, then `dbt parse`",
+        )
+    return name
 
 
 def _text(text: str) -> str:

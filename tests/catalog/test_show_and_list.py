@@ -43,6 +43,18 @@ def test_code_for_a_service_whose_view_is_gone_can_be_shown():
     assert service_details(PROJECT, gone).samples == ()
 
 
+def test_the_dbt_model_calls_the_macro_as_the_project_has_it(applied):
+    def model():
+        return applied.run("show", "orders", "--json").json[0]["details"]["samples"][2]["code"]
+
+    assert model().startswith("{{ training_set(")
+    applied.write_manifest(macros={"macro.featurestore.training_set": {}})
+    assert model().startswith("{{ featurestore.training_set(")
+    applied.run("docs")
+    page = (applied.folder / "target" / "featurestore.html").read_text()
+    assert page.count("{{ featurestore.training_set(") == page.count("{{ ")
+
+
 @pytest.mark.slow
 def test_the_commands_that_show_prints_run(shop, tmp_path):
     from tests.cli.tiny import Tiny

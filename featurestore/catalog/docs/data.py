@@ -74,12 +74,14 @@ class Catalog:
         graph: the dbt graph around them.
         version: of the registry.
         history: its versions, newest first.
+        macro: what the dbt project calls the macro that makes training sets.
     """
 
     project: Project
     graph: Graph
     version: int
     history: tuple[HistoryLine, ...] = ()
+    macro: str = "training_set"
 
 
 def catalog_data(catalog: Catalog) -> Data:
@@ -91,8 +93,8 @@ def catalog_data(catalog: Catalog) -> Data:
         "target": project.target,
         "dialect": project.dialect,
         "version": catalog.version,
-        "views": [_view(project, graph, view, usage) for view in project.views],
-        "services": [_service(project, service) for service in project.services],
+        "views": [_view(catalog, view, usage) for view in project.views],
+        "services": [_service(catalog, service) for service in project.services],
         "entities": [
             _filled(
                 {
@@ -111,8 +113,9 @@ def catalog_data(catalog: Catalog) -> Data:
     }
 
 
-def _view(project: Project, graph: Graph, view: FeatureView, usage: Usage) -> Data:
-    node = graph.by_id.get(view_id(project, view))
+def _view(catalog: Catalog, view: FeatureView, usage: Usage) -> Data:
+    project = catalog.project
+    node = catalog.graph.by_id.get(view_id(project, view))
     created = f", known from {view.created_at.name}" if view.created_at is not None else ""
     return _filled(
         {
@@ -135,7 +138,7 @@ def _view(project: Project, graph: Graph, view: FeatureView, usage: Usage) -> Da
             "f": [_feature(feature) for feature in view.features],
             "tests": node.tests if node is not None else (),
             "u": usage.of_view(view.reference),
-            "code": _code(feature_samples(project, [view.reference], online=view.online)),
+            "code": _code(feature_samples(project, [view.reference], online=view.online, macro=catalog.macro)),
         }
     )
 
@@ -148,8 +151,8 @@ def _feature(feature: Feature) -> list[object]:
     return parts
 
 
-def _service(project: Project, service: FeatureService) -> Data:
-    details = service_details(project, service)
+def _service(catalog: Catalog, service: FeatureService) -> Data:
+    details = service_details(catalog.project, service, macro=catalog.macro)
     return _filled(
         {
             "n": service.name,
