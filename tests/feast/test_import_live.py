@@ -39,6 +39,25 @@ def test_a_template_that_imports_what_is_not_there_is_one_error(name, tmp_path):
         read_live(python, folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = (\n", "sub/objects.py:1: SyntaxError: "),
+        ("import sys\n\nsys.exit(0)\n", "sub/objects.py:3: it ends the process (SystemExit: 0)"),
+        ("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\nimport no\n",
+         "sub/objects.py:3: ModuleNotFoundError: No module named 'no'"),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_file_of_the_repository(text, said, tmp_path):
+    python = feast_python()
+    (tmp_path / "feature_store.yaml").write_text("project: shop\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/objects.py").write_text(text)
+    with pytest.raises(OperationError) as refused:
+        run_reader(Path(python), tmp_path, os.environ, Limits())
+    assert f"the Feast repository cannot be read: {said}" in str(refused.value)
+
+
 def test_whatever_the_files_of_a_repository_print_or_leave_running_the_answer_is_json(tmp_path):
     (tmp_path / "feature_store.yaml").write_text("project: shop\n")
     (tmp_path / "json.py").write_text("raise SystemExit('not the standard library')\n")

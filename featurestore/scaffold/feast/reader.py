@@ -14,6 +14,7 @@ sys.path[:] = [each for each in sys.path if each]  # the current folder is the r
 
 import json
 import os
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -239,13 +240,31 @@ def private_stdout() -> TextIO:
     return kept
 
 
+def say_where(error: BaseException, folder: Path) -> None:
+    """Write an error's traceback, and as the last line which of the repository's files it comes from."""
+    traceback.print_exception(type(error), error, error.__traceback__)
+    places = [(each.filename, each.lineno) for each in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+    own = [f"{Path(name).relative_to(folder)}:{line}: " for name, line in places if folder in Path(name).parents]
+    said = traceback.format_exception_only(type(error), error)[-1].strip()
+    if isinstance(error, SystemExit):
+        said = f"it ends the process ({said})"
+    sys.stderr.write((own[-1] if own else "") + (said.splitlines() or [""])[-1] + "\n")
+
+
 def main() -> None:
     """Write the document of the current folder's repository."""
     answer = private_stdout()
     sys.dont_write_bytecode = True
     folder = Path.cwd()
     sys.path.append(str(folder))  # as `feast plan` does: Feast and the standard library go first
-    told = document(folder)
+    try:
+        told = document(folder)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  told, and the process ends with it
+        say_where(error, folder)
+        sys.stderr.flush()
+        os._exit(1)
     json.dump(told, answer)
     answer.close()
     sys.stderr.flush()
