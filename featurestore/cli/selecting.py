@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from featurestore.cli.output import warn
-from featurestore.errors import UsageError
+from featurestore.errors import UsageError, format_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +37,14 @@ class Asked:
 
     def found(self, graph: Graph, project: Project) -> frozenset[str]:
         """Find the nodes; says which parts match nothing. Raises UsageError for what cannot be read."""
-        from featurestore.definitions.selection import Selectable, select_nodes
+        from featurestore.definitions.selection import Selectable, near_parts, select_nodes
 
-        selected = select_nodes(Selectable(graph=graph, project=project), select=self.select, exclude=self.exclude)
+        among = Selectable(graph=graph, project=project)
+        selected = select_nodes(among, select=self.select, exclude=self.exclude)
         for part in selected.unmatched:
-            warn(f"the selection '{part}' matches nothing")
+            near = near_parts(among, part)
+            hint = f"did you mean {' or '.join(near)}?" if near else None
+            warn(format_problem(f"the selection '{part}' matches nothing", hint=hint))
         return selected.unique_ids
 
     def nothing(self, what: str) -> UsageError:

@@ -3,8 +3,8 @@
 Grammar, as dbt's: arguments and blanks are a union, commas an intersection, and each part is
 ``[@ or N+][method:]value[+N]``; ``+`` adds what is above or below, at most N steps, ``@`` what is below with all above
 that. A value may hold the wildcards ``* ? [abc]``. Without a method it is a path (with a slash), a file (``.sql``,
-``.csv``) or a name, also with folders in front: ``staging.orders``. Methods: dbt's that a graph can answer, and
-``owner:``, ``service:`` and ``entity:``, which dbt has not.
+``.csv``) or a name, also with folders in front: ``staging.orders``; a version also as we write it: ``orders@v2``.
+Methods: dbt's that a graph can answer, and ``owner:``, ``service:`` and ``entity:``, which dbt has not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.graph import service_id, view_id
-from featurestore.errors import UsageError, unknown_name
+from featurestore.errors import UsageError, near_names, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -91,6 +91,22 @@ def select_nodes(among: Selectable, *, select: Sequence[str], exclude: Sequence[
     return Selected(unique_ids=found - _union(among, exclude, unmatched), unmatched=tuple(unmatched))
 
 
+def near_parts(among: Selectable, part: str) -> tuple[str, ...]:
+    """Say what a part that matched nothing may have meant: up to three parts with near names, best first."""
+    read = _PART.match(part)
+    assert read is not None, "the pattern matches any text"
+    method, value = read["method"], read["value"]
+    if method is None:
+        sources = tuple(
+            f"source:{node.name}"
+            for node in among.graph.nodes
+            if node.kind == "source" and value in {node.name, node.name.partition(".")[2]}
+        )
+        return sources or near_names(value, {node.name for node in among.graph.nodes if node.kind != "source"})
+    values = _KNOWN.get(method)
+    return () if values is None else tuple(f"{method}:{near}" for near in near_names(value, {*values(among)} - {""}))
+
+
 def _union(among: Selectable, expressions: Sequence[str], unmatched: list[str]) -> frozenset[str]:
     found: set[str] = set()
     for part in (part for text in expressions for part in text.split()):
@@ -141,6 +157,11 @@ def _criterion(among: Selectable, method: str | None, value: str) -> Callable[[G
         method = "path" if "/" in value else "file" if value.lower().endswith(_FILES) else "fqn"
     make = _METHODS.get(method)
     if make is None:
+        view = method.partition("@v")[0]
+        if any(view == each.name for each in among.project.views):
+            raise UsageError(
+                f"cannot read the selection '{method}:{value}'", hint=f"features are selected by their view: {method}"
+            )
         raise unknown_name("method", method, _METHODS, place="the selection syntax")
     return make(among, value)
 
@@ -148,6 +169,8 @@ def _criterion(among: Selectable, method: str | None, value: str) -> Callable[[G
 def _by_name(_among: Selectable, value: str) -> Callable[[GraphNode], bool]:
     def is_match(node: GraphNode) -> bool:
         fqn = fqn_of(node)
+        if "@v" in value and fnmatchcase(node.name, value):
+            return node.kind != "source"
         return node.kind != "source" and (_is_named(node, fqn, value) or _is_named(node, fqn[1:], value))
 
     return is_match
@@ -306,3 +329,20 @@ _METHODS: Mapping[str, Callable[[Selectable, str], Callable[[GraphNode], bool]]]
     "resource_type": _by_resource_type,
     "package": _by_package,
 }
+
+_KNOWN: Mapping[str, Callable[[Selectable], Iterable[str]]] = {
+    "fqn": lambda among: (node.name for node in among.graph.nodes if node.kind != "source"),
+    "tag": lambda among: (tag for node in among.graph.nodes for tag in node.tags),
+    "source": lambda among: (node.name for node in among.graph.nodes if node.kind == "source"),
+    "exposure": lambda among: (node.name for node in among.graph.nodes if node.kind == "exposure"),
+    "service": lambda among: (service.name for service in among.project.services),
+    "owner": lambda among: (
+        owner.replace(" ", "?") for owner in (*among.owners.values(), *(node.owner for node in among.graph.nodes))
+    ),
+    "group": lambda among: (node.group for node in among.graph.nodes),
+    "access": lambda _among: ("private", "protected", "public"),
+    "entity": lambda among: (entity.name for entity in among.project.entities),
+    "resource_type": lambda among: (VIEW_TYPE, SERVICE_TYPE, *(node.kind for node in among.graph.nodes)),
+    "package": lambda among: (node.package for node in among.graph.nodes),
+}
+"""What there is to be named by a method, in the words of a selection: a blank is a ``?`` there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from featurestore.definitions.selection import Selectable, select_nodes
+from featurestore.definitions.selection import Selectable, near_parts, select_nodes
 from featurestore.errors import UnknownNameError, UsageError
 from tests.catalog.scene import GRAPH, PROJECT
 
@@ -23,6 +23,10 @@ def selected(*select, exclude=()):
         ("tier", "tier.v2"),
         ("tier.v2", "tier.v2"),
         ("tier_v2", "tier.v2"),
+        ("tier@v2", "tier.v2"),
+        ("tier@v*", "tier.v2"),
+        ("tier@v2+", "churn churn_training tier.v2"),
+        ("tier@v1", ""),
         ("t*", "churn_training tier.v2"),
         ("marts.tier", "tier.v2"),
         ("staging", "stg_orders"),
@@ -82,3 +86,29 @@ def test_what_cannot_be_read_is_refused(text):
 def test_an_unknown_method_names_what_is_near():
     with pytest.raises(UnknownNameError, match="did you mean owner"):
         selected("ownr:x")
+
+
+@pytest.mark.parametrize(
+    ("part", "near"),
+    [
+        ("+order+1", "orders"),
+        ("tier@v3", "tier@v2"),
+        ("customers", "source:app.customers"),
+        ("app.orders", "source:app.orders"),
+        ("tag:cores", "tag:core"),
+        ("owner:Loyalty", "owner:Loyalty?team"),
+        ("entity:custmer", "entity:customer"),
+        ("service:chrun", "service:churn"),
+        ("source:app.order", "source:app.orders"),
+        ("resource_type:feature_views", "resource_type:feature_view"),
+        ("access:secret", ""),
+        ("path:nowhere", ""),
+    ],
+)
+def test_what_matches_nothing_has_near_names(part, near):
+    assert near_parts(SHOP, part)[:1] == ((near,) if near else ())
+
+
+def test_a_feature_is_selected_by_its_view():
+    with pytest.raises(UsageError, match="features are selected by their view: orders"):
+        selected("orders:order_count")
