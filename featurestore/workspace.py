@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from featurestore.catalog.graph import whole_graph
+from featurestore.catalog.graph import whole_graph, with_compiled
 from featurestore.definitions.places import pinned_to
 from featurestore.errors import DefinitionError, UsageError, WarehouseError, format_problem
 from featurestore.manifest.artifacts import load_catalog, load_manifest, newer_sources
@@ -324,11 +324,12 @@ class Workspace:
 
         return project.target != self.profile.target or says_the_same(manifest, self.settings, project, self._compiled)
 
-    def graph(self, document: Document) -> Graph:
-        """The dbt graph for discovery: the manifest's while it says what was applied, else the version's."""
+    def graph(self, document: Document, *, is_compiled: bool = False) -> Graph:
+        """The manifest's graph while it says what was applied (`is_compiled`: `with_compiled`), else the version's."""
         manifest, project = self.usable_manifest(), document.content
         is_own = project.target == self.profile.target and manifest and self.is_as_applied(manifest, project)
-        return whole_graph(manifest if is_own else self.registry().graph(document), project)
+        graph = whole_graph(manifest if is_own else self.registry().graph(document), project)
+        return with_compiled(graph, self.registry().graph(document)) if is_own and is_compiled else graph
 
     def staleness(self, manifest: Manifest) -> str | None:
         """Name the files that changed after dbt wrote the manifest, as a warning; None if none did."""

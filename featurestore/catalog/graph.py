@@ -49,6 +49,23 @@ def whole_graph(known: Manifest | Graph | None, project: Project) -> Graph:
     return replace(graph, nodes=tuple(sorted((*graph.nodes, *missing), key=lambda node: node.unique_id)))
 
 
+def with_compiled(graph: Graph, applied: Graph | None) -> Graph:
+    """Add the SQL that dbt had compiled when it was applied, to nodes whose text and macros are still the same.
+
+    ``dbt parse``, ``dbt ls`` and a build of a part write a manifest without the compiled SQL of the rest.
+    """
+    then = {} if applied is None else applied.by_id
+
+    def whole(node: GraphNode) -> GraphNode:
+        before = then.get(node.unique_id)
+        if node.compiled or before is None:
+            return node
+        is_same = (node.sql, node.macros, node.parents) == (before.sql, before.macros, before.parents)
+        return replace(node, compiled=before.compiled) if is_same else node
+
+    return replace(graph, nodes=tuple(map(whole, graph.nodes)))
+
+
 def views_of_service(project: Project, service: FeatureService) -> Iterator[FeatureView]:
     """Yield the views whose features a service reads, each once, in its order; one that is gone is passed over."""
     seen: set[str] = set()

@@ -45,7 +45,7 @@ def openlineage(
 
     workspace = common.store().workspace
     document = workspace.latest()
-    graph, profile = workspace.graph(document), workspace.profile
+    graph, profile = workspace.graph(document, is_compiled=True), workspace.profile
     places = Places(
         producer=f"urn:featurestore:{__version__}",
         datasets=dataset_namespace or warehouse_namespace(profile.type, profile.values),

@@ -50,7 +50,7 @@ def command(common: Common, name: str | None, form: str, columns: bool, output: 
 
     store = common.store()
     document = store.document
-    graph = store.workspace.graph(document)
+    graph = store.workspace.graph(document, is_compiled=columns)
     lineage = lineage_of(graph, document.content, name)
     made_of = _made_of(graph, document.content, lineage) if columns else []
     if common.as_json:

@@ -169,6 +169,23 @@ def test_the_command_prints_and_writes_each_format(applied):
     assert applied.run("lineage", "ordrs").code == 2
 
 
+def test_columns_are_told_too_when_dbt_has_only_parsed_since_apply(applied):
+    from tests.cli.tiny import churn, orders
+    from tests.manifest.manifests import model
+
+    sql = "select customer_id, placed_at, loaded_at, {{ my_macro() }} as order_count, 1 as amount from {{ ref('raw') }}"
+    raw = model("raw", meta={})
+    view = orders(raw_code=sql, depends_on={"nodes": ["model.shop.raw"]})
+    done = "select customer_id, placed_at, loaded_at, n as order_count, 1 as amount from " + raw["relation_name"]
+    applied.write_manifest(view | {"compiled_code": done}, raw, churn())
+    assert applied.run("apply").code == 0
+    applied.write_manifest(view, raw, churn())
+    assert "order_count  raw.n" in applied.run("lineage", "orders", "--columns").out
+    assert '"field": "n"' in applied.run("export", "openlineage").out
+    applied.write_manifest(view | {"raw_code": f"{sql} where true"}, raw, churn())
+    assert "raw.n" not in applied.run("lineage", "orders", "--columns").out, "that SQL is another"
+
+
 def test_the_command_says_what_columns_are_made_of(applied):
     from tests.cli.tiny import churn, orders
     from tests.manifest.manifests import columns, model
