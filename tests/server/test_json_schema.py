@@ -12,7 +12,10 @@ from featurestore.streams.pushed_rows import rows_of
 from tests.server.conftest import AT, EVERYTHING, ORDERS, PAIRS, SHOP, TYPES
 
 SCHEMAS = json_schemas(SHOP)
-ASKED = {"churn": {"customer_id": [1, 21, 99], "code": ["a|b", "x", ""]}, "all_types": {"customer_id": [1, 99]}}
+ASKED = {
+    "churn": {"customer_id": [1, 21, 99, None], "code": ["a|b", "x", "", None]},
+    "all_types": {"customer_id": [1, None]},
+}
 
 
 def problems(name, value):

@@ -123,7 +123,7 @@ def _integer(value_type: str) -> Schema:
 
 
 def _request(service: FeatureService, chosen: Selection, *, is_full: bool) -> Schema:
-    keys = ((name, value_schema(kind, is_pushed=True)) for name, kind in _keys(chosen))
+    keys = ((name, value_schema(kind, is_pushed=True, nullable=True)) for name, kind in _keys(chosen))
     entities = {name: {"type": "array", "items": schema} for name, schema in keys}
     return {
         "$schema": _DRAFT,
@@ -140,7 +140,7 @@ def _request(service: FeatureService, chosen: Selection, *, is_full: bool) -> Sc
 
 
 def _response(service: FeatureService, chosen: Selection) -> Schema:
-    columns = [(name, value_schema(kind), "") for name, kind in _keys(chosen)]
+    columns = [(name, value_schema(kind, nullable=True), "") for name, kind in _keys(chosen)]
     columns += [
         (output.name, value_schema(output.feature.type, nullable=True), output.feature.description)
         for output in chosen.outputs
