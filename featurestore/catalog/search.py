@@ -76,11 +76,13 @@ class Hit:
         thing: what.
         score: how well it matches; only for comparing hits of one search.
         highlights: where, in the order of the fields.
+        unmatched: words that match nothing in it, in lower case.
     """
 
     thing: Thing
     score: float
     highlights: tuple[Highlight, ...]
+    unmatched: tuple[str, ...] = ()
 
 
 def search(project: Project, words: Sequence[str], *, kinds: Sequence[Kind] = KINDS) -> tuple[Hit, ...]:
@@ -174,7 +176,9 @@ def _hit(thing: Thing, wanted: Sequence[str], known: dict[tuple[str, str], float
     is_whole = thing.texts["name"].partition("@v")[0].casefold() in {"_".join(wanted), *wanted}
     score = sum(best.values()) + (5 if is_whole else 0) + _KIND_BONUS[thing.kind]
     highlights = (Highlight(field=name, text=thing.texts[name], start=start, end=end) for name, start, end in places)
-    return sum(map(bool, best.values())), Hit(thing=thing, score=round(score, 3), highlights=tuple(highlights))
+    unmatched = tuple(word for word, alike in best.items() if not alike)
+    hit = Hit(thing=thing, score=round(score, 3), highlights=tuple(highlights), unmatched=unmatched)
+    return len(best) - len(unmatched), hit
 
 
 def _alike(word: str, own: str) -> float:

@@ -47,7 +47,9 @@ def command(common: Common, words: tuple[str, ...], kinds: tuple[str, ...], limi
     for hit, line in zip(hits, aligned(rows).split("\n"), strict=False):
         result(_marked(hit, line))
     more = f", the first {limit} are shown" if len(hits) > limit else ""
-    say(f"{'1 match' if len(hits) == 1 else f'{len(hits):,} matches'}{more}.")
+    missing = {word for hit in hits for word in hit.unmatched}
+    part = f" of a part of the words: nothing has all of them ({', '.join(sorted(missing))})" if missing else ""
+    say(f"{'1 match' if len(hits) == 1 else f'{len(hits):,} matches'}{part}{more}.")
 
 
 def _row(hit: Hit) -> list[str]:
@@ -76,4 +78,5 @@ def _as_json(hit: Hit) -> dict[str, object]:
         "used_by": thing.used_by,
         "score": hit.score,
         "highlights": hit.highlights,
+        "unmatched": hit.unmatched,
     }

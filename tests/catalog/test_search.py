@@ -78,6 +78,10 @@ def test_the_command_says_how_many_and_what_to_paste(applied):
     assert told["count"] > 1
     assert [hit["reference"] for hit in told["hits"]] == ["orders"]
     assert told["hits"][0]["used_by"] == ["churn"]
+    partly = applied.run("search", "orders", "zebra", "--limit", "1")
+    assert partly.out.startswith("orders ")
+    assert "of a part of the words: nothing has all of them (zebra), the first 1 are shown.\n" in partly.err
+    assert applied.run("search", "orders", "zebra", "--json").json["hits"][0]["unmatched"] == ["zebra"]
     nothing = applied.run("search", "zebra")
     assert (nothing.code, nothing.out, nothing.err) == (0, "", "Nothing matches zebra.\n")
     assert applied.run("search", "..").code == 2
