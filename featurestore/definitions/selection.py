@@ -102,9 +102,15 @@ def near_parts(among: Selectable, part: str) -> tuple[str, ...]:
             for node in among.graph.nodes
             if node.kind == "source" and value in {node.name, node.name.partition(".")[2]}
         )
-        return sources or near_names(value, {node.name for node in among.graph.nodes if node.kind != "source"})
+        return sources or _near(value, {node.name for node in among.graph.nodes if node.kind != "source"})
     values = _KNOWN.get(method)
-    return () if values is None else tuple(f"{method}:{near}" for near in near_names(value, {*values(among)} - {""}))
+    return () if values is None else tuple(f"{method}:{near}" for near in _near(value, {*values(among)} - {""}))
+
+
+def _near(value: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Names that resemble a value, else those that hold it; at most three."""
+    names = sorted(known)
+    return near_names(value, names) or tuple(name for name in names if value.casefold() in name.casefold())[:3]
 
 
 def _union(among: Selectable, expressions: Sequence[str], unmatched: list[str]) -> frozenset[str]:

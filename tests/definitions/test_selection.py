@@ -97,6 +97,8 @@ def test_an_unknown_method_names_what_is_near():
         ("app.orders", "source:app.orders"),
         ("tag:cores", "tag:core"),
         ("owner:Loyalty", "owner:Loyalty?team"),
+        ("owner:team", "owner:Loyalty?team"),
+        ("stg", "stg_orders"),
         ("entity:custmer", "entity:customer"),
         ("service:chrun", "service:churn"),
         ("source:app.order", "source:app.orders"),
