@@ -71,9 +71,12 @@ def hear_registry() -> None:
 
 
 def fitted(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
-    """Cut the last column so that each line fits the terminal; where stdout is none, nothing is cut."""
+    """Cut the last column so that each line fits the terminal, and leave it out where there is no room for any of it.
+
+    Where stdout is no terminal, nothing is cut.
+    """
+    if not sys.stdout.isatty():
+        return rows
     before = sum(max(map(len, column)) + len(GAP) for column in list(zip(*rows, strict=True))[:-1])
     room = shutil.get_terminal_size().columns - before
-    if not sys.stdout.isatty() or room < _LEAST_ROOM:
-        return rows
-    return [[*row[:-1], one_line(row[-1], room)] for row in rows]
+    return [[*row[:-1], one_line(row[-1], room)] if room >= _LEAST_ROOM else row[:-1] for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 
 import pytest
@@ -95,6 +96,21 @@ def test_list_takes_a_selection(applied):
     ]
     assert applied.run("list", "entities", "-s", "orders").lines[1].startswith("customer")
     assert applied.run("list", "sources", "--json").json == []
+
+
+@pytest.mark.parametrize(("columns", "last"), [(50, "ONLINE"), (200, "DESCRIPTION")])
+def test_a_list_fits_the_terminal(applied, columns, last):
+    from tests.cli.tiny import start
+
+    ours, theirs = os.openpty()
+    with start("list", cwd=applied.folder, environ={"COLUMNS": str(columns)}, stdout=theirs) as process:
+        assert process.wait() == 0
+    os.close(theirs)
+    lines = os.read(ours, 65_536).decode().splitlines()
+    os.close(ours)
+    assert lines[0].split()[-1] == last
+    assert lines[1].startswith("orders")
+    assert max(map(len, lines)) <= columns
 
 
 @pytest.mark.parametrize("arguments", [("views", "-s", "tag:no"), ("services", "-s", "orders"), ("-s", "ownr:x")])
