@@ -460,7 +460,7 @@ def test_an_answer_of_another_shape_is_one_error(answer, tmp_path):
 def test_the_reader_is_text_to_us_and_runs_on_python_3_9():
     text = READER.read_text(encoding="utf-8")
     tree = ast.parse(text, feature_version=(3, 9))
-    outside = {"__future__", "collections", "datetime", "feast", "json", "os", "pathlib", "sys", "typing"}
+    outside = {"__future__", "collections", "datetime", "feast", "json", "os", "pathlib", "sys", "traceback", "typing"}
     assert imported_by(tree) == outside
     assert READER == PACKAGE / "scaffold/feast/reader.py"
     for path, other in trees():
