@@ -12,6 +12,7 @@ import click
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json, say
 from featurestore.cli.written import force_option, write_once
+from featurestore.errors import UsageError
 from featurestore.texts import aligned
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ def command(common: Common, name: str | None, form: str, columns: bool, output: 
     """
     from featurestore.catalog.lineage import lineage_of
 
+    if columns and form != "text" and not common.as_json:
+        raise UsageError(
+            f"a drawing as {form} has no columns", where="--columns", hint="leave --format out, or add --json"
+        )
+    if output is not None and common.as_json:
+        raise UsageError("JSON is printed, and not written", where="--output", hint="use one of --json and --output")
     store = common.store()
     document = store.document
     graph = store.workspace.graph(document, is_compiled=columns)

@@ -167,6 +167,8 @@ def test_the_command_prints_and_writes_each_format(applied):
         {"from": "model.shop.orders", "to": "exposure.shop.churn"}
     ]
     assert applied.run("lineage", "ordrs").code == 2
+    assert "--columns: a drawing as dot" in applied.run("lineage", "--columns", "--format", "dot").err
+    assert "--output: JSON is printed" in applied.run("lineage", "--json", "-o", "x.json").err
 
 
 def test_columns_are_told_too_when_dbt_has_only_parsed_since_apply(applied):
