@@ -1,17 +1,20 @@
 """Who changed the registry, from which commit: taken from git and from what CI systems say in the environment.
 
-Names and hashes only: no host, no path, no address that holds credentials (SEMANTICS R3).
+Names and hashes only: no host, no path, no address that holds credentials (SEMANTICS R3). Each fact has a shape, and
+what has another one is left out: variables hold what somebody put there.
 """
 
 from __future__ import annotations
 
 import getpass
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _USERS = (
@@ -27,6 +30,7 @@ _JOBS = ("CI_JOB_URL", "BUILD_URL")
 _GITHUB = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 _TIMEOUT_S = 5
 _LONGEST = 200
+_HASH = re.compile(r"[0-9A-Fa-f]{4,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +69,9 @@ def author_of(project_dir: Path, environ: Mapping[str, str]) -> Author:
     commit = head.get("branch.oid", "")
     branch = head.get("branch.head", "")
     return Author(
-        user=_first(environ, _USERS) or _own_name(),
-        git_commit=("" if commit.startswith("(") else commit) or _first(environ, _COMMITS),
-        git_branch=_first(environ, _BRANCHES) or ("" if branch.startswith("(") else branch),
+        user=_first(environ, _USERS, _name) or _own_name(),
+        git_commit=_hash(commit) or _first(environ, _COMMITS, _hash),
+        git_branch=_first(environ, _BRANCHES, _name) or ("" if branch.startswith("(") else _name(branch)),
         is_dirty=any(not line.startswith("#") for line in status),
         job=_job(environ),
     )
@@ -92,26 +96,44 @@ def _git(project_dir: Path, *arguments: str) -> list[str]:
 def _job(environ: Mapping[str, str]) -> str:
     github = [environ.get(name, "") for name in _GITHUB]
     if all(github):
-        return _clean(f"{github[0]}/{github[1]}/actions/runs/{github[2]}")
-    return _first(environ, _JOBS)
+        return _address(f"{github[0]}/{github[1]}/actions/runs/{github[2]}")
+    return _first(environ, _JOBS, _address)
 
 
-def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((_clean(environ[name]) for name in names if environ.get(name)), "")
+def _first(environ: Mapping[str, str], names: tuple[str, ...], shaped: Callable[[str], str]) -> str:
+    return next(filter(None, (shaped(environ.get(name, "")) for name in names)), "")
 
 
-def _clean(text: str) -> str:
-    """Keep a text to one line of letters; an address loses what stands for a user and a password."""
-    kept = "".join(letter for letter in text if letter.isprintable())[:_LONGEST]
-    scheme, separator, rest = kept.partition("://")
-    if not separator:
-        return kept
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+def _name(text: str) -> str:
+    """Keep a name to one line of letters; an address is no name."""
+    return "" if "://" in text else _line(text)[:_LONGEST]
+
+
+def _hash(text: str) -> str:
+    return text.strip() if _HASH.fullmatch(text.strip()) else ""
+
+
+def _address(text: str) -> str:
+    """Keep host and path of a web address, without user, password, query and fragment.
+
+    Where an ``@`` comes after the host, that may be no host, but the start of a password with a slash in it.
+    """
+    try:
+        parts = urlsplit(_line(text))
+        is_web = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its port is no number
+        return ""
+    if not is_web or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.partition(';')[0]}"[:_LONGEST]
+
+
+def _line(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
 def _own_name() -> str:
     try:
-        return _clean(getpass.getuser())
+        return _name(getpass.getuser())
     except (OSError, KeyError, ImportError):  # no name for this user id
         return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import replace
 
@@ -288,11 +287,43 @@ def test_without_git_the_ci_system_is_believed(tmp_path):
     assert author == Author(user="anna", git_commit="1f2e3d", git_branch="main", job=job)
 
 
-def test_no_password_and_no_control_character_enters_the_registry(tmp_path):
-    environ = {
-        "FEATURESTORE_USER": "an\x1b[31mna\n",
-        "CI_JOB_URL": "https://bot:hunter2@ci.example/job/1?token=hunter3",
-    }
-    author = author_of(tmp_path, environ)
-    assert (author.user, author.job) == ("an[31mna", "https://ci.example/job/1")
-    assert "hunter" not in json.dumps({"user": author.user, "job": author.job})
+@pytest.mark.parametrize(
+    ("variable", "value", "kept"),
+    [
+        ("FEATURESTORE_USER", "an\x1b[31mna\n", "an[31mna"),
+        ("FEATURESTORE_USER", " anna@shop.example\r\n", "anna@shop.example"),
+        ("FEATURESTORE_USER", "a" * 10_000, "a" * 200),
+        ("GITHUB_ACTOR", "anna https://x/ https://bot:hunter2@y/", ""),
+        ("GITHUB_SHA", "1f2e3d\n", "1f2e3d"),
+        ("GITHUB_SHA", "hunter2 " * 1000, ""),
+        ("GITHUB_REF_NAME", "feature/a-b", "feature/a-b"),
+        ("GITHUB_REF_NAME", "https://bot:hunter2@x/y", ""),
+        (
+            "CI_JOB_URL",
+            "https://bot:hunter2@ci.example:8443/job/1?token=hunter3#hunter4",
+            "https://ci.example:8443/job/1",
+        ),
+        ("CI_JOB_URL", "https://ci.example/\njob/1", "https://ci.example/job/1"),
+        ("CI_JOB_URL", "https://ci.example?token=hunter2", "https://ci.example"),
+        ("CI_JOB_URL", "https://ci.example/job/1;token=hunter2", "https://ci.example/job/1"),
+        ("CI_JOB_URL", f"https://bot:{'hunter2' * 100}@ci.example/job/1", "https://ci.example/job/1"),
+        ("CI_JOB_URL", f"https://ci.example/{'x' * 10_000}", f"https://ci.example/{'x' * 181}"),
+        ("CI_JOB_URL", "https://bot:hunter/2@ci.example/job/1", ""),
+        ("CI_JOB_URL", "https://bot:1/hunter2@ci.example/job/1", ""),
+        ("CI_JOB_URL", "https://bot:1?hunter2@ci.example/job/1", ""),
+        ("CI_JOB_URL", "https://ci.example/https://bot:hunter2@other/", ""),
+        ("CI_JOB_URL", "bot:hunter2@ci.example/job/1", ""),
+        ("CI_JOB_URL", "https:\\\\bot:hunter2@ci.example", ""),
+        ("CI_JOB_URL", "https://[::1", ""),
+    ],
+)
+def test_no_password_and_no_control_character_enters_the_registry_r3(tmp_path, variable, value, kept):
+    author = author_of(tmp_path, {variable: value})
+    facts = {author.git_commit, author.git_branch, author.job, *([author.user] if "USER" in variable else [])}
+    assert facts - {""} == ({kept} - {""})
+    assert "hunter" not in author.user
+
+
+def test_a_variable_that_says_nothing_usable_leaves_it_to_the_next(tmp_path):
+    environ = {"FEATURESTORE_USER": " ", "GITHUB_ACTOR": "anna", "GITHUB_SHA": "?", "CI_COMMIT_SHA": "1f2e3d"}
+    assert author_of(tmp_path, environ) == Author(user="anna", git_commit="1f2e3d")
