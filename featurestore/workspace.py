@@ -310,7 +310,13 @@ class Workspace:
     def history(self) -> History:
         """The registry's versions and tags, to be changed by whoever is at work here."""
         author = author_of(self.dbt.project_dir, os.environ)
-        return History(registry=self.registry(), project=self.dbt.name, author=author, look_again=self.look_again)
+        return History(
+            registry=self.registry(),
+            project=self.dbt.name,
+            author=author,
+            pin=self.settings.registry.version,
+            look_again=self.look_again,
+        )
 
     def usable_manifest(self) -> Manifest | None:
         """Read dbt's manifest; None if there is none, or one that cannot be used."""

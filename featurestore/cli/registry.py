@@ -31,12 +31,13 @@ def command() -> None:
 @common_options
 def versions(common: Common, last: int | None) -> None:
     """List all versions, oldest first: when, by whom, from which commit, and their tags."""
-    found = common.store().workspace.registry().versions(last=last)
+    registry = common.store().workspace.registry()
+    found = registry.versions(last=last)
     if common.as_json:
         result_json(found)
         return
     if not found:
-        say("The registry holds no version yet.")
+        say(f"The registry {registry.files.location} holds no version yet.")
         return
     header = ["VERSION", "APPLIED (UTC)", "BY", "COMMIT", "DEFINES", "TAGS", "HASH"]
     result(aligned([header, *map(_row, found)]))
@@ -116,7 +117,7 @@ def rollback(common: Common, version: str, dry_run: bool) -> None:
     store = common.store()
     head, target = _document(store, None), _document(store, version)
     changes = _compare(store, head, target)
-    made = None if dry_run else store.workspace.history().rollback(target.version)
+    made = None if dry_run else store.workspace.history().rollback(target.version, expected=head.version)
     if common.as_json:
         number = head.version if made is None else made.document.version
         is_made = made is not None and made.created
@@ -138,7 +139,7 @@ def rollback(common: Common, version: str, dry_run: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say which versions would go.")
 @common_options
 def gc(common: Common, keep: int, dry_run: bool) -> None:
-    """Remove old versions, except the newest N and those that a tag means.
+    """Remove old versions, except the newest N, those that a tag means, and one that is pinned to here by its number.
 
     Training sets made with a removed version can no longer be made again from their card.
     """
@@ -148,7 +149,8 @@ def gc(common: Common, keep: int, dry_run: bool) -> None:
         result_json({"removed": [] if dry_run else gone, "removable": gone if dry_run else []})
         return
     if not gone:
-        result(f"Nothing to remove: every version is among the newest {keep}, or has a tag.")
+        pinned = "" if history.pin is None else f", or is pinned to as {history.pin}"
+        result(f"Nothing to remove: every version is among the newest {keep}, or has a tag{pinned}.")
         return
     verb = "Would remove" if dry_run else "Removed"
     result(f"{verb} {counted(len(gone), 'version')}: {_ranges(gone)}.")
@@ -168,7 +170,7 @@ def tags(common: Common, name: str | None) -> None:
         result_json(found)
         return
     if not found:
-        say("No version has a tag yet.")
+        say(f"No version in the registry {files.location} has a tag yet.")
         return
     rows = [
         [

@@ -1,13 +1,13 @@
 """Removing old versions: all but the newest ones and those that a tag means, and the graphs that none is left of.
 
 What is removed is written down first (``removed/<number>.json``), so that a gap in the numbers is known for what it is,
-and a collection that was killed is finished by the next one.
+and a collection that was killed is finished by the next one. A version that a tag moved to meanwhile is put back.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from featurestore.registry.versions import Registry
 
 FOLDER = "removed"
+_BATCH = 10
 _RECORD = re.compile(r"^(\d{10})\.json$", re.ASCII)
 
 
@@ -42,29 +43,31 @@ class Removal:
     removed_by: Author = field(default_factory=Author)
 
 
-def removable(registry: Registry, *, keep: int) -> tuple[int, ...]:
+def removable(registry: Registry, *, keep: int, pin: str | None = None) -> tuple[int, ...]:
     """Name the versions that a collection would remove.
 
     Args:
         registry: whose.
         keep: how many of the newest stay; at least 1.
+        pin: what readers are pinned to; where it is a number, that version stays too.
 
     Raises:
         UsageError: none would stay.
     """
     if keep < 1:
         raise UsageError(f"expected at least 1 version to keep, got {keep}", where="--keep")
-    tagged = {tag.version for tag in tags(registry.files)}
-    return tuple(number for number in registry.numbers()[:-keep] if number not in tagged)
+    stay = _tagged(registry) | ({int(pin)} if pin is not None and pin.isdecimal() else set())
+    return tuple(number for number in registry.numbers()[:-keep] if number not in stay)
 
 
-def collect(registry: Registry, *, keep: int, author: Author) -> tuple[int, ...]:
+def collect(registry: Registry, *, keep: int, author: Author, pin: str | None = None) -> tuple[int, ...]:
     """Remove old versions.
 
     Args:
         registry: whose.
         keep: how many of the newest stay, beside those that a tag means.
         author: who removes them.
+        pin: as in `removable`.
 
     Returns:
         The numbers removed.
@@ -73,18 +76,39 @@ def collect(registry: Registry, *, keep: int, author: Author) -> tuple[int, ...]
         RegistryConflictError: another collection is at work.
     """
     files = registry.files
-    asked = removable(registry, keep=keep)
+    asked = removable(registry, keep=keep, pin=pin)
     if not asked:
         return ()
     _write_down(registry, asked, author)
-    still = set(removable(registry, keep=keep))  # a tag may have been moved to one before it was written down
-    gone = tuple(number for number in asked if number in still)
-    graphs = _graphs(registry, gone)
-    for number in gone:
-        files.delete(registry.file_of(number))
+    still = set(removable(registry, keep=keep, pin=pin))  # a tag may have been moved to one before it was written down
+    going = [number for number in asked if number in still]
+    graphs = _graphs(registry, going)
+    gone: list[int] = []
+    for start in range(0, len(going), _BATCH):
+        gone += _remove(registry, going[start : start + _BATCH])
     for graph in graphs - _graphs(registry, registry.numbers()):
         files.delete(graph_name(graph))
-    return gone
+    return tuple(gone)
+
+
+def _remove(registry: Registry, numbers: Sequence[int]) -> list[int]:
+    """Delete some versions; returns those that are gone.
+
+    Who moves a tag looks whether its version is there before and after. Where it was deleted only then, nobody else
+    would notice: it is put back.
+    """
+    files = registry.files
+    data = {number: files.read(registry.file_of(number)) for number in numbers}
+    for number in numbers:
+        files.delete(registry.file_of(number))
+    back = _tagged(registry) & data.keys()
+    for number in back:
+        files.create(registry.file_of(number), data[number] or b"")
+    return [number for number in numbers if number not in back]
+
+
+def _tagged(registry: Registry) -> set[int]:
+    return {tag.version for tag in tags(registry.files) if tag.version is not None}
 
 
 def removed_versions(registry: Registry) -> frozenset[int]:

@@ -45,7 +45,7 @@ class Tag:
 
 def tags(files: RegistryFiles) -> tuple[Tag, ...]:
     """Read what each tag means now, sorted by name; removed ones are left out."""
-    found = (_newest(files, name) for name in files.folders(FOLDER) if _TAG.match(name))
+    found = (newest_move(files, name) for name in files.folders(FOLDER) if _TAG.match(name))
     return tuple(tag for tag in found if tag is not None and tag.version is not None)
 
 
@@ -60,8 +60,7 @@ def tag_history(files: RegistryFiles, name: str) -> tuple[Tag, ...]:
 
 def tagged_version(files: RegistryFiles, name: str) -> int:
     """Find the version that a tag means. Raises UnknownNameError with near names."""
-    check_tag(name)
-    tag = _newest(files, name)
+    tag = newest_move(files, name)
     if tag is None or tag.version is None:
         raise _unknown(files, name)
     return tag.version
@@ -84,8 +83,7 @@ def move_tag(files: RegistryFiles, name: str, version: int | None, author: Autho
         UsageError: no name that a tag can have.
         UnknownNameError: a tag that is not there is to be removed.
     """
-    check_tag(name)
-    before = _newest(files, name)
+    before = newest_move(files, name)
     if version is None and (before is None or before.version is None):
         raise _unknown(files, name)
     if before is not None and before.version == version:
@@ -109,7 +107,9 @@ def check_tag(name: str) -> None:
         raise UsageError(f"'{name}' cannot be the name of a tag", hint=hint)
 
 
-def _newest(files: RegistryFiles, name: str) -> Tag | None:
+def newest_move(files: RegistryFiles, name: str) -> Tag | None:
+    """Read the last move of one tag; None where there never was one of this name. Raises UsageError for no name."""
+    check_tag(name)
     moves = _moves(files, name)
     return _read(files, name, moves[-1]) if moves else None
 

@@ -37,7 +37,7 @@ from featurestore.registry.document import (
 )
 from featurestore.registry.files.protocol import RegistryFiles
 from featurestore.registry.graphs import keep_graph, load_graph
-from featurestore.registry.tags import Tag, move_tag, tagged_version, tags
+from featurestore.registry.tags import Tag, move_tag, newest_move, tagged_version, tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from featurestore.definitions.project import Project
 
 _NUMBER = re.compile(r"^\d{1,10}$", re.ASCII)
+_PLAN_AGAIN = "nothing was written; run plan again, look at it, and apply"
+_BACK_AGAIN = "nothing was written; look at the new version (featurestore registry show), and go back again"
 _NAME = re.compile(r"^v(\d{10})\.json$", re.ASCII)
 
 
@@ -145,7 +147,13 @@ class Registry:
             raise UnknownNameError(f"version {number} was removed by gc", where=self.files.location, hint=hint)
         if number not in numbers:
             raise unknown_name("version", str(number), map(str, numbers), place=f"the registry {self.files.location}")
-        return self._read(number)
+        try:
+            return self._read(number)
+        except RegistryCorruptError as error:
+            if number == numbers[-1]:
+                raise
+            hint = "restore it from a backup, or take another one: featurestore registry versions"
+            raise RegistryCorruptError(error.what, where=error.where, hint=hint) from error
 
     def versions(self, *, last: int | None = None) -> tuple[VersionSummary, ...]:
         """List versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem.
@@ -172,12 +180,13 @@ class Registry:
         """Read the dbt graph that a version came with; None if it has none. Raises RegistryCorruptError."""
         return load_graph(self.files, document.graph)
 
-    def rollback(self, number: int, *, author: Author) -> Applied:
+    def rollback(self, number: int, *, author: Author, expected: int | None = None) -> Applied:
         """Make the definitions of an older version the newest ones, as a new version.
 
         Args:
             number: of the version to return to.
             author: who does it.
+            expected: number of the newest version, as the author has seen it; None takes whichever it is.
 
         Returns:
             The newest version; `created` is False when it had these definitions.
@@ -189,6 +198,8 @@ class Registry:
         head, document = self.latest(), self.version(number)
         if head is None or content_bytes(head.content) == content_bytes(document.content):
             return Applied(document=head or document, created=False)
+        if expected is not None and head.version != expected:
+            raise self._conflict(head, expected, hint=_BACK_AGAIN)
         again = new_document(
             document.content,
             document.source,
@@ -209,10 +220,10 @@ class Registry:
         if version is None:
             return move_tag(self.files, name, None, author)
         self.version(version)
-        before = next((tag.version for tag in tags(self.files) if tag.tag == name), None)
+        before = newest_move(self.files, name)
         moved = move_tag(self.files, name, version, author)
         if version not in self.numbers():
-            move_tag(self.files, name, before, author)
+            move_tag(self.files, name, None if before is None else before.version, author)
             self.version(version)
         return moved
 
@@ -247,7 +258,7 @@ class Registry:
         if head is not None and content_bytes(head.content) == data:
             return Applied(document=head, created=False)
         if (head.version if head is not None else None) != expected:
-            raise self._conflict(head, expected)
+            raise self._conflict(head, expected, hint=_PLAN_AGAIN)
         kept = "" if graph is None else keep_graph(self.files, graph)
         document = new_document(project, source, version=(expected or 0) + 1, applied_by=author, graph=kept)
         return self._create(document, expected=expected)
@@ -258,7 +269,8 @@ class Registry:
         winner = self.latest(project=document.content.name)
         if winner is not None and content_bytes(winner.content) == content_bytes(document.content):
             return Applied(document=winner, created=False)
-        raise self._conflict(winner, expected)
+        hint = _PLAN_AGAIN if document.rolled_back_to is None else _BACK_AGAIN
+        raise self._conflict(winner, expected, hint=hint)
 
     def _read(self, number: int) -> Document:
         name = document_name(number)
@@ -306,7 +318,7 @@ class Registry:
     def _where(self, name: str) -> str:
         return f"{self.files.location}/{name}"
 
-    def _conflict(self, head: Document | None, expected: int | None) -> RegistryConflictError:
+    def _conflict(self, head: Document | None, expected: int | None, *, hint: str) -> RegistryConflictError:
         planned = "an empty registry" if expected is None else f"version {expected}"
         now = (
             "the registry is empty now"
@@ -316,7 +328,7 @@ class Registry:
         return RegistryConflictError(
             f"the registry changed meanwhile: the plan was made against {planned}, {now}",
             where=self.files.location,
-            hint="nothing was written; run plan again, look at it, and apply",
+            hint=hint,
         )
 
 

@@ -392,4 +392,5 @@ def test_a_manifest_with_a_time_that_cannot_be_read_is_planned_all_the_same(tiny
 
 def test_a_registry_without_versions_says_so_beside_the_result(tiny):
     ran = tiny.run("registry", "versions")
-    assert (ran.code, ran.out, ran.err) == (0, "", "The registry holds no version yet.\n")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == f"The registry {tiny.folder}/.featurestore/registry holds no version yet.\n"

@@ -245,9 +245,21 @@ def test_old_versions_are_removed_after_a_look(written):
     assert tiny.run("registry", "gc").code == 2
 
 
+def test_the_version_that_a_project_is_pinned_to_is_not_removed(written):
+    tiny = history(written)
+    pinned = {"FEATURESTORE_REGISTRY_VERSION": "1"}
+    assert tiny.run("registry", "gc", "--keep", "1", environ=pinned).out == "Removed 1 version: 2.\n"
+    assert tiny.run("registry", "gc", "--keep", "1", environ=pinned).out == (
+        "Nothing to remove: every version is among the newest 1, or has a tag, or is pinned to as 1.\n"
+    )
+
+
 def test_tags_are_listed_moved_and_removed(written):
     tiny = history(written)
-    assert tiny.run("registry", "tags").err == "No version has a tag yet.\n"
+    assert (
+        tiny.run("registry", "tags").err
+        == f"No version in the registry {tiny.folder}/.featurestore/registry has a tag yet.\n"
+    )
     assert tiny.run("registry", "tag", "staging").out == "@staging means version 3.\n"
     assert tiny.run("registry", "tag", "prod", "1").code == 0
     assert tiny.run("registry", "tag", "prod", "@staging").out == "@prod means version 3.\n"

@@ -18,6 +18,7 @@ from featurestore.registry.author import Author, author_of
 from featurestore.registry.collect import collect, removable
 from featurestore.registry.files.local import LocalFiles
 from featurestore.registry.files.memory import MemoryFiles
+from featurestore.registry.history import History
 from featurestore.registry.tags import move_tag, tag_history, tagged_version, tags
 from featurestore.registry.versions import Registry
 from tests.registry.shop import GRAPH, MANIFEST, ORDERS, SHOP, with_view
@@ -176,6 +177,67 @@ def test_a_tag_that_moved_to_a_version_just_removed_is_put_back():
     assert tagged_version(registry.files, "prod") == 2
     with pytest.raises(UnknownNameError):
         registry.tag("new", 1, author=ANNA)
+
+
+class TaggedMeanwhile(MemoryFiles):
+    """Somebody has looked that the first version is there, and then moves a tag to it, just when it is deleted."""
+
+    def delete(self, name):
+        if name == "v0000000001.json":
+            move_tag(self, "prod", 1, ANNA)
+        return super().delete(name)
+
+
+def test_a_version_that_a_tag_moved_to_while_it_was_removed_is_put_back():
+    registry = applied(Registry(TaggedMeanwhile()), 4, graphs=True)
+    before = registry.data(1)
+    assert collect(registry, keep=1, author=ANNA) == (2, 3)
+    assert (registry.data(1), registry.numbers()) == (before, (1, 4))
+    assert registry.graph(registry.pinned("@prod")) is not None
+
+
+def test_the_version_that_readers_are_pinned_to_is_kept(registry):
+    applied(registry, 4)
+    assert removable(registry, keep=1, pin="@prod") == (1, 2, 3)
+    assert collect(registry, keep=1, author=ANNA, pin="2") == (1, 3)
+
+
+def test_another_projects_tags_and_versions_stay(registry):
+    applied(registry, 2)
+    registry.tag("prod", 1, author=ANNA)
+    ours = History(registry=registry, project="bank", author=ANNA, look_again=lambda: None)
+    for change in (
+        lambda: ours.tag("prod", None),
+        lambda: ours.tag("prod", 2),
+        lambda: ours.removable(1),
+        lambda: ours.collect(1),
+        lambda: ours.rollback(1, expected=2),
+    ):
+        with pytest.raises(UsageError, match="belongs to the dbt project 'shop', got 'bank'"):
+            change()
+    assert (tagged_version(registry.files, "prod"), registry.numbers()) == (1, (1, 2))
+
+
+def test_who_goes_back_is_told_of_a_version_that_came_meanwhile(registry):
+    applied(registry, 3)
+    with pytest.raises(RegistryConflictError, match="made against version 2, version 3 was applied") as caught:
+        registry.rollback(1, author=ANNA, expected=2)
+    assert "look at the new version" in str(caught.value)
+    assert registry.numbers() == (1, 2, 3)
+
+
+def test_a_damaged_tag_keeps_no_other_one_from_moving(tmp_path):
+    registry = applied(Registry(LocalFiles(tmp_path)), 2)
+    registry.tag("prod", 1, author=ANNA)
+    (tmp_path / "tags" / "prod" / "0000000001.json").write_text("{")
+    assert registry.tag("staging", 2, author=ANNA).version == 2
+
+
+def test_an_old_version_that_is_damaged_has_its_own_way_out(tmp_path):
+    registry = applied(Registry(LocalFiles(tmp_path)), 2)
+    (tmp_path / "v0000000001.json").write_text("{")
+    with pytest.raises(RegistryCorruptError, match="or take another one: featurestore registry versions"):
+        registry.rollback(1, author=ANNA)
 
 
 @pytest.mark.parametrize(
