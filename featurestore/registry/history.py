@@ -58,7 +58,9 @@ class History:
     def collect(self, keep: int) -> tuple[int, ...]:
         """Remove all but the newest versions and those with a tag; returns their numbers. Raises as `collect`."""
         self._refuse_foreign(None)
-        return collect(self.registry, keep=keep, author=self.author, pin=self.pin)
+        gone = collect(self.registry, keep=keep, author=self.author, pin=self.pin)
+        self.look_again()
+        return gone
 
     def _refuse_foreign(self, version: int | None) -> None:
         """Refuse another project's registry, by this version, None is the newest."""

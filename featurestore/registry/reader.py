@@ -94,7 +94,7 @@ class Reader:
     def forget_looks(self) -> None:
         """Have all readers of this user look again; what they have read is kept for when the registry is away."""
         if self._cache is not None and self._notes_looks:
-            self._cache.age_looks()
+            self._cache.end_looks()
 
     def take(self, mark: Mark) -> KeptVersion:
         """Read the version that a look has found: what is kept of it, else the document. Only then the look counts.
@@ -146,7 +146,7 @@ class Reader:
         return self._cache.load(mark, where=self._where(mark)) if self._cache is not None else None
 
     def _is_fresh(self, look: Look) -> bool:
-        return 0 <= time.time() - look.at < self._place.cache_s
+        return not look.is_over and 0 <= time.time() - look.at < self._place.cache_s
 
     @property
     def _notes_looks(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -97,7 +98,7 @@ def test_a_registry_that_is_made_anew_is_not_taken_for_the_one_before(s3):
     assert read() == document
 
 
-def test_who_writes_has_this_users_readers_look_again(faults):
+def test_who_writes_has_this_users_readers_look_again(faults, caplog):
     apply(SHOP)
     read(cache_s=3600.0)
     apply(SMALLER, 1)
@@ -105,6 +106,7 @@ def test_who_writes_has_this_users_readers_look_again(faults):
     forget_looks(RegistryPlace(uri=URI, cache_s=3600.0), HERE)
     faults.statuses["GET"] = ["always gone"]
     assert read(cache_s=3600.0).version == 1
+    assert re.match(r"version 1, as it was \d{1,2}s ago, is used", caplog.messages[-1])
     faults.statuses.clear()
     assert read(cache_s=3600.0).version == 2
 

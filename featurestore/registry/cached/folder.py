@@ -61,10 +61,12 @@ class Look:
     Attributes:
         at: seconds since 1970.
         mark: what readers take.
+        is_over: whether this user has written to the registry since, so that it no longer counts.
     """
 
     at: float
     mark: Mark
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,13 @@ class CacheFolder:
         """Note that readers of this version looked now."""
         self._write(_look_name(version), msgspec.json.encode(Look(at=time.time(), mark=mark)))
 
-    def age_looks(self) -> None:
-        """Let every look be of long ago."""
+    def end_looks(self) -> None:
+        """Let no look count any longer; when it was stays known."""
         with suppress(OSError):
             for path in self.path.glob(f"*{_LOOK_ENDING}"):
                 look = self._read_look(path)
                 if look is not None:
-                    self._write(path.name, msgspec.json.encode(replace(look, at=0.0)))
+                    self._write(path.name, msgspec.json.encode(replace(look, is_over=True)))
 
     def load(self, mark: Mark, *, where: str) -> KeptVersion | None:
         """The version of this mark, if it is kept; `where` names its document in errors."""
