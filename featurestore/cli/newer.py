@@ -47,6 +47,13 @@ def warn_of_newer_manifest(store: FeatureStore) -> None:
     except DefinitionError as error:
         warn(f"the definitions have problems, so those of the registry are used:\n{error}")
         return
-    if not planned.changes.is_empty:
-        changes = counted(len(planned.changes.changes), "change")
-        warn(f"the registry is older than the manifest ({changes})\n  -> run featurestore apply")
+    if planned.changes.is_empty:
+        return
+    changes = counted(len(planned.changes.changes), "change")
+    document = store.document
+    if document.version == planned.current and document.rolled_back_to is not None:
+        back = f"version {document.version} of the registry is version {document.rolled_back_to} again"
+        hint = "put the dbt project back too; featurestore apply would bring its definitions again"
+        warn(f"{back}, and the manifest says what it said before ({changes})\n  -> {hint}")
+        return
+    warn(f"the registry is older than the manifest ({changes})\n  -> run featurestore apply")

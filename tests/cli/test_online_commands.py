@@ -98,6 +98,17 @@ def test_a_registry_that_is_older_than_dbts_manifest_is_told_before_the_sync(fre
     assert fresh.run("materialize").err == ""
 
 
+def test_after_a_rollback_a_sync_says_that_the_project_is_to_be_put_back(fresh):
+    """Not that the registry is older: applying would undo the rollback."""
+    fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"invocation_id": "another"})
+    assert fresh.run("apply").code == 0
+    assert fresh.run("registry", "rollback", "1").code == 0
+    assert fresh.run("materialize").err == (
+        "Warning: version 3 of the registry is version 1 again, and the manifest says what it said before (1 change)\n"
+        "  -> put the dbt project back too; featurestore apply would bring its definitions again\n"
+    )
+
+
 def test_a_manifest_that_is_older_than_what_was_applied_says_nothing(fresh):
     """Where another machine has built and applied since."""
     fresh.write_manifest(orders({"ttl": "9d"}), labels(), metadata={"generated_at": "2026-06-05T08:00:00.500000Z"})
