@@ -309,13 +309,9 @@ class Workspace:
 
     def history(self) -> History:
         """The registry's versions and tags, to be changed by whoever is at work here."""
-        author = author_of(self.dbt.project_dir, os.environ)
+        author, pin = author_of(self.dbt.project_dir, os.environ), self.settings.registry.version
         return History(
-            registry=self.registry(),
-            project=self.dbt.name,
-            author=author,
-            pin=self.settings.registry.version,
-            look_again=self.look_again,
+            registry=self.registry(), project=self.dbt.name, author=author, pin=pin, look_again=self.look_again
         )
 
     def usable_manifest(self) -> Manifest | None:

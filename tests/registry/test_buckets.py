@@ -21,6 +21,7 @@ from featurestore.registry.read import open_registry, read_latest_document
 from featurestore.registry.versions import Registry, document_name
 from tests.moto_server import CREDENTIALS
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
+from tests.warehouse.interrupts import interrupted
 
 pytestmark = pytest.mark.xdist_group("registry buckets")
 
@@ -144,6 +145,15 @@ def test_a_store_that_says_nothing_is_one_clear_error_in_the_time_that_was_given
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
         assert "the store cannot be reached" in refused(in_haste().names)
+    assert time.monotonic() - started < 10
+
+
+def test_ctrl_c_is_heard_while_a_store_says_nothing(s3, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(open_registry(URI, HERE).latest)
     assert time.monotonic() - started < 10
 
 
@@ -321,6 +331,7 @@ from pathlib import Path
 from featurestore.errors import RegistryConflictError
 from featurestore.registry.read import open_registry
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
+from tests.warehouse.interrupts import interrupted
 registry, own, count = open_registry(sys.argv[1], Path()), sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from featurestore.buckets.connect import Patience, open_bucket
 from featurestore.buckets.explain import NO_BUCKET, code_of, explained, has_answered
+from featurestore.buckets.heard import heard
 from featurestore.errors import ObjectStoreError, OperationError, RegistryUnavailableError
 from featurestore.registry.files.protocol import MOST_BYTES, segments, too_large
 
@@ -102,7 +103,7 @@ class ObjectFiles:
                 return False
             import obstore
 
-            obstore.delete(self._store(), key)
+            heard(lambda: obstore.delete(self._store(), key))
         return True
 
     def _prove(self) -> None:
@@ -148,7 +149,7 @@ class ObjectFiles:
         from obstore.exceptions import AlreadyExistsError
 
         try:
-            obstore.put(self._store(), key, data, mode="create", use_multipart=False)
+            heard(lambda: obstore.put(self._store(), key, data, mode="create", use_multipart=False))
         except AlreadyExistsError:
             return False
         return True
@@ -157,10 +158,10 @@ class ObjectFiles:
         import obstore
 
         try:
-            found = obstore.get(self._store(), key)
+            found = heard(lambda: obstore.get(self._store(), key))
             if found.meta["size"] > MOST_BYTES:
                 raise too_large(found.meta["size"], f"{self.location}/{key}")
-            return bytes(found.bytes())
+            return bytes(heard(found.bytes))
         except FileNotFoundError as error:
             if code_of(error) in NO_BUCKET:
                 raise
@@ -170,7 +171,7 @@ class ObjectFiles:
         import obstore
 
         try:
-            return _stamp(obstore.head(self._store(), key))
+            return _stamp(heard(lambda: obstore.head(self._store(), key)))
         except FileNotFoundError:  # a missing bucket says no more here: the answer to HEAD has no body
             return None
 
@@ -179,7 +180,8 @@ class ObjectFiles:
         with self._told("read", folder):
             import obstore
 
-            found = obstore.list_with_delimiter(self._store(), self._key_of(segments(folder)) or None)
+            prefix = self._key_of(segments(folder)) or None
+            found = heard(lambda: obstore.list_with_delimiter(self._store(), prefix))
         self._stamps = {each["path"]: _stamp(each) for each in found["objects"]}
         return list(self._stamps), list(found["common_prefixes"])
 
