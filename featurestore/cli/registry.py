@@ -9,7 +9,7 @@ import click
 from featurestore.cli.changes import change_lines, resync_lines, sql_lines, summary
 from featurestore.cli.options import Common, common_options, example
 from featurestore.cli.output import result, result_json, say
-from featurestore.texts import aligned, counted
+from featurestore.texts import aligned, counted, one_line
 
 if TYPE_CHECKING:
     from featurestore.registry.author import Author
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featurestore.registry.versions import VersionSummary
     from featurestore.store import FeatureStore
 
-_VERSION = "VERSION is a number, or a tag as @prod."
+_WIDE, _WIDEST = 40, 200
 
 
 @click.group("registry", epilog=example("featurestore registry diff 3 4", "featurestore registry tag prod 4"))
@@ -177,8 +177,7 @@ def tags(common: Common, name: str | None) -> None:
             f"@{it.tag}",
             "removed" if it.version is None else str(it.version),
             f"{it.moved_at:%Y-%m-%d %H:%M:%S}",
-            it.moved_by.user or "-",
-            it.moved_by.commit or "-",
+            *_who(it.moved_by),
         ]
         for it in found
     ]
@@ -238,7 +237,12 @@ def _author_lines(author: Author) -> list[list[str]]:
     commit = f"{author.git_commit}{' on ' + author.git_branch if author.git_branch else ''}"
     dirty = ", with changes that were in no commit" if author.is_dirty else ""
     lines = [["by", author.user], ["commit", commit + dirty if author.git_commit else ""], ["job", author.job]]
-    return [line for line in lines if line[1]]
+    return [[what, one_line(said, _WIDEST)] for what, said in lines if said]
+
+
+def _who(author: Author) -> tuple[str, str]:
+    """The columns BY and COMMIT. Whoever can write a document can put line feeds into it, and a line of a table."""
+    return one_line(author.user, _WIDE) or "-", one_line(author.commit, _WIDE) or "-"
 
 
 def _row(version: VersionSummary) -> list[str]:
@@ -251,8 +255,7 @@ def _row(version: VersionSummary) -> list[str]:
     return [
         str(version.version),
         f"{version.applied_at:%Y-%m-%d %H:%M:%S}",
-        version.applied_by.user or "-",
-        version.applied_by.commit or "-",
+        *_who(version.applied_by),
         defines + back,
         " ".join(f"@{tag}" for tag in version.tags),
         version.content_hash[:12],

@@ -232,6 +232,15 @@ def test_going_back_shows_what_changes_and_is_a_version_of_its_own(written):
     assert (again["version"], again["created"], again["changes"]) == (4, False, [])
 
 
+def test_nobody_writes_a_line_of_the_table_into_their_name(written):
+    path = written.folder / ".featurestore" / "registry" / "v0000000001.json"
+    document = json.loads(path.read_text())
+    document["applied_by"] |= {"user": "ben\n9  2026-01-01", "git_commit": "1\n2", "job": "a\r\nb"}
+    path.write_text(json.dumps(document))
+    assert len(written.run("registry", "versions").lines) == 2
+    assert "  by        ben 9 2026-01-01" in written.run("registry", "show").lines
+
+
 def test_old_versions_are_removed_after_a_look(written):
     tiny = history(written)
     tiny.run("registry", "tag", "prod", "1")
