@@ -158,7 +158,7 @@ class Registry:
     def versions(self, *, last: int | None = None) -> tuple[VersionSummary, ...]:
         """List versions, ascending; one that cannot be read, and the last of a gap, is a line with a problem.
 
-        What `collect` removed is no gap.
+        What `collect` has removed is no gap; what it removes meanwhile is left out.
 
         Args:
             last: how many of the newest; None lists all. Each is read.
@@ -173,7 +173,8 @@ class Registry:
         lines = [
             VersionSummary(version=last, problem=_gap(first, last)) for first, last in gaps if first <= numbers[-1]
         ]
-        lines += [replace(self._summary(number), tags=tuple(tagged.get(number, ()))) for number in numbers]
+        found = filter(None, map(self._summary, numbers))
+        lines += [replace(each, tags=tuple(tagged.get(each.version, ()))) for each in found]
         return tuple(sorted(lines, key=lambda line: line.version))
 
     def graph(self, document: Document) -> Graph | None:
@@ -278,10 +279,13 @@ class Registry:
         refuse_renamed(document, number, self._where(name))
         return document
 
-    def _summary(self, number: int) -> VersionSummary:
+    def _summary(self, number: int) -> VersionSummary | None:
         name = document_name(number)
         try:
-            envelope = decode_envelope(self.data(number), where=self._where(name))
+            data = self.files.read(name)
+            if data is None:
+                return None
+            envelope = decode_envelope(data, where=self._where(name))
             refuse_renamed(envelope, number, self._where(name))
             counted = msgspec.json.decode(envelope.content, type=_Counted)
         except OperationError as error:  # damaged, or of a newer format

@@ -240,6 +240,22 @@ def test_an_old_version_that_is_damaged_has_its_own_way_out(tmp_path):
         registry.rollback(1, author=ANNA)
 
 
+class CollectedMeanwhile(MemoryFiles):
+    """A collection removes the first version between the list and the read."""
+
+    def names(self, folder=""):
+        found = super().names(folder)
+        if not folder:
+            self.delete("v0000000001.json")
+        return found
+
+
+def test_a_version_that_is_removed_while_versions_are_listed_is_left_out():
+    registry = applied(Registry(MemoryFiles()), 3)
+    meanwhile = Registry(CollectedMeanwhile(registry.files._data))
+    assert [(line.version, line.problem) for line in meanwhile.versions()] == [(2, None), (3, None)]
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
