@@ -152,6 +152,18 @@ def google(objects):
     return Google
 
 
+def no_deletion(key):
+    """A handler that has every object of S3, and refuses to delete this one as S3 does: with a status of success."""
+
+    class NoDeletion(_Quiet):
+        def handle_one(self):
+            self.body()
+            said = f"<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+            self.answer(200, f"<DeleteResult>{said}</DeleteResult>".encode(), {"ETag": '"1"', "Last-Modified": NOW})
+
+    return NoDeletion
+
+
 def azure(objects):
     """A handler that answers as Azure Blob Storage; the account is the first part of the path, as in its emulator."""
 

@@ -12,18 +12,19 @@ CREDENTIALS = {
 """The environment variables of each kind of bucket, by scheme."""
 
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
-_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>|\(code: (\w{1,60})\)")  # the second of S3's deletion of several
 _STATUS = re.compile(r"status code: (\d{3})")
 # Where a machine asks for credentials of its own, when there are none in the environment.
 _NO_CREDENTIALS = re.compile(r"/latest/(?:api/token|meta-data)|/computeMetadata/|/metadata/identity|Account must be")
 _SKEWED = "RequestTimeTooSkewed"
+_DENIED = "AccessDenied"
 _NO_ANSWER = ("HTTP error", "error sending request")
 
 
 def code_of(error: Exception) -> str | None:
     """The code of a refusal, such as ``NoSuchKey``; None where none was given."""
     code = _CODE.search(str(error))
-    return None if code is None else code[1]
+    return None if code is None else code[1] or code[2]
 
 
 def has_answered(error: Exception) -> bool:
@@ -61,6 +62,8 @@ def explained(error: Exception, *, scheme: str, bucket: str) -> tuple[str, str]:
 def _of_status(said: str, status: str, set_up: str) -> tuple[str, str]:
     if said == _SKEWED:
         return f"this machine's clock is wrong ({said})", "set the clock: the store refuses requests of another time"
+    if said == _DENIED:
+        return f"the store refuses this to these credentials ({said})", f"give them the right to do it, or {set_up}"
     if status in {"401", "403"}:
         return f"the store refuses these credentials ({said})", set_up
     return f"the store answered {said}", "try again; check the bucket's name, region and endpoint"

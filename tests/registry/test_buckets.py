@@ -19,6 +19,7 @@ from featurestore.registry.files.object_store import PROOF, ObjectFiles
 from featurestore.registry.files.open import open_files
 from featurestore.registry.read import open_registry, read_latest_document
 from featurestore.registry.versions import Registry, document_name
+from tests.bucket_servers import no_deletion, served
 from tests.moto_server import CREDENTIALS
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
 from tests.warehouse.interrupts import interrupted
@@ -198,6 +199,16 @@ def test_wrong_credentials_are_told_and_not_repeated(s3, moto):
     finally:
         moto.post("reset-auth", b"1000000")
     assert said.startswith(f"{URI}: cannot read the registry: the store refuses these credentials (InvalidAccessKeyId)")
+
+
+def test_a_right_to_delete_that_is_missing_is_told(s3, monkeypatch):
+    with served(no_deletion("shop/registry/v0000000001.json")) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        said = refused(lambda: open_registry(URI, HERE).files.delete("v0000000001.json"))
+    assert said.startswith(
+        f"{URI}/v0000000001.json: cannot delete from the registry: the store refuses this to these credentials "
+        "(AccessDenied)\n  -> give them the right to do it, or set AWS_ACCESS_KEY_ID and "
+    )
 
 
 def test_a_clock_that_is_wrong_is_told(faults):
