@@ -25,7 +25,7 @@ from featurestore.manifest.targets import check_target
 from featurestore.online.open import open_online_store
 from featurestore.plugins import WAREHOUSES, load_backend
 from featurestore.registry.author import author_of
-from featurestore.registry.document import Document, ManifestFacts
+from featurestore.registry.document import Document, manifest_facts
 from featurestore.registry.history import History
 from featurestore.registry.read import forget_looks, open_registry, read_latest_document
 from featurestore.registry.versions import nothing_applied
@@ -230,18 +230,6 @@ class Workspace:
         check_target(manifest, self.profile)
         return manifest
 
-    def manifest_facts(self, manifest: Manifest) -> ManifestFacts:
-        """What the registry keeps about the manifest a version came from."""
-        known = {key: str(value or "") for key, value in manifest.metadata.items()}
-        return ManifestFacts(
-            schema_version=known.get("dbt_schema_version", "").rpartition("/")[2].removesuffix(".json"),
-            dbt_version=known.get("dbt_version", ""),
-            generated_at=known.get("generated_at", ""),
-            invocation_id=known.get("invocation_id", ""),
-            target=self.profile.target,
-            adapter_type=known.get("adapter_type", ""),
-        )
-
     def read_definitions(self, manifest: Manifest) -> Reading:
         """Compile the definitions: the manifest's metadata, with the warehouse's column types.
 
@@ -285,7 +273,7 @@ class Workspace:
             changes=review(before, reading.project, old=kept, new=graph),
             project=reading.project,
             graph=graph,
-            source=self.manifest_facts(manifest),
+            source=manifest_facts(manifest.metadata, target=self.profile.target),
             current=None if head is None else head.version,
             warnings=reading.warnings,
         )

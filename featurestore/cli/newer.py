@@ -26,7 +26,7 @@ def warn_of_newer_files(store: FeatureStore) -> None:
     if changed is not None:
         warn(changed)
     document = store.document
-    is_older = _is_before(workspace.manifest_facts(manifest).generated_at, document.source.generated_at)
+    is_older = _is_before(str(manifest.metadata.get("generated_at") or ""), document.source.generated_at)
     if not is_older and not workspace.is_as_applied(manifest, document.content):
         warn_of_newer_manifest(store)
 

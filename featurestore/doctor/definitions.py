@@ -15,6 +15,7 @@ from featurestore.manifest.dbt_project import load_dbt_project
 from featurestore.manifest.profiles import load_profile
 from featurestore.manifest.settings import load_settings
 from featurestore.registry.diff import diff
+from featurestore.registry.document import manifest_facts
 from featurestore.registry.files.local import LocalFiles
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def examine_manifest(workspace: Workspace) -> Finding:
     except UsageError as error:
         return failed("manifest", error)
     seconds = time.time() - (workspace.dbt.target_dir / "manifest.json").stat().st_mtime
-    facts = workspace.manifest_facts(manifest)
+    facts = manifest_facts(manifest.metadata, target=workspace.profile.target)
     what = f"{facts.schema_version} of dbt {facts.dbt_version}, {span(seconds)} old"
     newer = newer_sources(manifest, workspace.dbt.project_dir, workspace.dbt.target_dir)
     if newer:

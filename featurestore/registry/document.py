@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,9 @@ from featurestore.definitions.sound import first_unsound
 from featurestore.errors import OperationError, RegistryCorruptError, UsageError
 from featurestore.registry.author import Author
 from featurestore.registry.files.protocol import MOST_BYTES, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = 1
 """The format written, and the newest one that can be read."""
@@ -44,6 +48,19 @@ class ManifestFacts:
     invocation_id: str = ""
     target: str = ""
     adapter_type: str = ""
+
+
+def manifest_facts(metadata: Mapping[str, object], *, target: str) -> ManifestFacts:
+    """Take the facts from a manifest's ``metadata``."""
+    known = {key: str(value or "") for key, value in metadata.items()}
+    return ManifestFacts(
+        schema_version=known.get("dbt_schema_version", "").rpartition("/")[2].removesuffix(".json"),
+        dbt_version=known.get("dbt_version", ""),
+        generated_at=known.get("generated_at", ""),
+        invocation_id=known.get("invocation_id", ""),
+        target=target,
+        adapter_type=known.get("adapter_type", ""),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
