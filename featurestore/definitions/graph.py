@@ -38,6 +38,8 @@ class GraphNode:
         sql: its SQL as written, with dbt's Jinja.
         compiled: its SQL as dbt compiled it last, kept only where `sql` holds more Jinja than references.
         exposure_type: of an exposure: ``ml``, ``dashboard`` ...
+        watched: of a snapshot, the columns by which dbt tells that a row is another one: its key, its time of change,
+            what is compared; sorted, in lower case; empty where these are no plain columns, or all of them.
         is_training_set: whether it is a model that makes a training set.
         fqn: dbt's name of it in parts: package, folders, name, and the version where it has one.
         yaml_path: the file that describes it; empty for none.
@@ -60,6 +62,7 @@ class GraphNode:
     sql: str = ""
     compiled: str = ""
     exposure_type: str = ""
+    watched: tuple[str, ...] = ()
     is_training_set: bool = False
     fqn: tuple[str, ...] = ()
     yaml_path: str = ""

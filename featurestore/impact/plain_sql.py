@@ -1,7 +1,8 @@
 """A dbt model's SQL without its Jinja, so that it can be traced: references become names of tables.
 
 Where the Jinja holds nothing but references, configuration and ``is_incremental()`` blocks, the text as written is
-used (as of a full refresh), whatever target dbt ran for. Other Jinja needs the text that dbt compiled.
+used (as of a full refresh), whatever target dbt ran for, and what is only done between full refreshes counts beside
+it. Other Jinja needs the text that dbt compiled.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _NOTHING = re.compile(
     r"""\{\#.*?\#\}                                                   # comments
       | \{%-?\s*(?:snapshot\s+\w+|endsnapshot)\s*-?%\}
-      | \{%-?\s*if\s+is_incremental\(\)\s*-?%\}(?:(?!\{%).)*?\{%-?\s*endif\s*-?%\}
+      | \{%-?\s*if\s+is_incremental\(\)\s*-?%\}(?P<increment>(?:(?!\{%).)*?)\{%-?\s*endif\s*-?%\}
       | \{\{-?\s*(?P<call>(?:config|order_by_entity_time|featurestore\.order_by_entity_time)\([^{}]*\))\s*-?\}\}
     """,
     re.DOTALL | re.VERBOSE,
@@ -34,7 +35,8 @@ _TRIMMED_BLANKS = re.compile(r"\s+(?=\{[{%\#]-)|(?<=-[}%\#]\})\s+")
 _BRANCH = re.compile(r"\{[{%][^{}]*\b(?:if|elif|else|target|flags|execute)\b")
 _SETTING = re.compile(
     r"\b(?:(?:pre|post)[_-]hook|sql_header|begin|event_time|lookback|batch_size|strategy|check_cols|updated_at"
-    r"|hard_deletes|invalidate_hard_deletes|dbt_valid_to_current)\b"
+    r"|hard_deletes|invalidate_hard_deletes|dbt_valid_to_current|unique_key|full_refresh|on_schema_change"
+    r"|(?:incremental|merge)_\w+)\b"
 )
 _TABLE = "featurestore_node_"
 
@@ -47,7 +49,7 @@ class PlainSql:
         text: the SQL.
         tables: which nodes its tables are: unique ids by name in lower case.
         beside: what else of the text as written decides which rows there are: settings as hooks and the strategy of a
-            snapshot, and branches that dbt did not take when it compiled it.
+            snapshot, how an incremental model grows, and branches that dbt did not take when it compiled it.
     """
 
     text: str
@@ -72,8 +74,10 @@ def plain_sql(node: GraphNode, parents: Sequence[GraphNode], *, dialect: str) ->
         call = match["call"]
         if call is not None and not _is_one_call(call):
             return match[0]
-        if call is not None and (_SETTING.search(call) or (node.kind == "snapshot" and call.startswith("config"))):
-            settings.append(call)
+        if call is not None and call.startswith("config"):
+            settings.extend(_settings(call, is_snapshot=node.kind == "snapshot"))
+        elif match["increment"] is not None:
+            settings.append(" ".join(match["increment"].split()))
         return ""
 
     found: dict[str, str] = {}
@@ -94,8 +98,8 @@ def plain_sql(node: GraphNode, parents: Sequence[GraphNode], *, dialect: str) ->
     if not node.compiled:
         return None
     names = {_dotted(parent.relation, dialect): parent.unique_id for parent in parents if parent.relation}
-    is_more = bool(settings or _BRANCH.search(text) or _SETTING.search(text))
-    return PlainSql(text=node.compiled, tables=names, beside=node.sql if is_more else "")
+    is_more = bool(_BRANCH.search(text) or _SETTING.search(text))
+    return PlainSql(text=node.compiled, tables=names, beside=node.sql if is_more else "\n".join(settings))
 
 
 def _is_one_call(text: str) -> bool:
@@ -103,6 +107,17 @@ def _is_one_call(text: str) -> bool:
         return isinstance(ast.parse(text.strip(), mode="eval").body, ast.Call)
     except (SyntaxError, ValueError):
         return False
+
+
+def _settings(call: str, *, is_snapshot: bool) -> Iterator[str]:
+    """What of ``config(...)`` decides which rows there are, however it is laid out."""
+    tree = ast.parse(call.strip(), mode="eval").body
+    assert isinstance(tree, ast.Call)
+    yield from (ast.unparse(each) for each in tree.args)
+    for each in tree.keywords:
+        is_growing = each.arg == "materialized" and "incremental" in ast.unparse(each.value)
+        if is_snapshot or is_growing or each.arg is None or _SETTING.fullmatch(each.arg):
+            yield ast.unparse(each)
 
 
 def _referred(call: str, parents: Sequence[GraphNode]) -> GraphNode | None:

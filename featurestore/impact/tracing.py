@@ -12,6 +12,8 @@ from featurestore.sql.lineage.traced import Traced, UntraceableError, fingerprin
 if TYPE_CHECKING:
     from featurestore.definitions.graph import GraphNode
 
+_ADDED = ("dbt_valid_from", "dbt_valid_to", "dbt_updated_at", "dbt_scd_id", "dbt_is_deleted")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracing:
@@ -52,9 +54,7 @@ class Tracing:
         if traced is None:
             above = (self._known[each].whole for each in node.parents if each in self._known)
             return opaque("text", unique_id, node.checksum or node.sql, node.macros, *above)
-        if node.kind == "snapshot" and traced.rest is None:  # dbt adds columns of its own
-            return replace(traced, rest=fingerprint("snapshot", traced.rows))
-        return traced
+        return _kept_over_time(node, traced) if node.kind == "snapshot" else traced
 
     def _followed(self, node: GraphNode) -> Traced | None:
         sql = plain_sql(node, tuple(self.graph.parents(node.unique_id)), dialect=self.dialect)
@@ -72,7 +72,20 @@ class Tracing:
             its = trace(sql.text, dialect=self.dialect, tables=table)
         except UntraceableError:
             return None
-        return replace(its, rows=fingerprint("beside", its.rows, sql.beside)) if sql.beside else its
+        return replace(its, rows=fingerprint("beside", its.rows, sql.beside), keys=None) if sql.beside else its
+
+
+def _kept_over_time(snapshot: GraphNode, now: Traced) -> Traced:
+    """What a snapshot holds of what its SELECT gives `now`: a row more whenever what is watched changes.
+
+    So those columns decide which rows there are, and the times that dbt adds; a key has several rows.
+    """
+    watched = [its for name in snapshot.watched if (its := now.column(name)) is not None]
+    is_known = bool(watched) and len(watched) == len(snapshot.watched)
+    rows = fingerprint("snapshot", now.rows, *watched) if is_known else fingerprint("snapshot", now.whole)
+    added = {name: fingerprint("added", rows, name) for name in _ADDED}
+    rest = fingerprint("added", rows) if now.rest is None else now.rest
+    return Traced(rows=rows, columns={**now.columns, **added}, rest=rest)
 
 
 def same_in_both(one: Graph, other: Graph) -> frozenset[str]:

@@ -45,6 +45,7 @@ class RawConfig(TypedDict, total=False):
     """The keys of a node's config that we read; those of ours are misplaced here."""
 
     access: Any
+    check_cols: Any
     contract: Any
     database: Any
     event_time: Any
@@ -55,9 +56,12 @@ class RawConfig(TypedDict, total=False):
     meta: Any
     schema: Any
     snapshot_meta_column_names: Any
+    strategy: Any
     tags: Any
     target_database: Any
     target_schema: Any
+    unique_key: Any
+    updated_at: Any
 
 
 class RawNode(TypedDict, total=False):

@@ -23,6 +23,7 @@ _TRAINING_SET = "training_set"
 _OUR_FOLDER = "macros/featurestore/"
 _OUR_PACKAGE = "featurestore"
 _DBT_MACRO = re.compile(r"^macro\.dbt(?:_[a-z0-9]+)?\.")
+_COLUMN = re.compile(r"^[^\W\d]\w*$")
 _SIMPLE = re.compile(r"\{\{\s*(?:ref|source|config)\([^{}]*\)\s*\}\}|\{#.*?#\}", re.DOTALL)
 
 
@@ -153,10 +154,20 @@ def _node(
         sql=sql,
         compiled=_text(raw.get("compiled_code")) if "{" in _SIMPLE.sub("", sql) else "",
         exposure_type=_text(raw.get("type")) if kind == "exposure" else "",
+        watched=_watched(config) if kind == "snapshot" else (),
         is_training_set=_is_training_set(raw),
         fqn=_names(raw.get("fqn")),
         yaml_path=project_path(raw, "patch_path", manifest),
     )
+
+
+def _watched(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Columns by which a snapshot tells that a row is another one; none where that is an expression, or all columns."""
+    key = config.get("updated_at" if config.get("strategy") == "timestamp" else "check_cols")
+    found = [config.get("unique_key"), key, config.get("updated_at") or []]
+    names = [_text(name) for each in found for name in (each if isinstance(each, list) else [each])]
+    is_plain = bool(found[0] and key) and key != "all" and all(_COLUMN.match(name) for name in names)
+    return tuple(sorted({name.casefold() for name in names})) if is_plain else ()
 
 
 def _name(kind: Kind, raw: Mapping[str, Any]) -> str:

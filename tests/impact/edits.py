@@ -149,6 +149,8 @@ EDITS = (
              shop_days=(("orders_1d", "revenue_1d_usd"), BOTH)),
     upstream("a tier above a snapshot", "models/staging/stg_customers.sql", "        tier\n", "        upper(tier) as tier\n",
              customer_tier=(("tier",), BOTH)),
+    upstream("a time of change above a snapshot", "models/staging/stg_customers.sql", "        tier_changed_at,",
+             "        tier_changed_at + interval '1 day' as tier_changed_at,", customer_tier=(("tier",), BOTH)),
     upstream("a column that nobody uses", "models/staging/stg_customers.sql", "        country,", "        upper(country) as country,",
              customer_tier=((), ())),
     upstream("a row of a seed", "seeds/raw_prices.csv", "101,21.37,", "101,21.38,", product_price=(("price_usd", "is_discounted"), REPEAT)),

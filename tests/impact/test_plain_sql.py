@@ -74,6 +74,15 @@ def values(sql, **more):
          "{{ config(strategy='check', check_cols='a') }} select 1 as one", {"kind": "snapshot"}),
         ("select 1 as x {% if target.name == 'prod' %} where a {% endif %}",
          "select 1 as x {% if target.name == 'prod' %} where b {% endif %}", {"compiled": "select 1 as x"}),
+        ("select 1 as x {% if is_incremental() %} where a > 1 {% endif %}",
+         "select 1 as x {% if is_incremental() %} where a > 2 {% endif %}", {}),
+        ("select {{ usd(1) }} as x {% if is_incremental() %} where a > 1 {% endif %}",
+         "select {{ usd(1) }} as x {% if is_incremental() %} where a > 2 {% endif %}", {"compiled": "select 1 as x"}),
+        ("{{ config(materialized='incremental', unique_key='a') }} select 1 as x",
+         "{{ config(materialized='incremental', unique_key='b') }} select 1 as x", {}),
+        ("{{ config(incremental_strategy='append') }} select 1 as x",
+         "{{ config(incremental_strategy='merge') }} select 1 as x", {}),
+        ("select 1 as x", "{{ config(materialized='incremental') }} select 1 as x", {}),
         ("select {{ 1 if is_incremental() else 2 }} as x", "select {{ 1 if is_incremental() else 3 }} as x",
          {"compiled": "select 1 as x"}),
     ],
@@ -81,3 +90,50 @@ def values(sql, **more):
 def test_what_is_not_in_the_sql_counts(before, after, more):
     assert values(before, **more) != values(after, **more)
     assert values(before, **more) == values(before, **more)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{{ config(materialized='view') }} select 1 as x",
+         "{{ config(materialized='table', tags=['a']) }} select 1 as x"),
+        ("{{ config(unique_key='a', tags='x') }} select 1 as x",
+         "{{ config(tags='y', unique_key = \"a\") }} select 1 as x"),
+        ("select 1 as x{% if is_incremental() %} where a > 1{% endif %}",
+         "select 1 as x\n{% if is_incremental() %}\n    where a > 1\n{% endif %}\n"),
+        ("{{ config(unique_key='a') }} select {{ usd(1) }} as x",
+         "{{ config(unique_key='a') }} select {{ euro(1) }} as x"),
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_other_rows_do_not_count(before, after):
+    compiled = "select 1 as x" if "(1)" in before else ""
+    assert values(before, compiled=compiled) == values(after, compiled=compiled)
+
+
+def snapshot_of(sql, watched):
+    """What a snapshot of a model holds."""
+    model = GraphNode(unique_id="model.shop.a", kind="model", name="a", sql=sql)
+    snapshot = GraphNode(
+        unique_id="snapshot.shop.s", kind="snapshot", name="s", watched=watched,
+        parents=("model.shop.a",), sql="{% snapshot s %}select * from {{ ref('a') }}{% endsnapshot %}",
+    )  # fmt: skip
+    return Tracing(graph=Graph(nodes=(model, snapshot)), dialect="duckdb").of("snapshot.shop.s")
+
+
+def test_a_snapshot_has_other_rows_where_what_it_watches_is_another():
+    sql = "select id, changed_at, tier, country from t"
+    one = snapshot_of(sql, ("changed_at", "id"))
+    assert one.rows == snapshot_of(sql.replace("country", "upper(country) as country"), ("changed_at", "id")).rows
+    later = snapshot_of(sql.replace("changed_at", "changed_at + 1 as changed_at"), ("changed_at", "id"))
+    assert one.rows != later.rows
+    assert one.column("dbt_valid_from") != later.column("dbt_valid_from")
+    assert one.column("dbt_valid_from") != one.column("dbt_valid_to")
+    every = snapshot_of(sql, ())
+    assert every.rows != snapshot_of(sql.replace("country", "upper(country) as country"), ()).rows
+
+
+def test_a_snapshot_or_a_growing_model_may_have_several_rows_of_what_its_sql_groups_by():
+    grouped = "select id, count(*) as n from t group by id"
+    assert snapshot_of(grouped, ("id", "n")).keys is None
+    growing = Graph(nodes=(node(f"{grouped}{{% if is_incremental() %}} having n > 1{{% endif %}}"),))
+    assert Tracing(graph=growing, dialect="duckdb").of("model.shop.m").keys is None
