@@ -1,21 +1,28 @@
-"""The columns of a model and their types: from the warehouse, else dbt's catalog, else the model's own YAML."""
+"""The columns of a model and their types: from the warehouse, else dbt's catalog, else the model's own YAML.
+
+A table that is not what an enforced contract says was built before the contract was changed: dbt will build what the
+contract says, so that is what a plan looks at.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.types import parse_type
+from featurestore.definitions.types import FLOATS, INTEGERS, TIMES, parse_type
 from featurestore.definitions.views import Column
 from featurestore.errors import did_you_mean, near_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from featurestore.manifest.nodes import Node
     from featurestore.manifest.problems import Problems
 
 UNTYPED = ""
+_TYPES_ARE_KEPT = frozenset(("duckdb", "postgres"))
+"""Dialects where a column has the very type that its contract names; elsewhere ``int`` may be a decimal, say."""
+_KEPT = INTEGERS | FLOATS | TIMES | {"boolean", "string", "bytes", "uuid", "time"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,19 +77,48 @@ def read_table(
         problems: gets a note when the columns are known nowhere.
     """
     known = warehouse.get(node.relation or "") or catalog.get(node.unique_id)
-    if known:
+    if known and not node.has_contract:
         return Table(node=node, columns=tuple(known))
-    if any(column.data_type for column in node.columns):
-        columns = tuple(
-            Column(
-                name=column.name, type=parse_type(column.data_type, dialect=dialect) if column.data_type else UNTYPED
-            )
-            for column in node.columns
-        )
-        return Table(node=node, columns=columns, is_certain=node.has_contract)
+    written = tuple(
+        Column(name=column.name, type=parse_type(column.data_type, dialect=dialect) if column.data_type else UNTYPED)
+        for column in node.columns
+    )
+    if known:
+        columns = _as_promised(known, written, dialect)
+        _warn_if_older(node, known, columns, problems)
+        return Table(node=node, columns=tuple(columns))
+    if any(column.type for column in written):
+        return Table(node=node, columns=written, is_certain=node.has_contract)
     what = f"the columns of {label(node)} are not known: it is not built, and its YAML gives no data_type"
     problems.error(what, where=node.file, hint=f"{_build(node)} (or add columns with data_type)")
     return None
+
+
+def _as_promised(known: Sequence[Column], promised: Sequence[Column], dialect: str) -> Sequence[Column]:
+    """The columns that dbt will build: those there are, unless the contract has other names, or clearly other types."""
+    if not promised or not all(column.type for column in promised):
+        return known
+    there = {column.name.casefold(): column for column in known}
+
+    def built(column: Column) -> Column:
+        found = there.get(column.name.casefold())
+        if found is None:
+            return column
+        is_other = dialect in _TYPES_ARE_KEPT and found.type != column.type and {found.type, column.type} <= _KEPT
+        return Column(name=found.name, type=column.type) if is_other else found
+
+    columns = [built(column) for column in promised]
+    return known if set(columns) == set(known) else columns
+
+
+def _warn_if_older(node: Node, known: Sequence[Column], columns: Sequence[Column], problems: Problems) -> None:
+    if columns is known:
+        return
+    is_there, will_be = set(known), set(columns)
+    other = [f"no {it.name} {it.type}" for it in known if it not in will_be]
+    other += [f"{it.name} {it.type}" for it in columns if it not in is_there]
+    what = f"{label(node)} was built before its contract was changed; the contract says: {', '.join(other)}"
+    problems.warn(what, where=node.place("columns"), hint=f"{_build(node)} before apply")
 
 
 def note_untyped(table: Table, names: tuple[str, ...], problems: Problems) -> None:

@@ -27,6 +27,7 @@ from tests.manifest.manifests import (
 )
 
 TABLE = '"shop"."main"."user_orders"'
+NO_CONTRACT = {"contract": {"enforced": False}}
 
 
 def feature_view(**changes):
@@ -124,11 +125,43 @@ def test_types_come_from(source, known, expected):
         return tuple(Column(name=name, type=own_type) for name, own_type in own.items())
 
     found = the_view(
-        model(),
+        model(config=NO_CONTRACT if known else None),
         warehouse={TABLE: table(known["warehouse"])} if "warehouse" in known else {},
         catalog={"model.shop.user_orders": table(known["catalog"])} if "catalog" in known else {},
     )
     assert found.features[0] == Feature(name="orders_7d", type=expected), source
+
+
+def built(dialect="duckdb", **types):
+    """The features of a view whose table was built with these types, and doubts; its contract says `COLUMNS`."""
+    own = {"user_id": "int64", "observed_at": "timestamp", "loaded_at": "timestamp", **types}
+    table = tuple(Column(name=name, type=its) for name, its in own.items())
+    metadata = document()["metadata"] | {"adapter_type": dialect}
+    reading = read(model(), warehouse={TABLE: table}, metadata=metadata)
+    return [(feature.name, feature.type) for feature in reading.project.views[0].features], reading.warnings
+
+
+BUILT = [("orders_7d", "int64"), ("spend_7d_usd", "float64")]
+
+
+def test_a_table_that_is_older_than_its_contract_counts_as_what_dbt_will_build():
+    assert built(orders_7d="int64", spend_7d_usd="float64") == (BUILT, ())
+    features, (warning,) = built(orders_7d="int32", spend_7d="float64")
+    assert features == BUILT
+    assert warning == (
+        "models/user_orders.yml: columns: model user_orders was built before its contract was changed; the contract "
+        "says: no orders_7d int32, no spend_7d float64, orders_7d int64, spend_7d_usd float64\n"
+        "  -> run dbt build --select user_orders before apply"
+    )
+
+
+def test_types_that_a_warehouse_calls_otherwise_than_the_contract_are_its_own():
+    assert built("snowflake", orders_7d="decimal(38,0)", spend_7d_usd="float64") == (
+        [("orders_7d", "decimal(38,0)"), ("spend_7d_usd", "float64")],
+        (),
+    )
+    assert built("snowflake", orders_7d="int32", spend_7d_usd="float64")[0][0] == ("orders_7d", "int32")
+    assert built(orders_7d="int64", spend_7d_usd="decimal(18,2)")[0][1] == ("spend_7d_usd", "decimal(18,2)")
 
 
 def test_features_are_the_tables_columns_in_its_order_not_the_yamls():
@@ -139,7 +172,8 @@ def test_features_are_the_tables_columns_in_its_order_not_the_yamls():
 
 def test_a_name_may_differ_from_the_tables_in_case_and_the_tables_spelling_is_kept():
     table = tuple(Column(name=name.upper(), type="timestamp") for name in COLUMNS)
-    found = the_view(feature_view(features=["Orders_7d"]), warehouse={TABLE: table})
+    node = model(meta={"feature_view": view(features=["Orders_7d"])}, config=NO_CONTRACT)
+    found = the_view(node, warehouse={TABLE: table})
     assert (found.join_keys[0].name, found.event_time.name, names(found)) == ("USER_ID", "OBSERVED_AT", ["ORDERS_7D"])
 
 
