@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.graph import Graph, from_the_top
@@ -72,7 +72,9 @@ class Tracing:
             its = trace(sql.text, dialect=self.dialect, tables=table)
         except UntraceableError:
             return None
-        return replace(its, rows=fingerprint("beside", its.rows, sql.beside), keys=None) if sql.beside else its
+        if sql.beside:
+            its = Traced(rows=fingerprint("beside", its.rows, sql.beside), columns=its.columns, rest=its.rest)
+        return its
 
 
 def _kept_over_time(snapshot: GraphNode, now: Traced) -> Traced:

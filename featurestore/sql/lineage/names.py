@@ -25,13 +25,15 @@ class Traced:
         rows: of which rows it has.
         columns: of its columns, by name in lower case, in order.
         rest: of all columns that `columns` does not name; None if there are no others.
-        keys: names of columns that no two of its rows have equal, as far as its grouping says it; None unless it does.
+        keys: names of columns that no two of its rows have equal, as far as its SQL says it; None unless it does.
+        numbered: names of columns that count the rows of each key; by name, the names of the key's columns.
     """
 
     rows: str
     columns: Mapping[str, str] = field(default_factory=dict)
     rest: str | None = None
     keys: frozenset[str] | None = None
+    numbered: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def column(self, name: str) -> str | None:
         """The fingerprint of one column; None if it is not known to have one of that name."""

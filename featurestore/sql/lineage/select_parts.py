@@ -25,6 +25,11 @@ def is_star(tree: exp.Expr) -> bool:
     return isinstance(tree.this if isinstance(tree, exp.Column) else tree, exp.Star)
 
 
+def counts_rows(tree: exp.Expr) -> bool:
+    """Whether it is ``count(*)``, or ``count(1)``, which is the same."""
+    return isinstance(tree, exp.Count) and isinstance(tree.this, (exp.Star, exp.Literal)) and not tree.expressions
+
+
 def aggregates(tree: exp.Expr) -> set[type[exp.Expr]]:
     """Aggregates in an expression, outside windows and subqueries; and functions that may be one for all we know."""
     return {type(each) for each in _within(tree) if isinstance(each, (exp.AggFunc, exp.Anonymous))}

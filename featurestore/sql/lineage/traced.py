@@ -18,9 +18,11 @@ from sqlglot import exp
 
 from featurestore.sql.lineage.followed import UntraceableError, parsed
 from featurestore.sql.lineage.names import LEFT_OUT, Joined, Scope, Traced, fingerprint, opaque
+from featurestore.sql.lineage.rows_apart import told_apart
 from featurestore.sql.lineage.select_parts import (
     MAKES_ROWS_BY_ANY_NAME,
     aggregates,
+    counts_rows,
     early_aliases,
     finds_one_row,
     grouped_by_all,
@@ -106,7 +108,10 @@ class _Tracer:
             inner = replace(inner, rows=fingerprint("where", inner.rows, self._text(where.this, inner)))
         columns, rest, aliases = self._columns(tree, inner)
         inner = replace(inner, aliases=aliases, is_mixed=True)
-        traced = self._grouped(tree, Traced(rows=inner.rows, columns=columns, rest=rest), inner)
+        traced = Traced(rows=inner.rows, columns=columns, rest=rest)
+        if tree.args.get("group") is None:
+            traced = told_apart(tree, traced, inner.sources, lambda each: self._text(each, inner))
+        traced = self._grouped(tree, traced, inner)
         for clause in ("having", "qualify"):
             condition = tree.args.get(clause)
             if condition is not None:
@@ -171,7 +176,7 @@ class _Tracer:
             grouped = replace(traced, rows=rows, keys=frozenset(names[text] for text in keys) if is_simple else None)
         if several:
             rows = fingerprint("several", grouped.rows, *(self._text(each, scope) for each in several))
-            grouped = replace(grouped, rows=rows, keys=None)
+            grouped = replace(grouped, rows=rows, keys=None, numbered={})
         return grouped
 
     def _at_once(self, tree: exp.Select, traced: Traced) -> Traced:
@@ -179,7 +184,7 @@ class _Tracer:
         clauses = [tree.args[each] for each in ("having", "qualify", "order") if tree.args.get(each) is not None]
         kinds = {kind for each in (*tree.expressions, *clauses) for kind in aggregates(each)}
         if tree.args.get("having") is not None or any(issubclass(kind, exp.AggFunc) for kind in kinds):
-            return replace(traced, rows=fingerprint("one row", traced.rows), keys=frozenset())
+            return replace(traced, rows=fingerprint("one row", traced.rows), keys=frozenset(), numbered={})
         if not kinds or any(has_plain_column(each) for each in tree.expressions):
             return traced
         names = {name for each in (*tree.expressions, *clauses) for name in unknown_functions(each)}
@@ -305,20 +310,28 @@ class _Tracer:
             return repr(tree) if isinstance(tree, str) else str(tree)
         if isinstance(tree, exp.Paren):
             return self._shape(tree.this, scope, kinds)
-        if isinstance(tree, exp.Column):
-            return scope.column(tree)
-        if isinstance(tree, exp.Query):
-            return self.query(tree, scope).whole
-        if isinstance(tree, exp.Identifier):
-            return repr(tree.name)
+        if isinstance(tree, (exp.Column, exp.Query, exp.Identifier)):
+            return self._meaning(tree, scope)
+        if isinstance(tree, (exp.Connector, exp.EQ, exp.NEQ)):
+            return self._in_any_order(tree, scope, kinds)
         kinds.add(type(tree))
         parts = [type(tree).__name__]
-        for name, value in sorted(tree.args.items()):
+        for name, value in sorted(({"this": exp.Star()} if counts_rows(tree) else tree.args).items()):
             if isinstance(value, list):
                 parts.append(f"{name}=[{','.join([self._shape(each, scope, kinds) for each in value])}]")
             elif value is not None and value is not False:
                 parts.append(f"{name}={self._shape(value, scope, kinds)}")
         return f"({' '.join(parts)})"
+
+    def _meaning(self, tree: exp.Column | exp.Query | exp.Identifier, scope: Scope) -> str:
+        if isinstance(tree, exp.Column):
+            return scope.column(tree)
+        return repr(tree.name) if isinstance(tree, exp.Identifier) else self.query(tree, scope).whole
+
+    def _in_any_order(self, tree: exp.Binary, scope: Scope, kinds: set[type[exp.Expr]]) -> str:
+        """Write what means the same whichever side comes first."""
+        parts = tree.flatten() if isinstance(tree, exp.Connector) else (tree.this, tree.expression)
+        return f"({type(tree).__name__} {' '.join(sorted(self._shape(each, scope, kinds) for each in parts))})"
 
 
 _OVER_ROWS = (exp.AggFunc, exp.Anonymous, exp.Window)
@@ -344,6 +357,7 @@ def _brought_in(relation: Traced, how: str) -> Traced:
         columns={name: its and fingerprint(way, its) for name, its in relation.columns.items()},
         rest=None if relation.rest is None else fingerprint(way, relation.rest),
         keys=None,
+        numbered={},
     )
 
 
@@ -357,4 +371,4 @@ def _renamed(relation: Traced, tree: exp.Expr) -> Traced:
         raise UntraceableError("cannot follow names given to unknown columns")
     own = list(relation.columns.items())
     renamed = {new: its for new, (_, its) in zip(names, own, strict=False)}
-    return replace(relation, columns={**renamed, **dict(own[len(names) :])}, keys=None)
+    return replace(relation, columns={**renamed, **dict(own[len(names) :])}, keys=None, numbered={})
