@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _COLORS = {"+": "green", "~": "yellow", "*": "magenta", "!": "red", "-": "red"}
 _SQL = ("sql", "upstream")
 _OPAQUE = ("stream_sql",)
+_LETTERS = 40
+_REFERENCE_LETTERS = 160  # to its end, where the feature is
 _DIFF_COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -76,10 +78,9 @@ def what_changed(change: Change) -> str:
         return _sql(change)
     if change.field in _OPAQUE:
         return f"{change.field} changed"
-    if change.before is None:
-        return f"{change.field} + {_value(change.after)}"
-    if change.after is None:
-        return f"{change.field} - {_value(change.before)}"
+    if change.before is None or change.after is None:
+        mark, value = ("+", change.after) if change.before is None else ("-", change.before)
+        return f"{change.field} {mark} {_value(value, _REFERENCE_LETTERS if change.what == 'service' else _LETTERS)}"
     return f"{change.field} {_value(change.before)} -> {_value(change.after)}"
 
 
@@ -103,9 +104,9 @@ def _contents(change: Change) -> str:
     return "" if change.what == "project" else _value(value)
 
 
-def _value(value: object) -> str:
+def _value(value: object, letters: int = _LETTERS) -> str:
     if isinstance(value, str):
-        return one_line(value, 40) or '""'
+        return one_line(value, letters) or '""'
     if isinstance(value, list):
         return one_line(", ".join(map(str, value)), 60) or "nothing"
     return json.dumps(value)

@@ -95,10 +95,16 @@ def print_header(store: FeatureStore, planned: Planned) -> None:
     result(f"Manifest of dbt project {planned.project.name}, target {planned.source.target}{_manifest_age(planned)}")
     if not planned.project.views:
         warn("no model is a feature view\n  -> give one `config.meta.feature_view` in its YAML")
-    uncompiled = sorted({name for change in planned.changes.changes for name in change.uncompiled})
+    uncompiled = not_compiled(planned)
     if uncompiled:
-        what = f"not compiled, so all features count as changed: {', '.join(uncompiled)}"
-        warn(f"{what}\n  -> run dbt compile to see which features change")
+        warn(uncompiled)
+
+
+def not_compiled(planned: Planned) -> str:
+    """Say of which models dbt has to compile the SQL, so that it can be told which features change; empty for none."""
+    names = sorted({name for change in planned.changes.changes for name in change.uncompiled})
+    what = f"not compiled, so all features count as changed: {', '.join(names)}"
+    return f"{what}\n  -> run dbt compile to see which features change" if names else ""
 
 
 def _shown(location: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _KEYS = ("entities", "join_keys")
 _TIMES = ("event_time", "created_at", "valid_to", "tie_breakers")
+_FELT = ("ttl", "type")
+"""What makes another training set although nothing breaks: a row that had expired is in it, a number is wider."""
 _CONTEXT_LINES = 3
 
 
@@ -68,21 +70,25 @@ class _Readers:
 
     def named(self, change: Change) -> Change:
         """Name the exposures and training sets that a change hits; an addition and a cosmetic one hit none."""
-        if change.kind == "added" or change.impact not in {"breaking", "value-changing"}:
+        is_felt = change.impact in {"breaking", "value-changing"} or (
+            change.impact == "compatible" and change.field in _FELT
+        )
+        if change.kind == "added" or not is_felt:
             return change
         name = change.name.partition(":")[0]
         models = self._views.get(f"{'entity' if change.what == 'entity' else 'view'} {name}", set())
         exposures: set[str] = set()
         training_sets: set[str] = set()
         for node in self._below(models):
-            if node.kind == "exposure" and node.unique_id not in self._services:
-                exposures.add(node.name)
+            if node.kind == "exposure":
+                if node.unique_id not in self._services and change.impact != "compatible":
+                    exposures.add(node.name)
             elif node.is_training_set and self._feels(change, node):
                 training_sets.add(node.name)
         return replace(change, exposures=tuple(sorted(exposures)), training_sets=tuple(sorted(training_sets)))
 
     def _feels(self, change: Change, node: GraphNode) -> bool:
-        return change.impact == "breaking" or self._comparison.values_differ(node.unique_id)
+        return change.impact != "value-changing" or self._comparison.values_differ(node.unique_id)
 
     def _below(self, models: Iterable[str]) -> Iterator[GraphNode]:
         for graph in self._graphs:

@@ -81,10 +81,10 @@ def upstream(says, file, before, after, **told):
     )
 
 
-def yaml(says, name, before, after, *told, sql=""):
+def yaml(says, name, before, after, *told, sql="", others=None):
     """An edit of a YAML file of features or services."""
     folder = "models/services" if name.endswith("_v1") else FEATURES
-    return Edit(says=says, files={f"{folder}/{name}.yml": (before, after)}, told=told, sql=sql)
+    return Edit(says=says, files={f"{folder}/{name}.yml": (before, after)}, told=told, sql=sql, others=others)
 
 
 def of_view(impact, name, field_name, services):
@@ -163,7 +163,8 @@ EDITS = (
     Edit(says="a training set", files={"models/training/repeat_purchase_training.sql": ("{{", "-- All.\n{{")}),
     # What stands in the YAML of a view.
     yaml("a shorter ttl", "customer_orders", "ttl: 30d", "ttl: 7d", of_view("breaking", "customer_orders", "ttl", REPEAT)),
-    yaml("a longer ttl", "customer_orders", "ttl: 30d", "ttl: 60d", of_view("compatible", "customer_orders", "ttl", REPEAT)),
+    yaml("a longer ttl", "customer_orders", "ttl: 30d", "ttl: 60d", of_view("compatible", "customer_orders", "ttl", REPEAT),
+         others=("repeat_purchase_training",)),
     yaml("no ttl", "customer_orders", "          ttl: 30d\n", "", of_view("compatible", "customer_orders", "ttl", REPEAT)),
     yaml("a first ttl", "customer_products", "created_at: loaded_at", "created_at: loaded_at\n          ttl: 30d",
          of_view("breaking", "customer_products", "ttl", REPEAT)),
