@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.graph import Graph, from_the_top
@@ -12,6 +13,7 @@ from featurestore.sql.lineage.traced import Traced, UntraceableError, fingerprin
 if TYPE_CHECKING:
     from featurestore.definitions.graph import GraphNode
 
+_TELLS_APART = re.compile(r"\bgroup\s+by\b|\brow_number\b", re.IGNORECASE)
 _ADDED = ("dbt_valid_from", "dbt_valid_to", "dbt_updated_at", "dbt_scd_id", "dbt_is_deleted")
 
 
@@ -46,8 +48,10 @@ class Tracing:
 
     def _traced(self, unique_id: str) -> Traced:
         node = self.graph.by_id.get(unique_id)
-        if node is None or node.kind == "source" or unique_id in self.same:
+        if node is None or node.kind == "source":
             return opaque("table", unique_id)
+        if unique_id in self.same:
+            return replace(opaque("table", unique_id), keys=self._keys(node))
         if node.kind == "seed":
             return opaque("seed", unique_id, node.checksum)
         traced = self._followed(node)
@@ -55,6 +59,18 @@ class Tracing:
             above = (self._known[each].whole for each in node.parents if each in self._known)
             return opaque("text", unique_id, node.checksum or node.sql, node.macros, *above)
         return _kept_over_time(node, traced) if node.kind == "snapshot" else traced
+
+    def _keys(self, node: GraphNode) -> frozenset[str] | None:
+        """What tells the rows of a node apart that is the same on both sides, as far as its own SQL alone says it."""
+        if node.kind != "model" or not _TELLS_APART.search(node.sql):
+            return None
+        sql = plain_sql(node, tuple(self.graph.parents(node.unique_id)), dialect=self.dialect)
+        if sql is None or sql.beside:
+            return None
+        try:
+            return trace(sql.text, dialect=self.dialect, tables=lambda _name: None).keys
+        except UntraceableError:
+            return None
 
     def _followed(self, node: GraphNode) -> Traced | None:
         sql = plain_sql(node, tuple(self.graph.parents(node.unique_id)), dialect=self.dialect)
@@ -73,7 +89,8 @@ class Tracing:
         except UntraceableError:
             return None
         if sql.beside:
-            its = Traced(rows=fingerprint("beside", its.rows, sql.beside), columns=its.columns, rest=its.rest)
+            rows = fingerprint("beside", its.rows, sql.beside)
+            its = replace(its, rows=rows, keys=None, numbered={})
         return its
 
 

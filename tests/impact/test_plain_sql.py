@@ -137,3 +137,24 @@ def test_a_snapshot_or_a_growing_model_may_have_several_rows_of_what_its_sql_gro
     assert snapshot_of(grouped, ("id", "n")).keys is None
     growing = Graph(nodes=(node(f"{grouped}{{% if is_incremental() %}} having n > 1{{% endif %}}"),))
     assert Tracing(graph=growing, dialect="duckdb").of("model.shop.m").keys is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "keys"),
+    [
+        ("select id, count(*) as n from t group by id", {"id"}),
+        (
+            "select id, n from (select id, row_number() over (partition by id order by x) as n from t) where n = 1",
+            {"id"},
+        ),
+        ("select id, count(*) as n from t group by id, x", None),
+        ("select id, count(*) as n from t group by id {% if is_incremental() %} having n > 1 {% endif %}", None),
+        ("select id, {{ usd(1) }} as n from t group by id", None),
+        ("select id from t", None),
+    ],
+)
+def test_what_did_not_change_is_known_by_its_name_and_by_what_tells_its_rows_apart(sql, keys):
+    graph = Graph(nodes=(A, node(sql)))
+    traced = Tracing(graph=graph, dialect="duckdb", same=frozenset(("model.shop.m",))).of("model.shop.m")
+    assert traced.keys == keys
+    assert traced.columns == {}

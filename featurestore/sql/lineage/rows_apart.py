@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from featurestore.sql.lineage.names import Joined, Traced
 
@@ -33,13 +33,16 @@ def told_apart(tree: exp.Select, traced: Traced, sources: tuple[Joined, ...], te
     """
     keys: frozenset[str] | None = None
     numbers: dict[str, frozenset[str]] = {}
+    names = {its: name for name, its in traced.columns.items()}
     if len(sources) == 1 and not tree.args.get("joins"):
-        keys, numbers = _of_source(sources[0].relation)
+        relation = sources[0].relation
+        keys, numbers = _of_source(relation)
+        passed_on = {_its(relation, name): name for name in _names(relation)}  # by a *, say
+        names |= {its: name for its, name in passed_on.items() if traced.column(name) == its}
     numbers |= {text(each): frozenset(map(text, each.args["partition_by"])) for each in _row_numbers(tree)}
     for clause in ("where", "qualify"):
         for each in _fixed(tree.args.get(clause)):
             keys = numbers.get(text(each), keys)
-    names = {its: name for name, its in traced.columns.items()}
     return replace(
         traced,
         keys=None if keys is None else _named(keys, names),
@@ -53,9 +56,22 @@ def told_apart(tree: exp.Select, traced: Traced, sources: tuple[Joined, ...], te
 
 def _of_source(relation: Traced) -> tuple[frozenset[str] | None, dict[str, frozenset[str]]]:
     """Keys and row numbers of a relation, as fingerprints."""
-    own = relation.columns
-    numbers = {own[name]: frozenset(own[each] for each in keys) for name, keys in relation.numbered.items()}
-    return None if relation.keys is None else frozenset(own[each] for each in relation.keys), numbers
+    numbers = {_its(relation, name): _all_of(relation, keys) for name, keys in relation.numbered.items()}
+    return None if relation.keys is None else _all_of(relation, relation.keys), numbers
+
+
+def _names(relation: Traced) -> set[str]:
+    return {*(relation.keys or ()), *relation.numbered, *(name for its in relation.numbered.values() for name in its)}
+
+
+def _all_of(relation: Traced, names: Iterable[str]) -> frozenset[str]:
+    return frozenset(_its(relation, name) for name in names)
+
+
+def _its(relation: Traced, name: str) -> str:
+    found = relation.column(name)
+    assert found is not None, name
+    return found
 
 
 def _row_numbers(tree: exp.Select) -> Iterator[exp.Expr]:
