@@ -91,9 +91,10 @@ def _sql(change: Change) -> str:
     through = f" through {one_line(', '.join(change.through), 60)}" if change.through else ""
     own = "sql" if change.field == "sql" else "macros or models above it"
     head = f"{own} changed{through}" if change.field == "sql" or not through else f"changed{through}"
+    unbuilt = f"; columns {one_line(', '.join(change.unbuilt), 80)}, not built yet" if change.unbuilt else ""
     if not change.features:
-        return f"{head}: no other values"
-    return f"{head}: {one_line(', '.join(change.features), 80)}"
+        return f"{head}: no other values{unbuilt}"
+    return f"{head}: {one_line(', '.join(change.features), 80)}{unbuilt}"
 
 
 def _contents(change: Change) -> str:

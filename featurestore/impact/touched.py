@@ -46,7 +46,8 @@ class Comparison:
         is_all = before.rows != after.rows or any(_differ(before, after, name) for name in special)
         features = both if is_all else tuple(name for name in both if _differ(before, after, name))
         uncompiled = (self.before.uncompiled | self.after.uncompiled).intersection((new.reference, *through))
-        return Touched(features=features, through=through, uncompiled=tuple(sorted(uncompiled)))
+        unbuilt = _unbuilt(before, old, after, new)
+        return Touched(features=features, through=through, uncompiled=tuple(sorted(uncompiled)), unbuilt=unbuilt)
 
     def changed(self, old: FeatureView, new: FeatureView) -> Iterator[GraphNode]:
         """The nodes above a view whose SQL, rows or macros are others, or that are above it on one side only."""
@@ -73,6 +74,24 @@ def _differ(before: Traced, after: Traced, name: str) -> bool:
     """Whether a column may have other values; also where its SQL does not say how it is called."""
     one = before.column(name)
     return one is None or one != after.column(name)
+
+
+def _unbuilt(before: Traced, old: FeatureView, after: Traced, new: FeatureView) -> tuple[str, ...]:
+    """Columns that a view gains or loses when dbt builds it; gains only where all that its SQL gives are features."""
+    names = _names(after)
+    if names is None:
+        return ()
+    lost = {column.name for column in new.row_columns if column.name.casefold() not in names}
+    own = {column.name.casefold() for column in old.row_columns}
+    was = _names(before)
+    gained = names - was - {column.name.casefold() for column in new.row_columns} if was and was <= own else set()
+    return (*(f"+{name}" for name in sorted(gained)), *(f"-{name}" for name in sorted(lost)))
+
+
+def _names(traced: Traced) -> set[str] | None:
+    """Names of all columns; None where one has no certain name."""
+    is_certain = traced.rest is None and all(name.isidentifier() for name in traced.columns)
+    return set(traced.columns) if is_certain else None
 
 
 def _above(graph: Graph, view: FeatureView) -> dict[str, GraphNode]:

@@ -53,11 +53,13 @@ class Touched:
         features: names of its features that may have other values.
         through: names of the models, snapshots and seeds above it that changed.
         uncompiled: names of models of which only compiled SQL would say more.
+        unbuilt: columns that the SQL gives and the view has not (``+name``), or the other way round (``-name``).
     """
 
     features: tuple[str, ...]
     through: tuple[str, ...] = ()
     uncompiled: tuple[str, ...] = ()
+    unbuilt: tuple[str, ...] = ()
 
 
 Touch = Callable[[FeatureView, FeatureView], Touched]
@@ -159,6 +161,7 @@ def _sql_change(name: str, old: FeatureView, new: FeatureView, usage: Usage, tou
         features=what.features,
         through=what.through,
         uncompiled=what.uncompiled,
+        unbuilt=what.unbuilt,
     )
 
 

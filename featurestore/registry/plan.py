@@ -34,6 +34,8 @@ class Change:
         through: of a change of SQL, names of the models, snapshots and seeds above the view that changed.
         uncompiled: of a change of SQL, names of models of which only dbt's compiled SQL would say which features
             change, and dbt has not compiled them; then all features count as changed.
+        unbuilt: of a change of SQL, columns that it gives and the view's table has not (``+name``), or the other way
+            round (``-name``): dbt has not built the table since, so the plan knows no more of them.
         exposures: names of other dbt exposures that depend on the thing's model.
         training_sets: names of dbt models that make training sets of it.
     """
@@ -49,6 +51,7 @@ class Change:
     features: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
     uncompiled: tuple[str, ...] = ()
+    unbuilt: tuple[str, ...] = ()
     exposures: tuple[str, ...] = ()
     training_sets: tuple[str, ...] = ()
 

@@ -103,7 +103,7 @@ def test_plan_and_apply_as_json(tiny):
         "after": ["customer_id"],
         "impact": "compatible",
         "services": ["churn"],
-        **{key: [] for key in ("features", "through", "uncompiled", "exposures", "training_sets")},
+        **{key: [] for key in ("features", "through", "uncompiled", "unbuilt", "exposures", "training_sets")},
     }
     assert planned["manifest"]["target"] == "dev"
     done = tiny.run("apply", "--json").json

@@ -75,6 +75,23 @@ def test_a_change_far_above_is_told_of_the_view(written):
     assert (change["field"], change["features"], change["through"]) == ("upstream", ["amount"], ["stg_orders"])
 
 
+def test_columns_that_come_and_go_are_told_though_the_table_is_of_an_older_build(written):
+    write(written, sql=SQL.replace("order_count", "order_count as orders"))
+    line = written.run("plan").lines[2]
+    assert "sql changed: order_count; columns +orders, -order_count, not built yet  (value-changing" in line
+    assert written.run("plan", "--json").json["changes"][0]["unbuilt"] == ["+orders", "-order_count"]
+
+
+def test_columns_that_were_no_features_before_are_not_told(written):
+    only, read = {"features": ["order_count"]}, ("orders:order_count",)
+    write(written, features=read)
+    assert written.run("apply").code == 0
+    write(written, view=only, features=read)
+    assert written.run("apply").code == 0
+    write(written, view=only, sql=SQL.replace("order_count", "order_count, 1 as one"), features=read)
+    assert written.run("plan", "--json").json["changes"][0]["unbuilt"] == []
+
+
 def test_what_only_reads_otherwise_needs_no_sync(written):
     write(written, sql=f"-- All orders.\n{SQL.upper().replace('STG_ORDERS', 'stg_orders').replace('REF', 'ref')}")
     ran = written.run("plan")

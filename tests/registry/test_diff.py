@@ -328,7 +328,7 @@ def test_a_plan_is_plain_data_with_counts():
     }
     assert read["changes"][0] == {
         "kind": "changed", "what": "view", "name": "orders", "field": "ttl", "before": "30d", "after": "1d",
-        "impact": "breaking", "services": ["churn", "spend"], "features": [], "through": [], "uncompiled": [],
+        "impact": "breaking", "services": ["churn", "spend"], "features": [], "through": [], "uncompiled": [], "unbuilt": [],
         "exposures": [], "training_sets": [],
     }  # fmt: skip
     assert len(plan.breaking) == 2
