@@ -7,7 +7,7 @@ caller, who may trace it (`impact`); without an answer all of a view's features 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
@@ -29,7 +29,7 @@ from featurestore.registry.classify import (
     Thing,
 )
 from featurestore.registry.plan import Change, Plan, What
-from featurestore.registry.usage import Usage, usage_of
+from featurestore.registry.usage import Usage, still_answered, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,8 +122,9 @@ def _changes(old: tuple[Project, ...], after: Project, usage: Usage, touched: To
     services = [service for project in old for service in project.services]
     yield from _compare(_SERVICES, services, after.services, lambda name: (name,))
     for name, one, other in _pairs(_SERVICES, services, after.services):
-        if one is not None and other is not None:
-            yield from _reference_changes(name, one.features, other.features)
+        if one is not None and other is not None and one.features != other.features:
+            still = still_answered(old[0], one.features, after, other.features)
+            yield from _reference_changes(name, one.features, other.features, still)
 
 
 def _view_changes(
@@ -200,8 +201,11 @@ def _latest_changes(before: Sequence[FeatureView], after: Sequence[FeatureView],
             )
 
 
-def _reference_changes(name: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Change]:
-    """Compare a service's references: each one gone or new, and the order of those that stayed."""
+def _reference_changes(name: str, before: tuple[str, ...], after: tuple[str, ...], still: Set[str]) -> Iterator[Change]:
+    """Compare a service's references: each one gone or new, and the order of those that stayed.
+
+    Those in `still` are gone, and what they answered is not: the same version is named now, or the whole view.
+    """
     for reference in dict.fromkeys((*before, *after)):
         if (reference in before) != (reference in after):
             yield Change(
@@ -211,7 +215,7 @@ def _reference_changes(name: str, before: tuple[str, ...], after: tuple[str, ...
                 field="features",
                 before=reference if reference in before else None,
                 after=reference if reference in after else None,
-                impact="breaking" if reference in before else "compatible",
+                impact="breaking" if reference in before and reference not in still else "compatible",
                 services=(name,),
             )
     old, new = _kept(before, after)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from featurestore.definitions.references import Reference, parse_reference
+from featurestore.definitions.references import Reference, parse_reference, select
+from featurestore.errors import FeatureStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,6 +92,32 @@ def usage_of(projects: Sequence[Project]) -> Usage:
         entities=entities,
         streams=streams,
     )
+
+
+def still_answered(before: Project, old: Sequence[str], after: Project, new: Sequence[str]) -> frozenset[str]:
+    """Find the references that went while all that they answered stays, in its order, by means of other ones.
+
+    Args:
+        before: the definitions before.
+        old: a service's references in them.
+        after: the definitions now.
+        new: the service's references in those.
+    """
+    was = {reference: _answers(before, reference) for reference in old}
+    now = dict.fromkeys(answer for reference in new for answer in _answers(after, reference))
+    kept = [answer for answer in dict.fromkeys(each for its in was.values() for each in its) if answer in now]
+    if kept != [answer for answer in now if answer in set(kept)]:
+        return frozenset()
+    return frozenset(each for each, its in was.items() if each not in new and now.keys() >= set(its))
+
+
+def _answers(project: Project, reference: str) -> tuple[tuple[str, ...], ...]:
+    """What a reference answers: each feature of which version of a view, under which name, by which keys."""
+    try:
+        outputs = select(project, [reference], full_feature_names=True).outputs
+    except FeatureStoreError:  # of a view that does not exist: what it answers is nobody else's
+        return ((reference,),)
+    return tuple((it.use.view.reference, it.name, *it.use.spine_keys) for it in outputs)
 
 
 def _references(projects: Sequence[Project]) -> Iterator[tuple[str, Reference, FeatureView | None]]:

@@ -328,8 +328,8 @@ def test_a_plan_is_plain_data_with_counts():
     }
     assert read["changes"][0] == {
         "kind": "changed", "what": "view", "name": "orders", "field": "ttl", "before": "30d", "after": "1d",
-        "impact": "breaking", "services": ["churn", "spend"], "features": [], "through": [], "uncompiled": [], "unbuilt": [],
-        "exposures": [], "training_sets": [],
+        "impact": "breaking", "services": ["churn", "spend"], "features": [], "through": [], "uncompiled": [],
+        "unbuilt": [], "exposures": [], "training_sets": [],
     }  # fmt: skip
     assert len(plan.breaking) == 2
 
@@ -487,3 +487,21 @@ def test_what_is_logged_may_change_without_breaking_anybody():
         (change,) = diff(replace(SHOP, services=(old, SPEND)), replace(SHOP, services=(new, SPEND))).changes
         assert (change.field, change.impact, change.services) == ("logging", "compatible", ("churn",))
         assert (change.before, change.after) == values
+
+
+@pytest.mark.parametrize(
+    ("says", "old", "new", "impacts"),
+    [
+        ("the whole view in place of a feature", ("orders:order_count",), ("orders",), ["compatible"] * 2),
+        ("all features in place of the view", ("visits",), ("visits:pages",), ["compatible"] * 2),
+        ("the version it had", ("orders@v2:amount_sum",), ("orders:amount_sum",), ["compatible"] * 2),
+        ("another version", ("orders@v1:amount_sum",), ("orders:amount_sum",), ["breaking", "compatible"]),
+        ("another name", ("visits:pages",), ("visits as v:pages",), ["breaking", "compatible"]),
+        ("another key", ("visits:pages",), ("visits[customer_id=buyer_id]:pages",), ["breaking", "compatible"]),
+        ("another order", ("orders:amount_sum", "orders:order_count"), ("orders",), ["breaking"] * 2 + ["compatible"]),
+    ],
+)
+def test_a_service_that_asks_for_the_same_in_other_words_breaks_nothing(says, old, new, impacts):
+    views = (replace(ORDERS, version="1", is_latest=False), replace(ORDERS, version="2"), VISITS)
+    before, after = (replace(SHOP, views=views, services=(replace(CHURN, features=it),)) for it in (old, new))
+    assert [change.impact for change in diff(before, after).changes] == impacts, says
