@@ -1,6 +1,6 @@
 """What an apply refuses: a breaking change of something that a feature service uses, unless it is carried or allowed.
 
-A new dbt model version carries it: the old version stays as it was (or is gone, now that another one is there), so
+A new dbt model version carries it: the old version stays as it was (or is gone, now that a later one is there), so
 nothing that is pinned to it breaks unseen. Else somebody says the name out loud.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from featurestore.definitions.project import Project
     from featurestore.registry.plan import Change, Plan
 
-_CARRIED = "latest"
+_LATEST = "latest"
 _SHOWN = 10
 
 
@@ -60,11 +60,16 @@ def refuse_breaking(plan: Plan, after: Project, *, allowed: Sequence[str]) -> No
 
 
 def _breaking(plan: Plan, versioned: set[str]) -> Iterator[Change]:
+    added = {
+        change.name.partition("@")[0] for change in plan.changes if (change.what, change.kind) == ("view", "added")
+    }
+    latest = {change.before for change in plan.changes if change.field == _LATEST}
     for change in plan.breaking:
-        if change.what not in {"view", "feature", "entity"} or not change.services or change.field == _CARRIED:
+        if change.what not in {"view", "feature", "entity"} or not change.services or change.field == _LATEST:
             continue
-        is_carried = change.kind == "removed" and change.what == "view" and change.name.partition("@")[0] in versioned
-        if not is_carried:
+        name = change.name.partition("@")[0]
+        is_carried = change.kind == "removed" and change.what == "view" and name in versioned
+        if not is_carried or (change.name in latest and name not in added):  # the name falls back to an old version
             yield change
 
 

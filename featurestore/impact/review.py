@@ -75,7 +75,7 @@ class _Readers:
         )
         if change.kind == "added" or not is_felt:
             return change
-        name = change.name.partition(":")[0]
+        name = change.before if change.field == "latest" else change.name.partition(":")[0]
         models = self._views.get(f"{'entity' if change.what == 'entity' else 'view'} {name}", set())
         exposures: set[str] = set()
         training_sets: set[str] = set()

@@ -197,6 +197,21 @@ def test_a_new_model_version_carries_a_breaking_change(tiny):
     assert any("latest orders@v1 -> orders@v2" in line for line in ran.lines)
 
 
+def test_the_latest_version_may_not_go_without_another_one(tiny):
+    one, two = versioned()
+    service = churn("orders:amount")
+    tiny.write_manifest(one, two, labels(), service)
+    assert tiny.run("apply").code == 0
+    tiny.write_manifest(one | {"latest_version": 1}, labels(), service)
+    ran = tiny.run("apply")
+    assert (ran.code, "view orders@v2: removed, used by churn" in ran.err) == (3, True)
+    three = two | {"version": 3, "latest_version": 3, "unique_id": "model.shop.orders.v3"}
+    tiny.write_manifest(one | {"latest_version": 3}, three, labels(), service)
+    assert tiny.run("apply").code == 0
+    tiny.write_manifest(three, labels(), service)
+    assert tiny.run("apply").code == 0, "an older version may go"
+
+
 def history(written):
     """Three versions: ttl 30d, 60d, 90d."""
     for ttl in ("60d", "90d"):

@@ -210,7 +210,7 @@ EDITS = (
     yaml("access", "shop_days", "      event_time: sold_on", "      access: public\n      event_time: sold_on",
          of_view("cosmetic", "shop_days", "access", BOTH)),
     yaml("the latest version is another one", "product_demand", "latest_version: 2", "latest_version: 1",
-         of_view("breaking", "product_demand", "latest", REPEAT)),
+         of_view("breaking", "product_demand", "latest", REPEAT), others=("repeat_purchase_training",)),
     Edit(says="a new version, not the latest yet",
          files={f"{FEATURES}/product_demand.yml": ("      - v: 2\n", "      - v: 2\n      - v: 3\n"),
                 f"{FEATURES}/product_demand_v3.sql": (None, "select * from {{ ref('product_demand', v=2) }}\n")},
