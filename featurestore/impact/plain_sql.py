@@ -97,7 +97,7 @@ def plain_sql(node: GraphNode, parents: Sequence[GraphNode], *, dialect: str) ->
         return PlainSql(text=text, tables=found, beside="\n".join(settings))
     if not node.compiled:
         return None
-    names = {_dotted(parent.relation, dialect): parent.unique_id for parent in parents if parent.relation}
+    names = {dotted(parent.relation, dialect): parent.unique_id for parent in parents if parent.relation}
     is_more = bool(_BRANCH.search(text) or _SETTING.search(text))
     return PlainSql(text=node.compiled, tables=names, beside=node.sql if is_more else "\n".join(settings))
 
@@ -152,7 +152,8 @@ def _is_ref(node: GraphNode, texts: Sequence[str], version: str | None) -> bool:
     )
 
 
-def _dotted(relation: str, dialect: str) -> str:
+def dotted(relation: str, dialect: str) -> str:
+    """Write a table's name without quotes, in lower case."""
     try:
         return ".".join(part.name for part in exp.to_table(relation, dialect=dialect).parts).casefold()
     except sqlglot.errors.SqlglotError:

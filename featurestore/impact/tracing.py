@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from featurestore.definitions.graph import Graph, from_the_top
-from featurestore.impact.plain_sql import plain_sql
+from featurestore.impact.plain_sql import dotted, plain_sql
 from featurestore.sql.lineage.traced import Traced, UntraceableError, fingerprint, opaque, trace
 
 if TYPE_CHECKING:
@@ -79,8 +79,11 @@ class Tracing:
                 self.uncompiled.add(node.name)
             return None
         tables = {name.casefold(): its for name, its in sql.tables.items()}
+        built = dotted(node.relation, self.dialect) if node.relation else ""  # an incremental model reads it
 
         def table(name: str) -> Traced | None:
+            if name.casefold() == built:
+                return opaque("built before", node.unique_id)
             found = tables.get(name.casefold())
             return None if found is None else self._known.get(found)
 

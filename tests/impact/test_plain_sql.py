@@ -158,3 +158,15 @@ def test_what_did_not_change_is_known_by_its_name_and_by_what_tells_its_rows_apa
     traced = Tracing(graph=graph, dialect="duckdb", same=frozenset(("model.shop.m",))).of("model.shop.m")
     assert traced.keys == keys
     assert traced.columns == {}
+
+
+def test_what_an_incremental_model_has_built_is_itself_in_whatever_schema():
+    def built_in(schema, edge="1"):
+        mine = GraphNode(
+            unique_id="model.shop.m", kind="model", name="m", relation=f"db.{schema}.m", sql="{{ rows(this) }}",
+            compiled=f"select x from t where x > (select max(x) - {edge} from db.{schema}.m)",
+        )  # fmt: skip
+        return Tracing(graph=Graph(nodes=(mine,)), dialect="duckdb").of("model.shop.m").whole
+
+    assert built_in("main") == built_in("pull_request_7")
+    assert built_in("main") != built_in("main", edge="2")
