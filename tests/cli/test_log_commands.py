@@ -212,8 +212,9 @@ def test_another_folder_may_be_the_spool(logged, tmp_path):
 
 @pytest.mark.parametrize("command", ["load", "status"])
 def test_a_spool_that_is_not_there_is_said(logged, command):
-    refused = logged.run("log", command, "--spool", "/nonexistent")
-    assert (refused.code, "--spool: there is no folder /nonexistent" in refused.err) == (2, True)
+    nowhere = logged.folder / "nowhere"
+    refused = logged.run("log", command, "--spool", str(nowhere))
+    assert (refused.code, f"--spool: there is no folder {nowhere}" in refused.err) == (2, True)
 
 
 def test_what_a_worker_still_writes_is_said(logged):
