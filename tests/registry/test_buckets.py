@@ -21,6 +21,7 @@ from featurestore.registry.read import open_registry, read_latest_document
 from featurestore.registry.versions import Registry, document_name
 from tests.bucket_servers import no_deletion, served
 from tests.moto_server import CREDENTIALS
+from tests.registry.appliers import applier, conflicts_of, go, views_of
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
 from tests.warehouse.interrupts import interrupted
 
@@ -335,60 +336,16 @@ def test_a_profile_that_needs_boto3_says_so(profiles, monkeypatch):
     assert done.stdout.startswith("the AWS profile 'team' has no keys of its own, but leads to others")
 
 
-ADD_VIEWS = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from featurestore.errors import RegistryConflictError
-from featurestore.registry.read import open_registry
-from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
-from tests.warehouse.interrupts import interrupted
-registry, own, count = open_registry(sys.argv[1], Path()), sys.argv[2], int(sys.argv[3])
-print("ready", flush=True)
-sys.stdin.readline()
-conflicts = 0
-for number in range(count):
-    while True:
-        head = registry.latest()
-        before = head.content if head else replace(SHOP, views=(), services=())
-        after = with_view(before, replace(ORDERS, name=f"view_{own}_{number}"))
-        try:
-            registry.apply(after, MANIFEST, expected=head.version if head else None)
-            break
-        except RegistryConflictError:
-            conflicts += 1
-    print(number + 1, flush=True)
-print(conflicts)
-"""
-
-
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", ADD_VIEWS, *map(str, arguments)],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("server", "uri"), [("s3", URI), ("azurite", "az://models/shop/registry")])
 def test_four_appliers_at_once_lose_none_of_a_hundred_changes(request, server, uri):
     """R1, in a bucket."""
     request.getfixturevalue(server)
-    appliers = [start(uri, own, 25) for own in range(4)]
-    for applier in appliers:
-        assert applier.stdout.readline() == "ready\n"
-    for applier in appliers:
-        applier.stdin.write("go\n")
-        applier.stdin.flush()
-    conflicts = [int(applier.communicate(timeout=600)[0].splitlines()[-1]) for applier in appliers]
+    conflicts = conflicts_of(range(4), uri)
     registry = open_registry(uri, HERE)
     assert registry.numbers() == tuple(range(1, 101))
-    names = {view.name for view in registry.latest().content.views}
-    assert names == {f"view_{own}_{number}" for own in range(4) for number in range(25)}
-    assert sum(conflicts) > 0, "they never met: this run has proved nothing"
+    assert {view.name for view in registry.latest().content.views} == views_of(range(4))
+    assert conflicts > 0, "they never met: this run has proved nothing"
 
 
 @pytest.mark.slow
@@ -396,14 +353,12 @@ def test_four_appliers_at_once_lose_none_of_a_hundred_changes(request, server, u
 @pytest.mark.parametrize("pause_s", [0.0, 0.03, 0.11])
 def test_an_applier_that_is_killed_leaves_whole_versions(s3, pause_s):
     """R2: an object is there whole or not at all, and what was said to be applied is there."""
-    applier = start(URI, 0, 1000)
-    assert applier.stdout.readline() == "ready\n"
-    applier.stdin.write("go\n")
-    applier.stdin.flush()
-    applier.stdout.readline()
+    process = applier(URI, 0, 1000)
+    go(process)
+    process.stdout.readline()
     time.sleep(pause_s)
-    applier.send_signal(signal.SIGKILL)
-    said, _ = applier.communicate(timeout=60)
+    process.send_signal(signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
     registry = open_registry(URI, HERE)
     newest = registry.latest()
     acknowledged = int(said.splitlines()[-1]) if said.strip() else 1

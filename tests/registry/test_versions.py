@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -24,6 +23,7 @@ from featurestore.registry.document import encode_document, new_document
 from featurestore.registry.files.local import SWEEP_AFTER_S, TEMPORARY_PREFIX, LocalFiles
 from featurestore.registry.read import read_latest_document, read_latest_project
 from featurestore.registry.versions import Registry, document_name
+from tests.registry.appliers import conflicts_of, start, views_of
 from tests.registry.shop import MANIFEST, ORDERS, SHOP, VISITS, with_view
 
 REPOSITORY = Path(__file__).parents[2]
@@ -169,55 +169,6 @@ def leftovers_in(registry):
     return list(Path(registry.files.location).glob(f"{TEMPORARY_PREFIX}*"))
 
 
-ADD_VIEWS = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from featurestore.errors import RegistryConflictError
-from featurestore.registry.files.local import LocalFiles
-from featurestore.registry.versions import Registry
-from tests.registry.shop import MANIFEST, ORDERS, SHOP, with_view
-registry, own, count = Registry(LocalFiles(Path(sys.argv[1]))), sys.argv[2], int(sys.argv[3])
-print("ready", flush=True)
-sys.stdin.readline()
-conflicts = 0
-for number in range(count):
-    while True:
-        head = registry.latest()
-        before = head.content if head else replace(SHOP, views=(), services=())
-        after = with_view(before, replace(ORDERS, name=f"view_{own}_{number}"))
-        try:
-            registry.apply(after, MANIFEST, expected=head.version if head else None)
-            break
-        except RegistryConflictError:
-            conflicts += 1
-print(conflicts)
-"""
-
-
-def start(code, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def conflicts_of(owners, registry):
-    """Have each of them apply 25 changes, all at once; returns how often one was too late."""
-    appliers = [start(ADD_VIEWS, registry.files.location, own, 25) for own in owners]
-    for applier in appliers:
-        assert applier.stdout.readline() == "ready\n"
-    for applier in appliers:
-        applier.stdin.write("go\n")
-        applier.stdin.flush()
-    conflicts = [int(applier.communicate(timeout=600)[0]) for applier in appliers]
-    assert [applier.returncode for applier in appliers] == [0] * len(owners)
-    return sum(conflicts)
-
-
 @pytest.mark.slow
 def test_four_appliers_at_once_lose_none_of_a_hundred_changes(registry):
     """R1: again, should they never have met."""
@@ -225,9 +176,8 @@ def test_four_appliers_at_once_lose_none_of_a_hundred_changes(registry):
     while conflicts == 0 and len(owners) < 20:
         new = range(len(owners), len(owners) + 4)
         owners += new
-        conflicts = conflicts_of(new, registry)
-        names = {view.name for view in registry.latest().content.views}
-        assert names == {f"view_{own}_{number}" for own in owners for number in range(25)}
+        conflicts = conflicts_of(new, registry.files.location)
+        assert {view.name for view in registry.latest().content.views} == views_of(owners)
         assert registry.numbers() == tuple(range(1, 25 * len(owners) + 1))
     assert conflicts > 0, "they never met: this run has proved nothing"
     assert leftovers_in(registry) == []
@@ -258,7 +208,7 @@ def test_an_applier_killed_at_any_point_leaves_a_whole_version_or_the_one_before
     kills, longest_s = 0, 0.05
     while kills < 40 or (not leftovers_in(registry) and kills < 300):
         kills += 1
-        applier = start(APPLY_FOREVER, registry.files.location)
+        applier = start("-c", APPLY_FOREVER, registry.files.location)
         assert applier.stdout.readline() == "ready\n"
         time.sleep(chance.uniform(0.0, longest_s))
         applier.send_signal(signal.SIGKILL)
@@ -298,7 +248,7 @@ Registry(LocalFiles(Path(sys.argv[1]))).apply(SHOP, MANIFEST, expected=1)
 def test_an_applier_that_dies_within_the_write_leaves_the_version_before(registry, written_bytes):
     """R2: the kernel ends the process at exactly this byte."""
     before = registry.apply(WITHOUT_TTL, MANIFEST, expected=None).document
-    applier = start(DIE_WHILE_WRITING, registry.files.location, written_bytes)
+    applier = start("-c", DIE_WHILE_WRITING, registry.files.location, written_bytes)
     applier.communicate(timeout=120)
     assert applier.returncode == -signal.SIGXFSZ
     assert [path.stat().st_size for path in leftovers_in(registry)] == [written_bytes]
@@ -366,7 +316,7 @@ while status != NOT_REACHED:
 @pytest.mark.parametrize("fault", ["kill", "fail"])
 def test_an_apply_that_ends_at_any_system_call_loses_nothing(registry, fault):
     """R2: killed, or refused by the disk, at each call in turn, also for the graph; the next apply finishes the job."""
-    applier = start(AT_EACH_SYSTEM_CALL, registry.files.location, fault)
+    applier = start("-c", AT_EACH_SYSTEM_CALL, registry.files.location, fault)
     reached, _ = applier.communicate(timeout=600)
     assert applier.returncode == 0
     assert {"listdir", "stat", "open", "fsync", "link", "unlink"} <= set(reached.split())
