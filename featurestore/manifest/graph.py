@@ -105,8 +105,8 @@ def graph_of(manifest: Manifest) -> Graph:
     """Take out of the manifest what is above and below the feature views.
 
     Returns:
-        Models, snapshots, seeds and sources that views are made of; the views; and the models that make training sets
-        of them and the exposures that depend on them, with what is between.
+        Models, snapshots, seeds and sources that views are made of; the views; the models that make training sets of
+        them, and what else these read (their examples); and the exposures that depend on them, with what is between.
     """
     views = {
         unique_id
@@ -120,9 +120,10 @@ def graph_of(manifest: Manifest) -> Graph:
         nodes=tuple(GraphNode(unique_id=each, kind="model", name="", parents=its) for each, its in parents.items())
     )
     below = skeleton.below(views)
-    ends = {each for each in below if each.startswith("exposure.") or _is_training_set(everything[each])}
+    training_sets = {each for each in below if _is_training_set(everything[each])}
+    ends = training_sets | {each for each in below if each.startswith("exposure.")}
     between = below & skeleton.above(ends)
-    wanted = sorted((views | skeleton.above(views) | ends | between) & parents.keys())
+    wanted = sorted((skeleton.above(views | training_sets) | views | ends | between) & parents.keys())
     macros = _Macros(manifest)
     owners = {str(group.get("name")): owner_name(group.get("owner")) for group in manifest.groups.values()}
     tests = tests_by_node(manifest)
