@@ -25,6 +25,8 @@ def heard(ask: Callable[[], Answer]) -> Answer:
         return ask()
     from concurrent.futures import Future
 
+    from featurestore.waiting import result_of
+
     answer: Future[Answer] = Future()
 
     def work() -> None:
@@ -34,4 +36,4 @@ def heard(ask: Callable[[], Answer]) -> Answer:
             answer.set_exception(error)
 
     threading.Thread(target=work, name="featurestore-bucket", daemon=True).start()
-    return answer.result()
+    return result_of(answer)

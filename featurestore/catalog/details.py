@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from featurestore.catalog.lineage import lineage_of
 from featurestore.catalog.samples import feature_samples, service_samples
 from featurestore.definitions.graph import view_id
+from featurestore.manifest.macros import TRAINING_SET
 from featurestore.registry.usage import usage_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Details:
     samples: tuple[Sample, ...] = ()
 
 
-def view_details(graph: Graph, project: Project, view: FeatureView, *, macro: str = "training_set") -> Details:
+def view_details(graph: Graph, project: Project, view: FeatureView, *, macro: str = TRAINING_SET) -> Details:
     """What is known of a feature view; `macro` as of `feature_samples`."""
     unique_id = view_id(project, view)
     node = graph.by_id.get(unique_id)
@@ -69,7 +70,7 @@ def view_details(graph: Graph, project: Project, view: FeatureView, *, macro: st
 
 
 def feature_details(
-    graph: Graph, project: Project, view: FeatureView, feature: Feature, *, macro: str = "training_set"
+    graph: Graph, project: Project, view: FeatureView, feature: Feature, *, macro: str = TRAINING_SET
 ) -> Details:
     """What is known of a feature; `macro` as of `feature_samples`."""
     reference = f"{view.reference}:{feature.name}"
@@ -84,7 +85,7 @@ def feature_details(
     )
 
 
-def service_details(project: Project, service: FeatureService, *, macro: str = "training_set") -> Details:
+def service_details(project: Project, service: FeatureService, *, macro: str = TRAINING_SET) -> Details:
     """What is known of a feature service; `macro` as of `feature_samples`."""
     from featurestore.catalog.graph import views_of_service
 

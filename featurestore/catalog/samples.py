@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from featurestore.definitions.references import select
 from featurestore.definitions.types import FLOATS, INTEGERS
 from featurestore.errors import FeatureStoreError, NameClashError
+from featurestore.manifest.macros import TRAINING_SET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from featurestore.definitions.services import FeatureService
 
 _EXAMPLES = "examples.csv"
-_MACRO = "training_set"
 _VALUES = {"boolean": "true", "date": "2026-01-31", "uuid": "00000000-0000-0000-0000-000000000001"}
 
 
@@ -70,7 +70,7 @@ class _Question:
 
 
 def feature_samples(
-    project: Project, references: Sequence[str], *, online: bool, macro: str = _MACRO
+    project: Project, references: Sequence[str], *, online: bool, macro: str = TRAINING_SET
 ) -> tuple[Sample, ...]:
     """Write code that asks for features by reference: a training set, and if they are online a lookup.
 
@@ -85,7 +85,7 @@ def feature_samples(
 
 
 def service_samples(
-    project: Project, service: FeatureService, *, online: bool, macro: str = _MACRO
+    project: Project, service: FeatureService, *, online: bool, macro: str = TRAINING_SET
 ) -> tuple[Sample, ...]:
     """Write code that asks for the features of a service; `online` and `macro` as of `feature_samples`."""
     keys, is_full = _asked(project, service.features)

@@ -6,7 +6,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from featurestore.warehouse.worker import one_thread, result_of, stop_work
+from featurestore.waiting import result_of
+from featurestore.warehouse.worker import one_thread, stop_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

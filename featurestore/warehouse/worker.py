@@ -1,23 +1,21 @@
 """Work in a thread of its own: Ctrl-C is heard at once, and stops a statement in the warehouse and not only here.
 
-A signal wakes a waiting main thread only if nothing has asked for restarted system calls, and some libraries do:
-polars, when it is imported. So the wait is made of short ones.
-
 A statement that has not begun yet in the warehouse cannot be stopped there, and a cancel that comes so early is lost.
 So it is sent again until the work has ended.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
+
+from featurestore.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Result = TypeVar("Result")
 
-_ONE_WAIT_S = 0.1
 _UNTIL_NEXT_STOP_S = 0.5
 
 
@@ -48,13 +46,6 @@ class Worker:
     def close(self) -> None:
         """Wait for what was given, and end the thread."""
         self._thread.shutdown()
-
-
-def result_of(future: Future[Result]) -> Result:
-    """Wait for the work to end; returns or raises what it did. Raises KeyboardInterrupt within 0.1 s of a Ctrl-C."""
-    while not future.done():
-        wait((future,), timeout=_ONE_WAIT_S)
-    return future.result()
 
 
 def one_thread(name: str) -> ThreadPoolExecutor:

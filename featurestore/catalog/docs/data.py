@@ -11,6 +11,7 @@ from featurestore.catalog.lineage import lineage_of
 from featurestore.catalog.samples import feature_samples
 from featurestore.definitions.durations import format_duration
 from featurestore.definitions.graph import view_id
+from featurestore.manifest.macros import TRAINING_SET
 from featurestore.registry.usage import usage_of
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Catalog:
     graph: Graph
     version: int
     history: tuple[HistoryLine, ...] = ()
-    macro: str = "training_set"
+    macro: str = TRAINING_SET
 
 
 def catalog_data(catalog: Catalog) -> Data:

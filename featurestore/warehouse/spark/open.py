@@ -6,10 +6,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from featurestore.waiting import result_of
 from featurestore.warehouse.spark.errors import is_missing, refused
 from featurestore.warehouse.spark.session import open_engine, options_of
 from featurestore.warehouse.spark.warehouse import SparkWarehouse
-from featurestore.warehouse.worker import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
