@@ -1,7 +1,8 @@
 """Clients that take too long: all connections are looked at now and then, so that a request in time pays nothing.
 
 The rules: a request's head has `Limits.header_s`, its body `Limits.body_s`; who does not read the answer is cut off,
-and so is who asks nothing more for long.
+and so is who asks nothing more for long. Time in which the server itself stood still (a starved or suspended machine)
+counts against nobody: what was sent meanwhile has not been read yet.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ KEEP_ALIVE_S = 75.0
 
 
 class SlowClients:
-    """Who has been waited for, and since when."""
+    """Who has been waited for, and since when; `look` at them every `pause_s` seconds."""
 
     def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._looked = clock()
+        self._listened_s = 0.0
+        self.pause_s = min(1.0, limits.header_s / 4, limits.body_s / 4)
         self._within_s = {
             Awaited.HEAD: limits.header_s,
             Awaited.BODY: limits.body_s,
@@ -38,6 +42,8 @@ class SlowClients:
     def look(self, connections: Iterable[object]) -> None:
         """Close the connections that have been waited for too long."""
         now = self._clock()
+        self._listened_s += min(now - self._looked, self.pause_s)
+        self._looked = now
         still: dict[Connection, tuple[tuple[Awaited, int], float]] = {}
         for connection in tuple(connections):
             awaited = connection.awaited() if isinstance(connection, Connection) else None
@@ -45,10 +51,10 @@ class SlowClients:
                 continue
             assert isinstance(connection, Connection)
             state = (awaited, connection.requests)
-            before, since = self._since.get(connection, (None, now))
+            before, since = self._since.get(connection, (None, self._listened_s))
             if before != state:
-                since = now
-            if now - since > self._within_s[awaited]:
+                since = self._listened_s
+            if self._listened_s - since > self._within_s[awaited]:
                 connection.give_up(awaited)
             else:
                 still[connection] = (state, since)
@@ -58,7 +64,6 @@ class SlowClients:
 async def close_slow_clients(connections: Iterable[object], limits: Limits) -> None:
     """Look at a server's connections until cancelled."""
     slow = SlowClients(limits)
-    pause_s = min(1.0, limits.header_s / 4, limits.body_s / 4)
     while True:
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(slow.pause_s)
         slow.look(connections)

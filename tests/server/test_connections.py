@@ -127,16 +127,22 @@ def test_a_whole_body_has_the_same_limit(shop_folder, tmp_path, body_bytes):
     assert in_process(shop_folder, tmp_path, settings, ask) == [413 if body_bytes == 10 else 200]
 
 
-@pytest.mark.parametrize(("waited_s", "is_kept"), [(KEEP_ALIVE_S, True), (KEEP_ALIVE_S + 1, False)])
-def test_a_client_that_asks_nothing_more_is_left_after_a_while(shop_folder, tmp_path, waited_s, is_kept):
+@pytest.mark.parametrize(
+    ("looks", "stood_still_s", "is_kept"),
+    [(KEEP_ALIVE_S, 0, True), (KEEP_ALIVE_S + 1, 0, False), (KEEP_ALIVE_S - 1, 3600, True)],
+)
+def test_a_client_that_asks_nothing_more_is_left_after_a_while(shop_folder, tmp_path, looks, stood_still_s, is_kept):
     def ask(url, look):
         with socket.create_connection(("127.0.0.1", httpx.URL(url).port), timeout=FINISHES_S) as connection:
-            for at in (0.0, 5.0):  # it has all its time again after each answer
+            for _ in range(2):  # it has all its time again after each answer
                 connection.sendall(post("a", DAYS))
                 assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
-                look(at)
-            look(4.0 + waited_s)
-            look(5.0 + waited_s)
+                for _ in range(6):
+                    look(1.0)
+            for _ in range(int(looks) - 5):
+                look(1.0)
+            if stood_still_s:
+                look(stood_still_s)
             if not is_kept:
                 return connection.recv(1) != b""
             connection.sendall(post("b", DAYS, more="connection: close\r\n"))
@@ -146,7 +152,7 @@ def test_a_client_that_asks_nothing_more_is_left_after_a_while(shop_folder, tmp_
 
 
 def in_process(folder, tmp_path, server_settings, ask):
-    """Serve the shop in this process while `ask(url, look)` runs in a thread; `look(at)` looks for slow clients."""
+    """Serve the shop here while `ask(url, look)` runs in a thread; `look(later_s)` looks for slow clients."""
     base_dir = Path(folder)
     config = config_of(folder, tmp_path, settings=server_settings)
     document = read_latest_document("registry", base_dir)
@@ -164,12 +170,12 @@ def in_process(folder, tmp_path, server_settings, ask):
         loop = asyncio.get_running_loop()
         listening = await loop.create_server(lambda: of_server(settings_of_uvicorn, state, {}, loop), "127.0.0.1", 0)
 
-        async def look_at(at):
-            clock[0] = at
+        async def look_in(later_s):
+            clock[0] += later_s
             slow.look(state.connections)
 
-        def look(at):
-            asyncio.run_coroutine_threadsafe(look_at(at), loop).result(FINISHES_S)
+        def look(later_s):
+            asyncio.run_coroutine_threadsafe(look_in(later_s), loop).result(FINISHES_S)
 
         port = listening.sockets[0].getsockname()[1]
         try:

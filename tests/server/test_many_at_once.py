@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -30,14 +31,26 @@ def descriptors(process):
 
 async def ask_all(url, count, each=1):
     """Ask on so many connections that are all open at once; returns how often each status came, and the answers."""
-    limits = httpx.Limits(max_connections=count, max_keepalive_connections=count)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=FINISHES_S) as client:
+    address = httpx.URL(url)
+    body = json.dumps(ASKED).encode()
+    asked = b"POST /get-online-features HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
-        async def ask():
-            return [await client.post("/get-online-features", json=ASKED) for _ in range(each)]
+    async def ask():
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        with closing(writer):
+            return [await answer_of(reader, writer, asked) for _ in range(each)]
 
-        answers = [answer for some in await asyncio.gather(*[ask() for _ in range(count)]) for answer in some]
+    asking = asyncio.gather(*[ask() for _ in range(count)])
+    answers = [answer for some in await asyncio.wait_for(asking, FINISHES_S) for answer in some]
     return Counter(answer.status_code for answer in answers), answers
+
+
+async def answer_of(reader, writer, asked):
+    writer.write(asked)
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+    headers = dict(line.split(": ", 1) for line in lines)
+    body = await reader.readexactly(int(headers["content-length"]))
+    return httpx.Response(int(first.split(" ")[1]), headers=headers, content=body)
 
 
 @pytest.fixture
