@@ -6,8 +6,10 @@ import ast
 import importlib.util
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -37,6 +39,8 @@ EXECUTABLE_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve
 RUNS_TEXT = {"__import__", "compile", "eval", "exec"}
 MOST_LINES = 400
 
+parsed_once = pytest.mark.xdist_group("all files, parsed once")
+
 
 def loaded_by(code):
     """Top-level packages that are loaded after this code has run in a fresh process."""
@@ -46,29 +50,37 @@ def loaded_by(code):
     return set(done.stdout.split())
 
 
-def trees():
-    return [(path.relative_to(REPOSITORY).as_posix(), ast.parse(path.read_bytes())) for path in FILES]
+class Held(NamedTuple):
+    """What a file holds, wherever in it.
+
+    Attributes:
+        imports: top-level names of all modules.
+        names: bare, or after `builtins.`.
+    """
+
+    imports: frozenset[str]
+    names: frozenset[str]
+    says_its_idea: bool
 
 
-def imported_by(tree):
-    """Top-level names of all modules that a file imports, wherever in it."""
-    names = set()
+@cache
+def held():
+    """What each file holds, by its path."""
+    return {path.relative_to(REPOSITORY).as_posix(): held_by(ast.parse(path.read_bytes())) for path in FILES}
+
+
+def held_by(tree):
+    imports, names = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            imports |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
-
-
-def called_by(tree):
-    """Names of all builtins, bare or through `builtins`, that a file mentions."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return names | {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "builtins"
-    }
+            imports.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "builtins":
+            names.add(node.attr)
+    return Held(frozenset(imports), frozenset(names), bool(ast.get_docstring(tree)))
 
 
 def backends():
@@ -125,21 +137,22 @@ sys.stdout = out
     assert loaded_by(code) & HEAVY == set()
 
 
+@parsed_once
 def test_no_file_reads_or_writes_executable_data():
     """R3."""
-    assert {
-        name: imported_by(tree) & EXECUTABLE_DATA for name, tree in trees() if imported_by(tree) & EXECUTABLE_DATA
-    } == {}
+    assert {name: of.imports & EXECUTABLE_DATA for name, of in held().items() if of.imports & EXECUTABLE_DATA} == {}
 
 
+@parsed_once
 def test_no_file_runs_text_as_code():
     """R3."""
-    assert {name: called_by(tree) & RUNS_TEXT for name, tree in trees() if called_by(tree) & RUNS_TEXT} == {}
+    assert {name: of.names & RUNS_TEXT for name, of in held().items() if of.names & RUNS_TEXT} == {}
 
 
+@parsed_once
 def test_no_file_imports_dbt():
     """DESIGN, The contract with dbt is files."""
-    assert [name for name, tree in trees() if "dbt" in imported_by(tree)] == []
+    assert [name for name, of in held().items() if "dbt" in of.imports] == []
 
 
 @pytest.mark.parametrize("found", [pytest.param(found, id=f"{found.group} {found.name}") for found in backends()])
@@ -162,9 +175,10 @@ def test_the_layers_are_kept():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@parsed_once
 def test_every_module_says_its_idea():
     """STYLE 2."""
-    assert [name for name, tree in trees() if not ast.get_docstring(tree)] == []
+    assert [name for name, of in held().items() if not of.says_its_idea] == []
 
 
 def test_no_file_is_too_long():
