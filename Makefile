@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+PYTEST_ARGS ?= -n 4 --dist loadgroup
+PIP_INSTALL := python -m pip install --quiet --no-compile
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONDONTWRITEBYTECODE  # what is imported is compiled once, not in each of the thousand processes of the tests
 NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
 
 .DEFAULT_GOAL := help
@@ -13,17 +16,17 @@ help: ## Show this help.
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(NEW_VENV) $(VENV)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	PIP_CONSTRAINT=constraints.txt $(BIN)/$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
 
 .venv-lint/.installed: constraints-lint.txt
 	$(NEW_VENV) .venv-lint
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-lint/bin/python -m pip install --quiet --requirement constraints-lint.txt
+	.venv-lint/bin/$(PIP_INSTALL) --requirement constraints-lint.txt
 	@touch $@
 
 .venv-oldest/.installed .venv-middle/.installed: .venv-%/.installed: pyproject.toml constraints-%.txt
 	$(NEW_VENV) .venv-$*
-	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-$*.txt .venv-$*/bin/python -m pip install --quiet \
+	PIP_CONSTRAINT=constraints-$*.txt .venv-$*/bin/$(PIP_INSTALL) \
 		--editable . hatchling hypothesis 'pytest<9.2' pytest-xdist $(if $(filter middle,$*),'sqlglot[c]')
 	@touch $@
 
@@ -39,7 +42,7 @@ test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tes
 
 .venv-snowflake/.installed: pyproject.toml constraints-snowflake.txt
 	$(NEW_VENV) .venv-snowflake
-	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints-snowflake.txt .venv-snowflake/bin/python -m pip install --quiet \
+	PIP_CONSTRAINT=constraints-snowflake.txt .venv-snowflake/bin/$(PIP_INSTALL) \
 		--editable '.[snowflake-tests]'
 	@touch $@
 

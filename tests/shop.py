@@ -12,11 +12,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.forks import FORKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,20 +109,35 @@ def copy_of(shop: Shop, folder: Path) -> Shop:
 def run_dbt(
     project_dir: Path, *arguments: str, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run dbt as people do, in a process of its own, without this process's dbt settings."""
-    beside = Path(sys.executable).with_name("dbt")
-    dbt = str(beside) if beside.exists() else shutil.which("dbt")
-    assert dbt is not None, "these tests need dbt: pip install 'featurestore[dev]'"
+    """Run dbt's own program in a process of its own, without this process's dbt settings.
+
+    The process is forked from one that has loaded dbt: loading is most of what a command costs.
+    """
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "SHOP_", "FEATURESTORE_"))
     }
     quiet = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_USE_COLORS": "false", "DBT_VERSION_CHECK": "true"}
-    return subprocess.run(  # our own arguments
-        [dbt, *arguments],
-        cwd=project_dir,
-        env={**kept, **quiet, **(environ or {})},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("out", "err")]
+        process = FORKS.Process(target=_dbt, args=(project_dir, arguments, {**kept, **quiet, **(environ or {})}, files))
+        process.start()
+        process.join(600)
+        if process.is_alive():
+            process.kill()
+            raise TimeoutError(f"dbt {arguments} in {project_dir}")
+        out, err = (file.read_text() for file in files)
+    return subprocess.CompletedProcess(["dbt", *arguments], process.exitcode or 0, out, err)
+
+
+def _dbt(project_dir: Path, arguments: tuple[str, ...], environ: dict[str, str], files: list[Path]) -> None:
+    """Be the program ``dbt``."""
+    for number, file in enumerate(files, 1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+    os.chdir(project_dir)
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    sys.argv = ["dbt", *arguments]
+    from dbt.cli.main import cli
+
+    cli()

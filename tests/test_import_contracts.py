@@ -54,10 +54,11 @@ class Held(NamedTuple):
     """What a file holds, wherever in it.
 
     Attributes:
-        imports: top-level names of all modules.
+        modules: whose names it imports; `imports` their top-level names.
         names: bare, or after `builtins.`.
     """
 
+    modules: frozenset[str]
     imports: frozenset[str]
     names: frozenset[str]
     says_its_idea: bool
@@ -70,17 +71,18 @@ def held():
 
 
 def held_by(tree):
-    imports, names = set(), set()
+    modules, names = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imports |= {alias.name.partition(".")[0] for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            imports.add(node.module.partition(".")[0])
+            modules.add(node.module)
         elif isinstance(node, ast.Name):
             names.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "builtins":
             names.add(node.attr)
-    return Held(frozenset(imports), frozenset(names), bool(ast.get_docstring(tree)))
+    imports = {name.partition(".")[0] for name in modules}
+    return Held(frozenset(modules), frozenset(imports), frozenset(names), bool(ast.get_docstring(tree)))
 
 
 def backends():

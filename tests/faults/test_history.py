@@ -8,7 +8,7 @@ from tests.faults.history import Event, disturb_redis, kill_players, run, violat
 from tests.online.servers import server_binary, start_server
 
 pytestmark = pytest.mark.slow
-SECONDS, LEAST, LEAST_FAULTS = 20, 100, 3
+SECONDS, LEAST, LEAST_FAULTS = 8, 100, 3
 EVIDENCE = {"least": LEAST, "least_faults": LEAST_FAULTS}
 
 

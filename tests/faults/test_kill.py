@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -24,6 +23,7 @@ from featurestore.online.codec import HEADER_CELLS, RowDecoder
 from featurestore.online.keys import integer_key, key_prefix
 from featurestore.online.open import open_online_store
 from featurestore.online.state import read_state
+from tests.forks import FORKS
 from tests.materialize.routes import opened_route
 from tests.online.conftest import empty_store_uri
 from tests.shop_in_memory import ORDERS, change_shop, make_shop
@@ -55,9 +55,7 @@ class Place:
         return sync(self.folder, self.uri, **request)
 
     def killed_sync(self, request, **when):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.faults.test_kill"])
-        process = context.Process(target=sync_and_die, args=(str(self.folder), self.uri, request), kwargs=when)
+        process = FORKS.Process(target=sync_and_die, args=(str(self.folder), self.uri, request), kwargs=when)
         process.start()
         process.join(300)
         assert process.exitcode == -signal.SIGKILL

@@ -21,7 +21,7 @@ from featurestore.scaffold.feast.online import online_store
 from featurestore.scaffold.feast.run import write_import
 from featurestore.scaffold.feast.settings import find_repository, read_settings
 from tests.feast.templates import RECORDINGS, recorded_in
-from tests.test_import_contracts import PACKAGE, imported_by, trees
+from tests.test_import_contracts import PACKAGE, held, held_by, parsed_once
 
 DRIVER = {"name": "driver", "join_key": "driver_id", "type": "INT64"}
 FILE = {"kind": "FileSource", "name": "trips", "path": "data/trips.parquet", "timestamp_field": "at"}
@@ -457,16 +457,15 @@ def test_an_answer_of_another_shape_is_one_error(answer, tmp_path):
     assert not (tmp_path / "project").exists()
 
 
+@parsed_once
 def test_the_reader_is_text_to_us_and_runs_on_python_3_9():
     text = READER.read_text(encoding="utf-8")
-    tree = ast.parse(text, feature_version=(3, 9))
     outside = {"__future__", "collections", "datetime", "feast", "json", "os", "pathlib", "sys", "traceback", "typing"}
-    assert imported_by(tree) == outside
+    assert held_by(ast.parse(text, feature_version=(3, 9))).imports == outside
     assert READER == PACKAGE / "scaffold/feast/reader.py"
-    for path, other in trees():
-        modules = {node.module for node in ast.walk(other) if isinstance(node, ast.ImportFrom)}
-        assert "featurestore.scaffold.feast.reader" not in modules, path
-        assert path.endswith("feast/reader.py") or "feast" not in imported_by(other), path
+    for path, of in held().items():
+        assert "featurestore.scaffold.feast.reader" not in of.modules, path
+        assert path.endswith("feast/reader.py") or "feast" not in of.imports, path
     assert not re.search(r"^@dataclass", text, re.MULTILINE)
 
 

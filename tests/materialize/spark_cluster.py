@@ -60,6 +60,7 @@ def opened_cluster(base, uri):
     config = settings()["config"] | {
         "spark.master": "local-cluster[2,1,512]",
         "spark.executor.memory": "512m",
+        "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # as the driver has it
         "spark.driver.maxResultSize": "2m",
         "spark.sql.autoBroadcastJoinThreshold": -1,  # a broadcast goes by way of the driver, too
         "spark.sql.shuffle.partitions": 4,
