@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?= -n 4 --dist loadgroup
-PIP_INSTALL := python -m pip install --quiet --no-compile
+PYTEST_ARGS ?= -n 3 --dist loadgroup
+PIP_INSTALL := python -m pip install --quiet
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE  # what is imported is compiled once, not in each of the thousand processes of the tests
 NEW_VENV := @$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d\n  -> name another: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 10) else 0)' && $(PYTHON) -m venv
@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 .venv-lint/.installed: constraints-lint.txt
 	$(NEW_VENV) .venv-lint
-	.venv-lint/bin/$(PIP_INSTALL) --requirement constraints-lint.txt
+	.venv-lint/bin/$(PIP_INSTALL) --no-compile --requirement constraints-lint.txt
 	@touch $@
 
 .venv-oldest/.installed .venv-middle/.installed: .venv-%/.installed: pyproject.toml constraints-%.txt
@@ -37,13 +37,12 @@ test: $(VENV)/.installed ## Run all tests; servers start from wheels.
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-engines: .venv-oldest/.installed .venv-middle/.installed ## Run the SQL tests on older DuckDB and sqlglot, and on compiled sqlglot.
-	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
-	.venv-middle/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
+	FEWER_EXAMPLES=4 .venv-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
+	FEWER_EXAMPLES=4 .venv-middle/bin/python -m pytest $(PYTEST_ARGS) tests/pit tests/golden tests/warehouse
 
 .venv-snowflake/.installed: pyproject.toml constraints-snowflake.txt
 	$(NEW_VENV) .venv-snowflake
-	PIP_CONSTRAINT=constraints-snowflake.txt .venv-snowflake/bin/$(PIP_INSTALL) \
-		--editable '.[snowflake-tests]'
+	PIP_CONSTRAINT=constraints-snowflake.txt .venv-snowflake/bin/$(PIP_INSTALL) --no-compile --editable '.[snowflake-tests]'
 	@touch $@
 
 test-snowflake: .venv-snowflake/.installed ## Run Snowflake's connector against fakesnow; needs Python 3.11.

@@ -38,6 +38,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite tests/golden/cases/*.sql")
 
 
+def pytest_collection_finish() -> None:
+    """What has been loaded until here stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let it go."""
+    gc.unfreeze()
+
+
 def pytest_runtest_setup() -> None:
     """A suite in the background has SIGINT ignored, and drivers that ran before may have put handlers of their own."""
     signal.signal(signal.SIGINT, interrupt)

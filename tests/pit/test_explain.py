@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.sql.candidates import example_query
@@ -17,6 +17,7 @@ from featurestore.training.explain.run import Asked, explain
 from featurestore.training.explain.view import group_of
 from tests.pit import oracle
 from tests.pit.duckdb_answers import Warehouse
+from tests.pit.examples import examples
 from tests.pit.strategies import cases
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def values_of(explanation: Explanation, case: Case) -> tuple[Any, ...]:
     return tuple(plain(by_use[output.use][output.feature.name]) for output in selection.outputs)
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(case=cases(), limit=LIMITS)
 def test_the_row_said_to_be_taken_is_the_one_of_the_training_set(warehouse, case, limit):
     """P1-P11: for every example, with all options; against the training set's SQL and against the oracle."""
@@ -76,7 +77,7 @@ def test_the_row_said_to_be_taken_is_the_one_of_the_training_set(warehouse, case
         assert values_of(explanation, numbered) == trained[row][width:] == expected[row][width:]
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(case=cases(), limit=LIMITS)
 def test_every_refusal_is_true(warehouse, case, limit):
     """P2-P9: a row is refused for just the rules that the oracle says it breaks, and none in play is refused."""
@@ -119,7 +120,7 @@ def assert_true(view: ViewExplanation, candidate: Candidate, at: int) -> None:
         assert reason.rule in {"P2", "P3", "P4", "P7", "P8", "P9"}
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(case=cases(), limit=LIMITS)
 def test_as_many_are_shown_on_each_side_as_asked_and_the_nearest_ones(warehouse, case, limit):
     """Later rows by when they become usable, all others by their event time; the taken one always."""

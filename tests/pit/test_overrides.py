@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.definitions.durations import DAY, HOUR, SECOND, format_duration
@@ -13,6 +13,7 @@ from featurestore.definitions.rules import read_overrides, with_rules
 from featurestore.sql.plan import Retrieval
 from featurestore.sql.point_in_time import training_plan
 from tests.pit.duckdb_answers import Warehouse, rows_of, same_rows
+from tests.pit.examples import examples
 from tests.pit.strategies import cases
 
 LENGTHS = st.sampled_from([1, 2 * SECOND, HOUR, DAY])
@@ -42,7 +43,7 @@ def options_of(draw, view):
     return said, declared
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=cases(), data=st.data())
 def test_a_request_overrides_what_a_view_declares(warehouse, case, data):
     """P2, P3, P7, P8."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featurestore.sql.dialects import dialect_named
@@ -16,6 +16,7 @@ from featurestore.sql.point_in_time import training_plan
 from featurestore.sql.spineless import range_plan, snapshot_spine
 from tests.pit import oracle
 from tests.pit.duckdb_answers import Warehouse, newest_values, plan_of, rows_of, same_rows, utc
+from tests.pit.examples import examples
 from tests.pit.strategies import Case, cases, draw_rows, draw_world, selection_of_one
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def warehouse() -> Iterator[Warehouse]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@settings(max_examples=100)
+@examples(100)
 @given(case=cases())
 def test_one_select_answers_what_the_rules_say(warehouse, strategy, case):
     """P1-P11, P14."""
@@ -42,14 +43,14 @@ def test_one_select_answers_what_the_rules_say(warehouse, strategy, case):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@settings(max_examples=70)
+@examples(70)
 @given(case=cases())
 def test_stages_answer_what_the_rules_say(warehouse, strategy, case):
     """P1-P11, P14."""
     assert same_rows(warehouse.answer(case, is_staged=True, strategy=strategy), case.answer())
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(case=cases())
 def test_every_example_comes_back_once_and_untouched(warehouse, case):
     """P1."""
@@ -58,7 +59,7 @@ def test_every_example_comes_back_once_and_untouched(warehouse, case):
     assert same_rows(answered, [tuple(example[name] for name in columns) for example in case.rows.spine])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(case=cases(), order=st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(warehouse, case, order):
     """P1, P4."""
@@ -69,7 +70,7 @@ def test_the_order_of_rows_changes_nothing(warehouse, case, order):
     assert same_rows(warehouse.answer(case), warehouse.answer(shuffled))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(case=cases())
 def test_rows_from_the_future_change_nothing(warehouse, case):
     """P2, P7, P8: the training set of yesterday is the same tomorrow."""
@@ -83,7 +84,7 @@ def test_rows_from_the_future_change_nothing(warehouse, case):
     assert same_rows(warehouse.answer(case.holding(tables=seen)), warehouse.answer(case))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(case=cases(), is_staged=st.booleans())
 def test_pruning_changes_nothing(warehouse, case, is_staged):
     """P15."""
@@ -91,7 +92,7 @@ def test_pruning_changes_nothing(warehouse, case, is_staged):
     assert same_rows(pruned, warehouse.answer(case, is_staged=is_staged, prune=False))
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(case=cases(), at=st.integers(0, 7))
 def test_knowledge_at_a_moment_is_the_table_as_it_was_then(warehouse, case, at):
     """P8: knowledge time at T equals event time on the rows that had been loaded by T."""
@@ -109,7 +110,7 @@ def test_knowledge_at_a_moment_is_the_table_as_it_was_then(warehouse, case, at):
     assert same_rows(warehouse.answer(knowing), warehouse.answer(knowing.holding(tables=loaded).asking(as_of="event")))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(case=cases(), shorter=st.sampled_from([1, 1_000_000, 2_000_000, 3_600_000_000]))
 def test_a_shorter_ttl_only_turns_values_into_null(warehouse, case, shorter):
     """P3."""
@@ -123,7 +124,7 @@ def test_a_shorter_ttl_only_turns_values_into_null(warehouse, case, shorter):
         assert all(new == old or new is None or new is False for old, new in pairs)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=cases(), end=st.integers(0, 7), start=st.none() | st.integers(0, 7), is_sparse=st.booleans())
 def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start, is_sparse):
     """O5, P4."""
@@ -137,7 +138,7 @@ def test_a_sync_moves_the_newest_row_per_key(warehouse, case, end, start, is_spa
         assert same_rows(rows_of(warehouse.read(sql)), newest_values(view, expected))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=cases(), end=st.integers(0, 7))
 def test_online_equals_the_training_set_at_the_time_of_the_sync(warehouse, case, end):
     """P17: for every key there is, and one that is not there."""
@@ -157,7 +158,7 @@ def test_online_equals_the_training_set_at_the_time_of_the_sync(warehouse, case,
                 assert (status in {oracle.PRESENT, oracle.NULL_VALUE}) == (seen is not None), (key, status)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(case=cases(), at=st.integers(0, 7))
 def test_a_snapshot_is_a_spine_of_all_keys_at_one_time(warehouse, case, at):
     """P16."""
@@ -178,7 +179,7 @@ def test_a_snapshot_is_a_spine_of_all_keys_at_one_time(warehouse, case, at):
         )
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(case=cases(), start=st.integers(0, 7), end=st.integers(0, 7))
 def test_a_range_is_every_row_in_it(warehouse, case, start, end):
     """P16."""
@@ -193,7 +194,7 @@ def test_a_range_is_every_row_in_it(warehouse, case, start, end):
         )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(case=cases())
 def test_types_are_those_of_the_warehouse(warehouse, case):
     """P13: of the spine's columns, and of the features, also where everything is NULL."""

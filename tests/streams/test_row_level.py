@@ -548,7 +548,7 @@ EVENT_ROWS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(sql=queries(), rows=EVENT_ROWS)
 def test_a_batch_gives_the_rows_that_its_events_give_one_by_one(sql, rows):
     columns = list(zip(*rows, strict=True)) or [(), (), ()]

@@ -16,7 +16,7 @@ from tests.server.log.test_load import around, customers, serve, sql
 STEPS = """
 import os, signal, shutil, sys
 from pathlib import Path
-import duckdb, pyarrow.parquet
+import duckdb, pandas, pyarrow.parquet, sqlglot  # what a load would load in each fork
 from featurestore.server.log.load import load_segments
 from tests.server.log.test_load import around
 
