@@ -126,7 +126,8 @@ def run_dbt(
             process.kill()
             raise TimeoutError(f"dbt {arguments} in {project_dir}")
         out, err = (file.read_text() for file in files)
-    return subprocess.CompletedProcess(["dbt", *arguments], process.exitcode or 0, out, err)
+    assert process.exitcode is not None
+    return subprocess.CompletedProcess(["dbt", *arguments], process.exitcode, out, err)
 
 
 def _dbt(project_dir: Path, arguments: tuple[str, ...], environ: dict[str, str], files: list[Path]) -> None:
